@@ -1,0 +1,2 @@
+-- Takes everything with it. The group roles stay: other databases of the server may use them.
+DROP SCHEMA lead_protection CASCADE;

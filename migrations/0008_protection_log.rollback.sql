@@ -1,0 +1,1 @@
+DROP TABLE lead_protection.protection_log CASCADE;

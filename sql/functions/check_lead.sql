@@ -1,0 +1,36 @@
+CREATE OR REPLACE FUNCTION lead_protection.check_lead()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF new.policy_id IS NULL THEN
+        SELECT p.id INTO new.policy_id FROM lead_protection.protection_policies AS p WHERE p.is_default;
+        IF new.policy_id IS NULL THEN
+            RAISE EXCEPTION 'lead % has no policy and there is no default policy', new.id
+                USING ERRCODE = 'LP017',
+                DETAIL = 'No row of lead_protection.protection_policies has is_default.',
+                HINT = 'Give policy_id, or make one policy the default.';
+        END IF;
+    END IF;
+    IF lead_protection.lies_ahead(new.created_at) THEN
+        RAISE EXCEPTION 'lead % would start in the future, at %', new.id, new.created_at
+            USING ERRCODE = 'LP010',
+            DETAIL = pg_catalog.format('It is now %s.', pg_catalog.now()),
+            HINT = 'A protection starts when the lead is brought in: check the date and its time zone.';
+    END IF;
+    IF lead_protection.lies_ahead(new.closed_at) THEN
+        RAISE EXCEPTION 'lead % would be closed in the future, at %', new.id, new.closed_at
+            USING ERRCODE = 'LP010',
+            DETAIL = pg_catalog.format('It is now %s.', pg_catalog.now()),
+            HINT = 'Close a lead when it is converted, lost or deleted: check the date and its time zone.';
+    END IF;
+    RETURN new;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.check_lead() IS
+'Trigger: gives a lead the default policy (LP017 if there is none) and refuses a start or a closing that lies more than 5 minutes ahead (LP010).';
+
+CREATE OR REPLACE TRIGGER check_lead
+BEFORE INSERT OR UPDATE ON lead_protection.leads
+FOR EACH ROW EXECUTE FUNCTION lead_protection.check_lead();

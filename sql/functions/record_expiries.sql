@@ -1,0 +1,58 @@
+CREATE OR REPLACE FUNCTION lead_protection.record_expiries(as_of timestamptz, batch_size integer)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    lead_ids bigint [];
+    decided_at timestamptz;
+    recorded bigint;
+BEGIN
+    SELECT array_agg(reached.lead_id) INTO lead_ids
+    FROM (
+        SELECT c.lead_id
+        FROM lead_protection.lead_clocks AS c
+        INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
+        WHERE
+            -- the predicate of lead_clocks_to_expire
+            c.closed_at IS NULL AND c.expired_at IS NULL
+            AND c.protection_expires_at <= coalesce(record_expiries.as_of, clock_timestamp())
+            -- A clock that stands still does not expire, and one that has expired has no stop left that counts.
+            AND c.runs_from <= coalesce(record_expiries.as_of, clock_timestamp())
+        ORDER BY c.protection_expires_at
+        LIMIT record_expiries.batch_size
+        FOR NO KEY UPDATE OF l SKIP LOCKED
+    ) AS reached;
+
+    -- Decided under the locks, at an instant after the last change that was committed before them.
+    decided_at := coalesce(record_expiries.as_of, clock_timestamp());
+
+    WITH expiry AS (
+        INSERT INTO lead_protection.lead_expiries AS x (lead_id, user_id, protection_expires_at, recorded_at)
+        SELECT c.lead_id, c.user_id, s.protection_expires_at, decided_at
+        FROM lead_protection.lead_clocks AS c
+        CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
+        WHERE c.lead_id = ANY(lead_ids) AND s.state = 'EXPIRED'
+        ON CONFLICT (lead_id, user_id) WHERE reactivated_at IS NULL DO NOTHING
+        RETURNING x.*
+    )
+    INSERT INTO lead_protection.protection_log (
+        lead_id, user_id, event_type, occurred_at, state_before, expires_before, state_after, expires_after, details
+    )
+    SELECT
+        x.lead_id, x.user_id, 'lead.protection.expired', x.recorded_at,
+        CASE WHEN c.reminded_at >= c.reminder_due_at THEN 'GRACE' ELSE 'REMINDER_DUE' END, x.protection_expires_at,
+        'EXPIRED', x.protection_expires_at,
+        jsonb_build_object(
+            'reminded_at', lead_protection.instant_text(
+                CASE WHEN c.reminded_at >= c.reminder_due_at THEN c.reminded_at END
+            )
+        )
+    FROM expiry AS x
+    INNER JOIN lead_protection.lead_clocks AS c ON x.lead_id = c.lead_id;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    RETURN recorded;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.record_expiries(timestamptz, integer) IS
+'Records protections that have ended at as_of, the longest ended first, batch_size leads at most: ledger row, log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it recorded; repeated, it records none twice: the ledger''s index sees to it. Internal: run_protection_pipeline() calls it.';

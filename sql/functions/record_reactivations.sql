@@ -1,0 +1,67 @@
+-- The announced end did not come: a reminded lead stands before its next reminder again, or a free lead is protected
+-- again. Found by comparing what was announced with what the clock says, whatever moved it.
+CREATE OR REPLACE FUNCTION lead_protection.record_reactivations(as_of timestamptz, batch_size integer)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    lead_ids bigint [];
+    decided_at timestamptz;
+    recorded bigint;
+BEGIN
+    SELECT array_agg(moved.lead_id) INTO lead_ids
+    FROM (
+        SELECT c.lead_id
+        FROM lead_protection.lead_clocks AS c
+        INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
+        CROSS JOIN LATERAL lead_protection.clock_at(c, coalesce(record_reactivations.as_of, clock_timestamp())) AS s
+        WHERE
+            -- the predicate of lead_clocks_moved
+            c.closed_at IS NULL
+            AND (c.expired_at < c.protection_expires_at OR c.reminded_window < c.window_date)
+            AND lead_protection.is_reactivated(c, s.state)
+        ORDER BY c.lead_id
+        LIMIT record_reactivations.batch_size
+        FOR NO KEY UPDATE OF l SKIP LOCKED
+    ) AS moved;
+
+    -- Decided under the locks, at an instant after the last change that was committed before them.
+    decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
+
+    WITH reactivated AS (
+        SELECT c.lead_id, c.user_id, c.window_date, c.expired_at, s.state, s.protection_expires_at
+        FROM lead_protection.lead_clocks AS c
+        CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
+        WHERE c.lead_id = ANY(lead_ids) AND lead_protection.is_reactivated(c, s.state)
+    ),
+
+    expiry AS (
+        UPDATE lead_protection.lead_expiries AS x
+        SET reactivated_at = decided_at
+        FROM reactivated AS a
+        WHERE x.lead_id = a.lead_id AND x.user_id = a.user_id AND x.reactivated_at IS NULL
+    ),
+
+    reminder AS (
+        UPDATE lead_protection.lead_reminders AS r
+        SET reactivated_at = decided_at
+        FROM reactivated AS a
+        WHERE
+            r.lead_id = a.lead_id AND r.user_id = a.user_id AND r.reactivated_at IS NULL
+            AND r.window_date < a.window_date
+    )
+
+    INSERT INTO lead_protection.protection_log (
+        lead_id, user_id, event_type, occurred_at, state_before, state_after, expires_after
+    )
+    SELECT
+        a.lead_id, a.user_id, 'lead.protection.reactivated', decided_at,
+        CASE WHEN a.expired_at IS NULL THEN 'GRACE' ELSE 'EXPIRED' END, a.state, a.protection_expires_at
+    FROM reactivated AS a;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    RETURN recorded;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) IS
+'Records leads whose announced end did not come, batch_size at most: marks the reminder or the expiry, and writes log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it recorded; repeated, it records none twice: what is marked is not found again. Internal: run_protection_pipeline() calls it.';

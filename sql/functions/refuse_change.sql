@@ -1,0 +1,36 @@
+CREATE OR REPLACE FUNCTION lead_protection.refuse_change()
+RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION '% on %.% is not allowed', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'LP012',
+        DETAIL = 'Dates that money hangs on are proved from these rows.',
+        HINT = CASE
+            WHEN TG_OP = 'TRUNCATE' THEN 'To begin anew, roll back all migrations and apply them again.'
+            ELSE 'A correction is a new row.'
+        END;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.refuse_change() IS
+'Trigger: refuses the statement (LP012). On the log and the outbox: they are append-only. On the facts: TRUNCATE would leave the clocks behind.';
+
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.protection_log
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR TRUNCATE ON lead_protection.outbox_events
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE TRUNCATE ON lead_protection.leads
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE TRUNCATE ON lead_protection.lead_holds
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE TRUNCATE ON lead_protection.lead_reminders
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE TRUNCATE ON lead_protection.lead_expiries
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();

@@ -1,0 +1,51 @@
+-- A procedure that commits can carry no SET clause and be no SECURITY DEFINER: every name is qualified.
+CREATE OR REPLACE PROCEDURE lead_protection.run_nightly_maintenance(keep interval DEFAULT INTERVAL '90 days')
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    job_name CONSTANT text := 'lead-protection-nightly';
+    run_id bigint;
+    result jsonb := '{}';
+    outcome text := 'skipped';
+    error_state text;
+    error_message text;
+BEGIN
+    IF keep IS NULL OR keep < INTERVAL '1 day' THEN
+        RAISE EXCEPTION 'job history must be kept for 1 day or longer'
+            USING ERRCODE = 'LP016',
+            DETAIL = pg_catalog.format('Given: %s.', COALESCE(keep::text, 'null')),
+            HINT = 'Leave keep out for 90 days.';
+    END IF;
+
+    run_id := lead_protection.start_job_run(job_name);
+    COMMIT;
+
+    IF lead_protection.try_job_lock(job_name) THEN
+        BEGIN
+            result := pg_catalog.jsonb_build_object(
+                'clocks_mended', lead_protection.mend_clock_drift(),
+                'job_runs_purged', lead_protection.purge_job_history(keep)
+            );
+            outcome := 'succeeded';
+        EXCEPTION
+            WHEN query_canceled OR OTHERS THEN
+                outcome := 'failed';
+                error_state := SQLSTATE;
+                error_message := SQLERRM;
+        END;
+    END IF;
+
+    PERFORM lead_protection.update_job_run(run_id, result, outcome, error_state || ': ' || error_message);
+    COMMIT;
+    IF outcome = 'failed' THEN
+        RAISE EXCEPTION USING ERRCODE = error_state, MESSAGE = error_message,
+            DETAIL = pg_catalog.format('Run %s of job %s failed and changed nothing.', run_id, job_name),
+            HINT = 'Mend the cause and call it again.';
+    END IF;
+END;
+$$;
+
+COMMENT ON PROCEDURE lead_protection.run_nightly_maintenance(interval) IS
+'Job lead-protection-nightly: proves that every cached clock equals the rule, mends and logs those that do not (result.clocks_mended is the drift), and deletes job history older than keep, at least 1 day.
+Commits, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Repeated, it finds nothing left to do.
+Errors: LP016 keep too short; whatever else fails is recorded in job_runs and raised again.';

@@ -1,0 +1,9 @@
+-- A lock of the transaction, not of the session: whatever ends the run gives it back, even in an operator's psql.
+-- It spares a queued run useless work. What keeps two runs from sending twice are the ledgers' keys.
+CREATE OR REPLACE FUNCTION lead_protection.try_job_lock(job_name text)
+RETURNS boolean
+LANGUAGE sql VOLATILE
+AS $$ SELECT pg_try_advisory_xact_lock(hashtextextended('lead_protection job ' || job_name, 0)) $$;
+
+COMMENT ON FUNCTION lead_protection.try_job_lock(text) IS
+'True if this transaction is now the one that runs the job in this database. Internal: the jobs call it at the start of each of their transactions.';

@@ -1,0 +1,99 @@
+-- Nothing for PUBLIC, and for each group role what its work needs. Rights that were taken away here in a later version
+-- are taken away on apply, because everything is revoked first.
+REVOKE ALL ON SCHEMA lead_protection FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA lead_protection FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA lead_protection FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA lead_protection FROM PUBLIC;
+
+DO $grants$
+DECLARE
+    group_role text;
+    statement text;
+BEGIN
+    FOREACH group_role IN ARRAY ARRAY['lead_protection_app', 'lead_protection_operator', 'lead_protection_monitor', 'lead_protection_jobs'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = group_role) THEN
+            RAISE NOTICE 'role % is missing: it gets no rights', group_role
+                USING HINT = pg_catalog.format('Have it made with CREATE ROLE %I NOLOGIN, then run apply again.', group_role);
+            CONTINUE;
+        END IF;
+        FOREACH statement IN ARRAY ARRAY[
+            'REVOKE ALL ON SCHEMA lead_protection FROM %I',
+            'REVOKE ALL ON ALL TABLES IN SCHEMA lead_protection FROM %I',
+            'REVOKE ALL ON ALL SEQUENCES IN SCHEMA lead_protection FROM %I',
+            'REVOKE ALL ON ALL ROUTINES IN SCHEMA lead_protection FROM %I',
+            'GRANT USAGE ON SCHEMA lead_protection TO %I'
+        ] LOOP
+            EXECUTE pg_catalog.format(statement, group_role);
+        END LOOP;
+
+        -- Reading the view: a function in a view runs with its reader's rights.
+        IF group_role <> 'lead_protection_jobs' THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT SELECT ON lead_protection.v_user_lead_protection, lead_protection.lead_clocks TO %I',
+                'GRANT SELECT ON lead_protection.protection_policies, lead_protection.leads, lead_protection.lead_holds TO %I',
+                'GRANT SELECT ON lead_protection.lead_reminders, lead_protection.lead_expiries TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.user_lead_protection(timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.derive_lead_protection(timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.clock_at(lead_protection.lead_clocks, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.protection_state(lead_protection.lead_clocks, timestamptz, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.protection_expiry(timestamptz, tstzmultirange) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.base_expiry(timestamptz, lead_protection.protection_policies) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
+        IF group_role IN ('lead_protection_app', 'lead_protection_operator') THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT EXECUTE ON FUNCTION lead_protection.create_lead_hold(bigint, bigint, text, bigint, timestamptz, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.release_lead_hold(bigint, bigint, bigint) TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
+        IF group_role = 'lead_protection_app' THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT INSERT, UPDATE ON lead_protection.leads TO %I',
+                'GRANT SELECT ON lead_protection.outbox_events TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
+        IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
+        IF group_role IN ('lead_protection_operator', 'lead_protection_jobs') THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT SELECT ON lead_protection.job_definitions TO %I',
+                'GRANT EXECUTE ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) TO %I',
+                'GRANT EXECUTE ON PROCEDURE lead_protection.run_nightly_maintenance(interval) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.try_job_lock(text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.start_job_run(text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.update_job_run(bigint, jsonb, text, text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.send_due_reminders(timestamptz, integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.record_expiries(timestamptz, integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.mend_clock_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.purge_job_history(interval) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.schedule_jobs() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.schedule_jobs_sql(boolean) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.unschedule_jobs() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.unschedule_jobs_sql() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.require_pg_cron() TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+    END LOOP;
+END
+$grants$;

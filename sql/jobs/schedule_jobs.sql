@@ -1,0 +1,17 @@
+-- The SQL is built as text, so that this installs where pg_cron is absent.
+CREATE OR REPLACE FUNCTION lead_protection.schedule_jobs()
+RETURNS TABLE (job_name text, schedule text, command text, database text, username text, active boolean)
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM lead_protection.require_pg_cron();
+    EXECUTE lead_protection.schedule_jobs_sql(from_cron_database => false);
+    RETURN QUERY EXECUTE
+        'SELECT c.jobname::text, c.schedule, c.command, c.database, c.username, c.active
+        FROM cron.job AS c INNER JOIN lead_protection.job_definitions AS d ON c.jobname = d.job_name
+        WHERE c.username = CURRENT_USER ORDER BY c.jobid';
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.schedule_jobs() IS
+'Schedules the jobs with pg_cron of this database, to run as the calling role, and returns them. Repeated: updates them, nothing doubles. Errors: LP014 if pg_cron is not in this database (see schedule_jobs_sql()), LP015 if the role has jobs of these names in another database.';

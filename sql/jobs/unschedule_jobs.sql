@@ -1,0 +1,15 @@
+CREATE OR REPLACE FUNCTION lead_protection.unschedule_jobs()
+RETURNS TABLE (job_name text, unscheduled boolean)
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM lead_protection.require_pg_cron();
+    RETURN QUERY EXECUTE format(
+        'SELECT u.jobname::text, u.unscheduled FROM (%s) AS u',
+        rtrim(lead_protection.unschedule_jobs_sql(), E';\n')
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.unschedule_jobs() IS
+'Removes the calling role''s jobs from pg_cron of this database and returns their names. Repeated: no rows, nothing happens. A run under way is not stopped. Errors: LP014 if pg_cron is not in this database (see unschedule_jobs_sql()).';

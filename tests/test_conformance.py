@@ -1,0 +1,61 @@
+"""The worked cases of the design, by the derivation and by the cached view's function."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from facts import SHOWN, insert_holds, insert_lead, insert_policy, insert_reminders
+
+CASES = json.loads((Path(__file__).parent / "clock_cases.json").read_text())
+SEQUENTIAL = [case for case in CASES if case["policy"]["rule"] == "sequential"]
+
+
+def test_all_sequential_cases_are_here():
+    assert len(CASES) == 50
+    assert len(SEQUENTIAL) == 40
+
+
+@pytest.fixture
+def unchecked(db):
+    """A connection in a transaction that is rolled back, where leads may begin in the future."""
+    with db.transaction(force_rollback=True):
+        db.execute("ALTER TABLE lead_protection.leads DISABLE TRIGGER check_lead")
+        yield db
+
+
+@pytest.mark.parametrize("function", ["derive_lead_protection", "user_lead_protection"])
+def test_worked_cases(unchecked, function):
+    wrong = []
+    for number, case in enumerate(SEQUENTIAL, start=1):
+        policy_id = insert_policy(unchecked, name=case["name"], **case["policy"])
+        insert_lead(unchecked, number, case["created_at"], policy_id=policy_id)
+        insert_holds(unchecked, number, [(hold["start_at"], hold["end_at"]) for hold in case["holds"]])
+        insert_reminders(unchecked, number, case["reminders_sent_at"])
+        shown = unchecked.execute(
+            f"SELECT {SHOWN} FROM lead_protection.{function}(%s) WHERE lead_id = %s", (case["as_of"], number)
+        ).fetchone()
+        expect = case["expect"]
+        due = expect["reminder_due_at"]
+        expected = (
+            datetime.fromisoformat(expect["protection_expires_at"]),
+            expect["state"],
+            expect["on_hold"],
+            due and datetime.fromisoformat(due),
+        )
+        if shown != expected:
+            wrong.append((case["name"], case["why"], shown, expected))
+    assert not wrong
+
+
+@pytest.mark.parametrize("case", [c for c in SEQUENTIAL if c["expect"]["on_hold"]], ids=lambda case: case["name"])
+def test_view_shows_now(db, case):
+    """The view is its function at now(): a case with an open hold shows in the view what it shows at as_of = now()."""
+    insert_lead(db, 1, case["created_at"])
+    insert_holds(db, 1, [(hold["start_at"], None) for hold in case["holds"][:1]])
+    with db.transaction():
+        view = db.execute(f"SELECT {SHOWN} FROM lead_protection.v_user_lead_protection").fetchone()
+        derived = db.execute(f"SELECT {SHOWN} FROM lead_protection.derive_lead_protection(now())").fetchone()
+        assert view == derived
+        assert view[1:3] in (("PROTECTED", True), ("REMINDER_DUE", True))
