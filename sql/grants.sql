@@ -36,6 +36,7 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.derive_lead_protection(timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.clock_at(lead_protection.lead_clocks, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.is_on_hold(lead_protection.lead_clocks, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.protection_state(lead_protection.lead_clocks, timestamptz, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.protection_expiry(timestamptz, tstzmultirange) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.base_expiry(timestamptz, lead_protection.protection_policies) TO %I',

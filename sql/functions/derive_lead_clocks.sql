@@ -9,7 +9,7 @@ SELECT
     lead.user_id,
     lead.policy_id,
     lead.created_at AS started_at,
-    lead.closed_at,
+    closing.closed_at,
     base.expires_at AS base_expires_at,
     hold.stops,
     runs.open_hold_from,
@@ -27,6 +27,9 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS base
 CROSS JOIN LATERAL (
+    SELECT CASE WHEN lead.closed_at <= as_of THEN lead.closed_at END AS closed_at
+) AS closing
+CROSS JOIN LATERAL (
     SELECT
         coalesce(
             range_agg(tstzrange(h.start_at, h.end_at)) FILTER (WHERE h.end_at IS NOT NULL)
@@ -34,8 +37,17 @@ CROSS JOIN LATERAL (
             '{}'
         ) AS stops,
         min(greatest(h.start_at, lead.created_at)) FILTER (WHERE h.end_at IS NULL) AS open_from
-    FROM lead_protection.lead_holds AS h
-    WHERE h.lead_id = lead.id AND h.user_id = lead.user_id
+    FROM (
+        -- Closing a lead ends its clock, and with it an open hold.
+        SELECT
+            f.start_at,
+            CASE
+                WHEN closing.closed_at IS NULL THEN f.end_at
+                ELSE coalesce(f.end_at, greatest(closing.closed_at, f.start_at))
+            END AS end_at
+        FROM lead_protection.lead_holds AS f
+        WHERE f.lead_id = lead.id AND f.user_id = lead.user_id
+    ) AS h
 ) AS hold
 CROSS JOIN LATERAL (
     SELECT
@@ -76,4 +88,4 @@ CROSS JOIN LATERAL (
 $$;
 
 COMMENT ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) IS
-'The clock of every lead, derived from the facts: the rule. Reminders and expiries recorded after as_of are left out; infinity (the default) takes all that is known, which is what lead_clocks caches. Filter by lead_id: the filter reaches the tables. Add the time of looking with clock_at().';
+'The clock of every lead, derived from the facts: the rule. A closing, reminders and expiries after as_of are left out; infinity (the default) takes all that is known, which is what lead_clocks caches. Filter by lead_id: the filter reaches the tables. Add the time of looking with clock_at().';
