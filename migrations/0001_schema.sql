@@ -41,6 +41,6 @@ CREATE TABLE lead_protection.migration_checksums (
 
 COMMENT ON TABLE lead_protection.migration_checksums IS
 'The content of each migration as it was applied. yoyo knows a migration by its file name only; this is how apply refuses one that was edited afterwards.';
-COMMENT ON COLUMN lead_protection.migration_checksums.migration_id IS 'File name without .sql.';
+COMMENT ON COLUMN lead_protection.migration_checksums.migration_id IS 'File name without .sql; sql/ stands for the code that was loaded last.';
 COMMENT ON COLUMN lead_protection.migration_checksums.sha256 IS 'SHA-256 of the file, in hexadecimal.';
 COMMENT ON COLUMN lead_protection.migration_checksums.recorded_at IS 'When the fingerprint was taken.';

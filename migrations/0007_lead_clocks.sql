@@ -26,10 +26,11 @@ CREATE INDEX lead_clocks_expiry ON lead_protection.lead_clocks (protection_expir
 CREATE INDEX lead_clocks_user_expiry ON lead_protection.lead_clocks (user_id, protection_expires_at);
 CREATE INDEX lead_clocks_stopped ON lead_protection.lead_clocks (runs_from);
 
-CREATE INDEX lead_clocks_to_remind ON lead_protection.lead_clocks (reminder_due_at)
+-- lead_id makes the order of the work list the order of this index and of no other, whatever the statistics say.
+CREATE INDEX lead_clocks_to_remind ON lead_protection.lead_clocks (reminder_due_at, lead_id)
 WHERE closed_at IS NULL AND expired_at IS NULL AND (reminded_at IS NULL OR reminded_at < reminder_due_at);
 
-CREATE INDEX lead_clocks_to_expire ON lead_protection.lead_clocks (protection_expires_at)
+CREATE INDEX lead_clocks_to_expire ON lead_protection.lead_clocks (protection_expires_at, lead_id)
 WHERE closed_at IS NULL AND expired_at IS NULL;
 
 CREATE INDEX lead_clocks_moved ON lead_protection.lead_clocks (lead_id)

@@ -1,12 +1,13 @@
 CREATE OR REPLACE FUNCTION lead_protection.record_expiries(as_of timestamptz, batch_size integer)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     lead_ids bigint [];
     decided_at timestamptz;
     recorded bigint;
 BEGIN
+    decided_at := coalesce(record_expiries.as_of, clock_timestamp());
     SELECT array_agg(reached.lead_id) INTO lead_ids
     FROM (
         SELECT c.lead_id
@@ -15,10 +16,10 @@ BEGIN
         WHERE
             -- the predicate of lead_clocks_to_expire
             c.closed_at IS NULL AND c.expired_at IS NULL
-            AND c.protection_expires_at <= coalesce(record_expiries.as_of, clock_timestamp())
+            AND c.protection_expires_at <= decided_at
             -- A clock that stands still does not expire, and one that has expired has no stop left that counts.
-            AND c.runs_from <= coalesce(record_expiries.as_of, clock_timestamp())
-        ORDER BY c.protection_expires_at
+            AND c.runs_from <= decided_at
+        ORDER BY c.protection_expires_at, c.lead_id
         LIMIT record_expiries.batch_size
         FOR NO KEY UPDATE OF l SKIP LOCKED
     ) AS reached;

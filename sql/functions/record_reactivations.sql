@@ -2,19 +2,20 @@
 -- again. Found by comparing what was announced with what the clock says, whatever moved it.
 CREATE OR REPLACE FUNCTION lead_protection.record_reactivations(as_of timestamptz, batch_size integer)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     lead_ids bigint [];
     decided_at timestamptz;
     recorded bigint;
 BEGIN
+    decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
     SELECT array_agg(moved.lead_id) INTO lead_ids
     FROM (
         SELECT c.lead_id
         FROM lead_protection.lead_clocks AS c
         INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
-        CROSS JOIN LATERAL lead_protection.clock_at(c, coalesce(record_reactivations.as_of, clock_timestamp())) AS s
+        CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
         WHERE
             -- the predicate of lead_clocks_moved
             c.closed_at IS NULL

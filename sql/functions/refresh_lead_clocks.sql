@@ -1,22 +1,26 @@
+-- One plan for all: planned anew, it costs more than it takes to run for one lead, and for many it is the same plan.
 -- The caller has locked the leads (see lock_leads), so that what is derived here includes every committed fact.
 -- The update is unconditional: under REPEATABLE READ two changes to the facts of one lead must collide on this row.
 CREATE OR REPLACE FUNCTION lead_protection.refresh_lead_clocks(lead_ids bigint [])
 RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
-INSERT INTO lead_protection.lead_clocks AS c
-SELECT d.*
-FROM lead_protection.derive_lead_clocks() AS d
-WHERE d.lead_id = ANY(lead_ids)
-ON CONFLICT (lead_id) DO UPDATE SET (
-    user_id, policy_id, started_at, closed_at, base_expires_at, stops, open_hold_from, runs_from,
-    protection_expires_at, window_date, reminder_due_at, reminded_at, reminded_window, expired_at
-) = (
-    excluded.user_id, excluded.policy_id, excluded.started_at, excluded.closed_at, excluded.base_expires_at,
-    excluded.stops, excluded.open_hold_from, excluded.runs_from, excluded.protection_expires_at,
-    excluded.window_date, excluded.reminder_due_at, excluded.reminded_at, excluded.reminded_window,
-    excluded.expired_at
-)
+BEGIN
+    INSERT INTO lead_protection.lead_clocks AS c
+    SELECT d.*
+    FROM lead_protection.derive_lead_clocks() AS d
+    WHERE d.lead_id = ANY(refresh_lead_clocks.lead_ids)
+    ON CONFLICT ON CONSTRAINT lead_clocks_pkey DO UPDATE SET (
+        user_id, policy_id, started_at, closed_at, base_expires_at, stops, open_hold_from, runs_from,
+        protection_expires_at, window_date, reminder_due_at, reminded_at, reminded_window, expired_at
+    ) = (
+        excluded.user_id, excluded.policy_id, excluded.started_at, excluded.closed_at, excluded.base_expires_at,
+        excluded.stops, excluded.open_hold_from, excluded.runs_from, excluded.protection_expires_at,
+        excluded.window_date, excluded.reminder_due_at, excluded.reminded_at, excluded.reminded_window,
+        excluded.expired_at
+    );
+END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refresh_lead_clocks(bigint []) IS

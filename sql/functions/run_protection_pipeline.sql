@@ -7,9 +7,9 @@ AS $$
 DECLARE
     job_name CONSTANT text := 'lead-protection-reminders';
     run_id bigint;
-    handled bigint [];
-    total bigint [] := ARRAY[0, 0, 0];
-    result jsonb := '{}';
+    step text;
+    handled bigint;
+    result jsonb := '{"reactivations": 0, "expiries": 0, "reminders": 0}';
     outcome text := 'skipped';
     error_state text;
     error_message text;
@@ -30,28 +30,33 @@ BEGIN
     run_id := lead_protection.start_job_run(job_name);
     COMMIT;
 
-    -- Whoever holds the lock does the work of all: a run that does not get it leaves.
-    WHILE lead_protection.try_job_lock(job_name) LOOP
-        BEGIN
-            handled := ARRAY[
-                lead_protection.record_reactivations(as_of, batch_size),
-                lead_protection.send_due_reminders(as_of, batch_size),
-                lead_protection.record_expiries(as_of, batch_size)
-            ];
-            total := ARRAY[total[1] + handled[1], total[2] + handled[2], total[3] + handled[3]];
-            result := pg_catalog.jsonb_build_object(
-                'reactivations', total[1], 'reminders', total[2], 'expiries', total[3]
-            );
-            outcome := 'succeeded';
-            PERFORM lead_protection.update_job_run(run_id, result);
-        EXCEPTION
-            WHEN query_canceled OR OTHERS THEN
-                outcome := 'failed';
-                error_state := SQLSTATE;
-                error_message := SQLERRM;
-        END;
-        EXIT WHEN outcome = 'failed' OR handled = ARRAY[0, 0, 0]::bigint [];
-        COMMIT;
+    -- Whoever holds the lock does the work of all: a run that does not get it leaves. Expiries go before reminders, which
+    -- then need not look at what has expired.
+    <<steps>>
+    FOREACH step IN ARRAY ARRAY['reactivations', 'expiries', 'reminders'] LOOP
+        LOOP
+            EXIT steps WHEN NOT lead_protection.try_job_lock(job_name);
+            BEGIN
+                handled := CASE step
+                    WHEN 'reactivations' THEN lead_protection.record_reactivations(as_of, batch_size)
+                    WHEN 'expiries' THEN lead_protection.record_expiries(as_of, batch_size)
+                    ELSE lead_protection.send_due_reminders(as_of, batch_size)
+                END;
+                result := pg_catalog.jsonb_set(
+                    result, ARRAY[step], pg_catalog.to_jsonb((result ->> step)::bigint + handled)
+                );
+                PERFORM lead_protection.update_job_run(run_id, result);
+                outcome := 'succeeded';
+            EXCEPTION
+                WHEN query_canceled OR OTHERS THEN
+                    outcome := 'failed';
+                    error_state := SQLSTATE;
+                    error_message := SQLERRM;
+            END;
+            EXIT steps WHEN outcome = 'failed';
+            COMMIT;
+            EXIT WHEN handled = 0;
+        END LOOP;
     END LOOP;
 
     PERFORM lead_protection.update_job_run(run_id, result, outcome, error_state || ': ' || error_message);

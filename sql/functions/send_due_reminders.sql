@@ -1,30 +1,31 @@
 CREATE OR REPLACE FUNCTION lead_protection.send_due_reminders(as_of timestamptz, batch_size integer)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     lead_ids bigint [];
     decided_at timestamptz;
     sent bigint;
 BEGIN
+    decided_at := coalesce(send_due_reminders.as_of, clock_timestamp());
     SELECT array_agg(due.lead_id) INTO lead_ids
     FROM (
         SELECT c.lead_id
         FROM lead_protection.lead_clocks AS c
         INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
-        CROSS JOIN LATERAL lead_protection.clock_at(c, coalesce(send_due_reminders.as_of, clock_timestamp())) AS s
+        CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
         WHERE
             -- the predicate of lead_clocks_to_remind
             c.closed_at IS NULL AND c.expired_at IS NULL
             AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
-            AND c.reminder_due_at <= coalesce(send_due_reminders.as_of, clock_timestamp())
+            AND c.reminder_due_at <= decided_at
             AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
             -- What the ledger would refuse must not keep others waiting.
             AND NOT EXISTS (
                 SELECT FROM lead_protection.lead_reminders AS r
                 WHERE r.lead_id = c.lead_id AND r.user_id = c.user_id AND r.window_date = c.window_date
             )
-        ORDER BY c.reminder_due_at
+        ORDER BY c.reminder_due_at, c.lead_id
         LIMIT send_due_reminders.batch_size
         FOR NO KEY UPDATE OF l SKIP LOCKED
     ) AS due;

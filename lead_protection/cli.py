@@ -1,0 +1,258 @@
+"""The command line `lead-protection`: apply, status, rollback, schedule, unschedule.
+
+Exit status: 0 done (status: complete), 1 failed or refused (status: not complete), 2 called wrongly.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import psycopg
+import yoyo.exceptions
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from lead_protection import __version__, installer
+from lead_protection.database import (
+    Progress,
+    Refusal,
+    ScriptError,
+    UsageError,
+    apply_lock,
+    checked_conninfo,
+    connect,
+    describe,
+    describe_error,
+)
+
+ENVIRONMENT = "LEAD_PROTECTION_DATABASE_URL"
+
+NO_PG_CRON = """
+pg_cron jobs
+  pg_cron is not in this database. If it is in another one of this server: schedule --cron-database NAME.
+  Otherwise let any scheduler run the commands of lead_protection.job_definitions with psql."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    args = _parser().parse_args(argv)
+    try:
+        if not args.database:
+            raise UsageError(f"which database? Give --database URL or set {ENVIRONMENT}.")
+        return args.run(args, checked_conninfo(args.database))
+    except UsageError as error:
+        return _fail(str(error), status=2)
+    except (Refusal, ScriptError) as error:
+        return _fail(str(error))
+    except yoyo.exceptions.BadMigration as error:
+        return _fail(f"yoyo cannot read a migration: {error}")
+    except psycopg.Error as error:
+        return _fail(f"the database reported an error:\n{describe_error(error)}")
+    except BrokenPipeError:  # `... | head`: nobody reads on, and nothing may complain about it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _fail("interrupted; the transaction at work was undone.", status=130)
+
+
+def _fail(message: str, status: int = 1) -> int:
+    sys.stdout.flush()
+    print(f"lead-protection: {message}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lead-protection",
+        description="Installs Lead Protection in a PostgreSQL database and looks after it.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, run, description):
+        added = commands.add_parser(name, help=description, description=description)
+        added.set_defaults(run=run)
+        added.add_argument(
+            "--database",
+            metavar="URL",
+            default=os.environ.get(ENVIRONMENT),
+            help=f"libpq URL or conninfo string (default: ${ENVIRONMENT})",
+        )
+        return added
+
+    command("apply", run_apply, "Apply pending migrations and load sql/, in one transaction.")
+    command(
+        "status", run_status, "Show what is applied, how leads stand and how the jobs ran; changes nothing."
+    )
+    rollback = command("rollback", run_rollback, "Drop the code and roll back migrations WITH THEIR DATA.")
+    amount = rollback.add_mutually_exclusive_group()
+    amount.add_argument("--steps", type=_positive, default=1, metavar="N", help="how many (default: 1)")
+    amount.add_argument("--all", action="store_const", dest="steps", const=None, help="all of them")
+    rollback.add_argument("--yes", action="store_true", help="do not ask")
+    for name, what in (
+        ("schedule", "Schedule the jobs with pg_cron."),
+        ("unschedule", "Remove our pg_cron jobs."),
+    ):
+        command(name, run_schedule, what).add_argument(
+            "--cron-database",
+            metavar="NAME_OR_URL",
+            help="where pg_cron lives, if elsewhere; a bare name: on the same server, as the same user",
+        )
+        commands.choices[name].set_defaults(function=f"{name}_jobs")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a number from 1 on is wanted")
+    return int(text)
+
+
+def run_apply(args: argparse.Namespace, conninfo: str) -> int:
+    """Apply pending migrations and load sql/."""
+    with connect(conninfo) as connection:
+        print(f"lead-protection {__version__}: apply to {describe(connection)}", flush=True)
+        with apply_lock(connection):
+            installer.apply(connection, installer.find_home(), Progress(connection))
+    print("Done.", flush=True)
+    return 0
+
+
+def run_rollback(args: argparse.Namespace, conninfo: str) -> int:
+    """Drop the code and roll migrations back, newest first."""
+    home = installer.find_home()
+    with connect(conninfo) as connection:
+        print(f"lead-protection {__version__}: rollback in {describe(connection)}", flush=True)
+        with apply_lock(connection):
+            chosen = installer.choose_for_rollback(installer.read_state(connection, home), args.steps)
+            if not chosen:
+                print("Nothing is applied.", flush=True)
+                return 0
+            if not args.yes:
+                _confirm(f"Roll back {', '.join(m.id for m in chosen)}? Their tables and rows are lost.")
+            installer.rollback(connection, home, Progress(connection), chosen)
+    print(
+        "Done. The views and functions are gone too: `lead-protection apply` brings back the code and the"
+        " tables,\nbut not the data that was in them.",
+        flush=True,
+    )
+    return 0
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("rollback destroys data, and there is no terminal to ask on: give --yes.")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise Refusal("nothing was changed.")
+
+
+def run_schedule(args: argparse.Namespace, conninfo: str) -> int:
+    """Schedule or unschedule the jobs, in this database or from the separate one that pg_cron lives in."""
+    function = sql.Identifier("lead_protection", args.function)
+    with connect(conninfo) as connection:
+        print(f"lead-protection {__version__}: {args.function} for {describe(connection)}", flush=True)
+        progress = Progress(connection)
+        try:
+            if args.cron_database is None:
+                cursor = connection.execute(sql.SQL("SELECT * FROM {}()").format(function))
+                progress.print_notices()
+                _print_table(cursor)
+                return 0
+            function = sql.Identifier("lead_protection", f"{args.function}_sql")
+            script = connection.execute(sql.SQL("SELECT {}()").format(function)).fetchone()[0]
+        except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
+            raise Refusal("Lead Protection is not installed in this database: run apply first.") from None
+
+    cron_database = args.cron_database
+    if "://" in cron_database or "=" in cron_database:
+        cron_conninfo = checked_conninfo(cron_database)
+    else:
+        cron_conninfo = make_conninfo(**conninfo_to_dict(conninfo) | {"dbname": cron_database})
+    with connect(cron_conninfo) as cron:
+        print(f"Cron {describe(cron)}", flush=True)
+        progress = Progress(cron)
+        with cron.transaction():
+            cursor = cron.execute(script)
+            while cursor.nextset():  # the last statement shows the jobs
+                pass
+        progress.print_notices()
+        _print_table(cursor)
+    return 0
+
+
+def run_status(args: argparse.Namespace, conninfo: str) -> int:
+    """Show everything an operator asks first, on a connection that cannot write."""
+    with connect(conninfo, read_only=True) as connection:
+        print(f"lead-protection {__version__}: status of {describe(connection)}")
+        state = installer.read_state(connection, installer.find_home())
+
+        print("\nMigrations")
+        for migration in state.applied:
+            outcome = "CHANGED SINCE IT WAS APPLIED" if migration in state.changed else "applied"
+            print(f"  {migration.id:<50} {outcome}")
+        for migration in state.pending:
+            print(f"  {migration.id:<50} pending")
+        for migration_id in state.unknown:
+            print(f"  {migration_id:<50} applied by a newer version")
+        print(f"  {'sql/':<50} {state.code}")
+        if not state.applied:
+            print("\nNot installed: run apply.")
+            return 1
+
+        _section(
+            connection,
+            "Leads",
+            "SELECT state, count(*) AS leads, count(*) FILTER (WHERE on_hold) AS on_hold"
+            " FROM lead_protection.v_user_lead_protection GROUP BY state ORDER BY state",
+        )
+        _section(
+            connection,
+            "Last run of each job",
+            "SELECT DISTINCT ON (job_name) job_name, started_at, finished_at, outcome, result, error"
+            " FROM lead_protection.job_runs ORDER BY job_name, started_at DESC",
+        )
+        if connection.execute("SELECT pg_catalog.to_regclass('cron.job')").fetchone()[0] is None:
+            print(NO_PG_CRON)
+        else:
+            _section(
+                connection,
+                "pg_cron jobs",
+                "SELECT c.jobname, c.schedule, c.command, c.database, c.username, c.active FROM cron.job AS c"
+                " JOIN lead_protection.job_definitions AS d ON d.job_name = c.jobname ORDER BY c.jobname",
+                none="none: run schedule",
+            )
+        if not state.complete:
+            print("\nNot complete: run apply.", flush=True)
+    return 0 if state.complete else 1
+
+
+def _section(connection: psycopg.Connection, title: str, query: str, none: str = "none") -> None:
+    """Print a query's rows; a missing view or right is part of the picture, not the end of it."""
+    print(f"\n{title}")
+    try:
+        _print_table(connection.execute(query), none)
+    except psycopg.errors.UndefinedTable:
+        print("  not there: run apply")
+    except psycopg.Error as error:
+        print(describe_error(error))
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _print_table(cursor: psycopg.Cursor, none: str = "none") -> None:
+    names = [column.name for column in cursor.description]
+    rows = [[_plain(value) for value in row] for row in cursor]
+    if not rows:
+        print(f"  {none}")
+        return
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    for row in [names, ["-" * width for width in widths], *rows]:
+        print("  " + "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
+    sys.stdout.flush()

@@ -1,0 +1,167 @@
+"""A connection to PostgreSQL, and what the server says on it, fit to be shown to a person."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+# "leadprot" in ASCII: the advisory lock that lets one apply or rollback at a time into a database.
+APPLY_LOCK = 0x6C65616470726F74
+
+
+class UsageError(Exception):
+    """The command was called wrongly; nothing was done."""
+
+
+class Refusal(Exception):
+    """The command will not do this; the message says why and what to do instead."""
+
+
+class ScriptError(Exception):
+    """A SQL file failed.
+
+    Its text is the whole report: file, line, SQLSTATE, message, detail, hint and context.
+    """
+
+    def __init__(self, path: Path, home: Path, error: psycopg.Error, statement: str | None):
+        """Work out the line: where the server points to, else where the failing statement begins."""
+        place = str(path.relative_to(home))
+        text = path.read_text(encoding="utf-8")
+        start = text.find(statement) if statement else -1
+        if start >= 0:
+            position = start + int(error.diag.statement_position or 1) - 1
+            place += f", line {text.count(chr(10), 0, position) + 1}"
+        super().__init__(f"{place}:\n{describe_error(error)}")
+
+
+class _Cursor(psycopg.Cursor):
+    """A cursor that ties an error to the statement that caused it: yoyo does not tell which one it ran."""
+
+    def execute(self, query, params=None, **keywords):
+        try:
+            return super().execute(query, params, **keywords)
+        except psycopg.Error as error:
+            error.statement = query
+            raise
+
+
+def checked_conninfo(url: str) -> str:
+    """Return the conninfo string of a libpq URL or conninfo string, or of yoyo's `postgresql+psycopg://`.
+
+    Raises:
+        UsageError: libpq would misread it. The message quotes nothing: a misread password must not be shown.
+    """
+    try:
+        parts = conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1))
+        # A password with a bare @ or / ends up here, and libpq's own complaint would print it.
+        if "@" in str(parts.get("host", "")) or str(parts.get("port", "")).strip("0123456789,"):
+            raise ValueError
+    except (psycopg.ProgrammingError, ValueError):
+        raise UsageError(
+            "the database is given by a libpq URL (postgresql://user@host:5432/name) or conninfo string"
+            " (host=... dbname=...). In a URL, special characters of a password are percent-encoded."
+        ) from None
+    return make_conninfo(**parts)
+
+
+def connect(conninfo: str, *, read_only: bool = False) -> psycopg.Connection:
+    """Open a connection in autocommit mode; with `read_only` the server refuses any write on it.
+
+    Raises:
+        psycopg.OperationalError: no connection.
+    """
+    connection = psycopg.connect(
+        conninfo, autocommit=True, cursor_factory=_Cursor, fallback_application_name="lead-protection"
+    )
+    # yoyo keeps its tables in the first schema of search_path. If that is ours (set for the application's
+    # convenience), they would be looked for where they are not, and everything would be applied again.
+    connection.execute("""
+        SELECT pg_catalog.set_config('search_path', coalesce(
+            pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ' ORDER BY position), 'public'), false)
+        FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS listed (name, position)
+        WHERE name <> 'lead_protection'
+    """)
+    if read_only:
+        connection.execute("SET default_transaction_read_only = on")
+    return connection
+
+
+def describe(connection: psycopg.Connection) -> str:
+    """Say where a connection leads, without its password."""
+    info = connection.info
+    version = info.parameter_status("server_version").split()[0]
+    return f"database {info.dbname} on {info.host or 'localhost'} as {info.user} (PostgreSQL {version})"
+
+
+def describe_error(error: psycopg.Error) -> str:
+    """Give an error as the server told it: SQLSTATE and message, then detail, hint and context if any."""
+    diag = error.diag
+    if not diag.message_primary:  # libpq's own errors, such as a lost connection
+        return f"  ERROR: {str(error).strip()}"
+    lines = [f"  {diag.severity_nonlocalized or 'ERROR'} {diag.sqlstate}: {diag.message_primary}"]
+    for name, text in (
+        ("DETAIL", diag.message_detail),
+        ("HINT", diag.message_hint),
+        ("QUERY", diag.internal_query),
+        ("CONTEXT", diag.context),
+    ):
+        if text:
+            lines.append(f"  {name}: " + text.replace("\n", "\n    "))
+    return "\n".join(lines)
+
+
+@contextmanager
+def apply_lock(connection: psycopg.Connection) -> Iterator[None]:
+    """Hold the apply lock of this database; wait for it as long as it takes.
+
+    It belongs to the session, so it spans transactions and goes when this process dies.
+    """
+
+    def taken() -> bool:
+        return connection.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [APPLY_LOCK]).fetchone()[0]
+
+    if not taken():
+        print("Waiting for another apply or rollback in this database to end ...", flush=True)
+        # Asked again and again, for a query that waits on the server holds a snapshot, and a CREATE INDEX
+        # CONCURRENTLY of the other apply would wait for that snapshot: a deadlock.
+        while not taken():
+            time.sleep(0.2)
+    yield
+    # On failure the end of the connection frees it; asking a broken connection would hide the failure.
+    connection.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", [APPLY_LOCK])
+
+
+class Progress:
+    """Prints what is being done, how long it took, and below it what the server had to say."""
+
+    def __init__(self, connection: psycopg.Connection):
+        """Listen to the notices of a connection."""
+        self._notices: list[str] = []
+        connection.add_notice_handler(self._collect)
+
+    def _collect(self, diag: psycopg.errors.Diagnostic) -> None:
+        if diag.severity_nonlocalized in ("NOTICE", "WARNING"):
+            self._notices.append(f"{diag.severity_nonlocalized}: {diag.message_primary}")
+            if diag.message_hint:
+                self._notices.append(f"HINT: {diag.message_hint}")
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Print the name at once, and the outcome and the milliseconds when the block ends."""
+        print(f"  {name:<50}", end=" ", flush=True)
+        outcome, start = "FAILED", time.monotonic()
+        try:
+            yield
+            outcome = "ok"
+        finally:
+            print(f"{outcome:<6} {(time.monotonic() - start) * 1000:6.0f} ms", flush=True)
+            self.print_notices()
+
+    def print_notices(self) -> None:
+        """Print the notices that came since the last time, indented."""
+        for notice in self._notices:
+            print(f"      {notice}", flush=True)
+        self._notices.clear()
