@@ -82,9 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("apply", run_apply, "Apply pending migrations and load sql/, in one transaction.")
-    command(
-        "status", run_status, "Show what is applied, how leads stand and how the jobs ran; changes nothing."
-    )
+    command("status", run_status, "Show what is applied, how leads stand and how the jobs ran; changes nothing.")
     rollback = command("rollback", run_rollback, "Drop the code and roll back migrations WITH THEIR DATA.")
     amount = rollback.add_mutually_exclusive_group()
     amount.add_argument("--steps", type=_positive, default=1, metavar="N", help="how many (default: 1)")

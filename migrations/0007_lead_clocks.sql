@@ -18,7 +18,9 @@ CREATE TABLE lead_protection.lead_clocks (
     reminded_at timestamptz,
     reminded_window date,
     expired_at timestamptz,
-    CONSTRAINT lead_clocks_expires_after_start CHECK (protection_expires_at >= base_expires_at AND base_expires_at > started_at),
+    CONSTRAINT lead_clocks_expires_after_start CHECK (
+        protection_expires_at >= base_expires_at AND base_expires_at > started_at
+    ),
     CONSTRAINT lead_clocks_open_hold_stops CHECK ((open_hold_from IS NOT NULL) = (runs_from = 'infinity'))
 );
 

@@ -14,8 +14,9 @@ CREATE TABLE lead_protection.protection_log (
     state_after text,
     expires_before timestamptz,
     expires_after timestamptz,
-    details jsonb NOT NULL DEFAULT '{}' CONSTRAINT protection_log_details_object CHECK (jsonb_typeof(details) = 'object'),
+    details jsonb NOT NULL DEFAULT '{}',
     CONSTRAINT protection_log_pkey PRIMARY KEY (lead_id, event_id),
+    CONSTRAINT protection_log_details_object CHECK (jsonb_typeof(details) = 'object'),
     CONSTRAINT protection_log_state_before_known CHECK (
         state_before IN ('PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED')
     ),

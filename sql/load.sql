@@ -14,7 +14,8 @@
 \ir views/v_user_lead_protection.sql
 \ir functions/lock_leads.sql
 \ir functions/refresh_lead_clocks.sql
-\ir functions/refresh_clocks_of_changed_rows.sql
+\ir functions/refresh_clocks_of_changed_leads.sql
+\ir functions/refresh_clocks_of_changed_facts.sql
 \ir functions/check_lead.sql
 \ir functions/refuse_change.sql
 \ir functions/refuse_new_terms.sql

@@ -34,8 +34,7 @@ def insert_lead(
 ) -> None:
     """Insert a lead."""
     db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at, policy_id, closed_at)"
-        " VALUES (%s, %s, %s, %s, %s)",
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, policy_id, closed_at) VALUES (%s, %s, %s, %s, %s)",
         (lead_id, user_id, created_at, policy_id, closed_at),
     )
 

@@ -132,9 +132,7 @@ def test_sql_load_by_psql_gives_the_same_catalog(database_url, server, catalog):
         ("DO $$ BEGIN RAISE EXCEPTION 'stop' USING HINT = 'try again'; END $$;", "P0001"),
     ],
 )
-def test_broken_sql_file_leaves_the_old_objects_standing(
-    database_url, db, tree, catalog, statement, sqlstate
-):
+def test_broken_sql_file_leaves_the_old_objects_standing(database_url, db, tree, catalog, statement, sqlstate):
     before = catalog(database_url)
     add(tree / VIEW, "COMMENT ON VIEW lead_protection.v_user_lead_protection IS 'the new version';")
     line = add(tree / VIEW, statement)

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION lead_protection.lock_leads(lead_ids bigint [])
+CREATE OR REPLACE FUNCTION lead_protection.lock_leads(lead_ids bigint[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -11,5 +11,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.lock_leads(bigint []) IS
+COMMENT ON FUNCTION lead_protection.lock_leads(bigint[]) IS
 'Locks the leads'' rows until the end of the transaction, in the order of their ids, waiting as long as it takes. The lead''s row is the one lock of everything that belongs to the lead: take it before reading facts that you act on. Unknown ids are passed over.';

@@ -8,9 +8,6 @@ DECLARE
 BEGIN
     -- Looked for without locks, then once more among the few under theirs.
     SELECT array_agg(f.lead_id) INTO drifted FROM lead_protection.find_clock_drift() AS f;
-    IF drifted IS NULL THEN
-        RETURN 0;
-    END IF;
     PERFORM lead_protection.lock_leads(drifted);
 
     INSERT INTO lead_protection.protection_log (

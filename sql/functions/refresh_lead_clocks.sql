@@ -1,7 +1,7 @@
 -- One plan for all: planned anew, it costs more than it takes to run for one lead, and for many it is the same plan.
 -- The caller has locked the leads (see lock_leads), so that what is derived here includes every committed fact.
 -- The update is unconditional: under REPEATABLE READ two changes to the facts of one lead must collide on this row.
-CREATE OR REPLACE FUNCTION lead_protection.refresh_lead_clocks(lead_ids bigint [])
+CREATE OR REPLACE FUNCTION lead_protection.refresh_lead_clocks(lead_ids bigint[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -23,5 +23,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.refresh_lead_clocks(bigint []) IS
+COMMENT ON FUNCTION lead_protection.refresh_lead_clocks(bigint[]) IS
 'Writes the cache rows of the leads anew from the facts. Internal: the triggers on the facts and the nightly job call it, after lock_leads(). A repeated call changes nothing.';

@@ -5,7 +5,7 @@ AS $$
 DECLARE
     job_name CONSTANT text := 'lead-protection-nightly';
     run_id bigint;
-    result jsonb := '{}';
+    result jsonb := pg_catalog.jsonb_build_object();
     outcome text := 'skipped';
     error_state text;
     error_message text;

@@ -9,7 +9,7 @@ DECLARE
     run_id bigint;
     step text;
     handled bigint;
-    result jsonb := '{"reactivations": 0, "expiries": 0, "reminders": 0}';
+    result jsonb := pg_catalog.jsonb_build_object('reactivations', 0, 'expiries', 0, 'reminders', 0);
     outcome text := 'skipped';
     error_state text;
     error_message text;

@@ -1,0 +1,24 @@
+# Every target makes what it needs by itself (scripts/bootstrap) and can be repeated.
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test lint clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: ## see it work: private PostgreSQL, sample leads, a reminder sent by pg_cron
+	@scripts/demo
+
+demo-stop: ## stop the demo's PostgreSQL and delete it
+	@scripts/private-postgres stop --remove .demo
+
+test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
+	@scripts/bootstrap
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: ## check the SQL and the Python
+	@scripts/bootstrap
+	@scripts/lint
+
+clean: demo-stop ## delete all that was made here: the demo, .venv and caches
+	@rm -rf .venv .hypothesis .pytest_cache .ruff_cache *.egg-info build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
