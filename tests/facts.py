@@ -62,3 +62,31 @@ def insert_reminders(db: psycopg.Connection, lead_id: int, sent_at: Iterable, us
 
 
 SHOWN = "protection_expires_at, state, on_hold, reminder_due_at"
+
+
+# Ages of a lead in days that put it in a state today: the standard protection lasts 251 to 254 days.
+PROTECTED, REMINDER_DUE, EXPIRED = 100, 249, 300
+
+
+def insert_lead_of_age(db: psycopg.Connection, lead_id: int, days: int, user_id: int = 7) -> None:
+    """Insert a lead that was brought in so many days ago."""
+    db.execute(
+        "INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (%s, %s, now() - %s * INTERVAL '1 day')",
+        (lead_id, user_id, days),
+    )
+
+
+def events(db: psycopg.Connection, lead_id: int | None = None) -> list[str]:
+    """The types of the events in the outbox, of one lead or all, sorted; the log must tell the same."""
+    published = db.execute(
+        "SELECT id, type, aggregateid FROM lead_protection.outbox_events"
+        " WHERE %(id)s::text IS NULL OR aggregateid = %(id)s ORDER BY type, id",
+        {"id": lead_id and str(lead_id)},
+    ).fetchall()
+    logged = db.execute(
+        "SELECT event_id, event_type, lead_id::text FROM lead_protection.protection_log"
+        " WHERE %(id)s::bigint IS NULL OR lead_id = %(id)s ORDER BY event_type, event_id",
+        {"id": lead_id},
+    ).fetchall()
+    assert published == logged
+    return [row[1] for row in published]

@@ -12,43 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from command_line import PROJECT, finish, run, run_ok, start
 from lead_protection.database import APPLY_LOCK
 
-PROJECT = Path(__file__).resolve().parent.parent
 MIGRATIONS = sorted(p.stem for p in (PROJECT / "migrations").glob("*.sql") if ".rollback" not in p.name)
 VIEW = "sql/views/v_user_lead_protection.sql"
-
-
-def start(*args: str, tree: Path = PROJECT, env: dict | None = None, **keywords) -> subprocess.Popen:
-    """Start the command line of a source tree."""
-    keywords = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.STDOUT,
-    } | keywords
-    return subprocess.Popen(
-        [sys.executable, "-m", "lead_protection", *args],
-        cwd=tree,
-        env=os.environ | {"PYTHONPATH": str(tree)} | (env or {}),
-        text=True,
-        **keywords,
-    )
-
-
-def finish(process: subprocess.Popen) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
-
-
-def run(*args: str, **keywords) -> tuple[int, str]:
-    """Run the command line and return its exit status and all it printed."""
-    return finish(start(*args, **keywords))
-
-
-def run_ok(*args: str, **keywords) -> str:
-    status, output = run(*args, **keywords)
-    assert status == 0, output
-    return output
 
 
 @pytest.fixture

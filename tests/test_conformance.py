@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+
 from facts import SHOWN, insert_holds, insert_lead, insert_policy, insert_reminders
 
 CASES = json.loads((Path(__file__).parent / "clock_cases.json").read_text())

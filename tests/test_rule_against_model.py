@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, time, timedelta
 
-from facts import SHOWN, insert_holds, insert_lead, insert_policy, insert_reminders
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from facts import SHOWN, insert_holds, insert_lead, insert_policy, insert_reminders
 from model import Hold, Policy, Protection, base_expiry, protection
 
 policies = st.builds(

@@ -1,0 +1,244 @@
+"""create_lead_hold and release_lead_hold: what they do, what a repeat does, what they refuse."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from facts import EXPIRED, PROTECTED, events, insert_lead_of_age
+
+LEAD, USER, ACTOR = 42, 7, 99
+
+
+@pytest.fixture
+def lead(db):
+    """A connection that answers in dicts, to a database with one protected lead."""
+    insert_lead_of_age(db, LEAD, PROTECTED)
+    db.row_factory = dict_row
+    return db
+
+
+def create(db, *args, **named):
+    """Call create_lead_hold and return its row."""
+    arguments = ["%s"] * len(args) + [f"{name} => %({name})s" for name in named]
+    assert not (args and named)
+    return db.execute(
+        f"SELECT * FROM lead_protection.create_lead_hold({', '.join(arguments)})", args or named
+    ).fetchone()
+
+
+def release(db, *args):
+    """Call release_lead_hold and return its rows."""
+    return db.execute("SELECT * FROM lead_protection.release_lead_hold(%s, %s, %s)", args).fetchall()
+
+
+def view(db, lead_id=LEAD):
+    """The lead's row of the main view."""
+    return db.execute("SELECT * FROM lead_protection.v_user_lead_protection WHERE lead_id = %s", (lead_id,)).fetchone()
+
+
+def holds(db):
+    """All holds, oldest first."""
+    return db.execute("SELECT * FROM lead_protection.lead_holds ORDER BY id").fetchall()
+
+
+def test_create_stops_the_clock_now(lead):
+    before = view(lead)
+    hold = create(lead, LEAD, USER, "FFZ_SUPPLY_ISSUE", ACTOR)
+    after = view(lead)
+    assert hold["created"] is True and hold["released"] is False
+    assert (hold["reason"], hold["created_by"], hold["end_at"]) == ("FFZ_SUPPLY_ISSUE", ACTOR, None)
+    assert (before["on_hold"], before["state"]) == (False, "PROTECTED")
+    assert (after["on_hold"], after["state"], after["reminder_due_at"]) == (True, "PROTECTED", None)
+    assert after["protection_expires_at"] > before["protection_expires_at"]
+    assert events(tuples(lead)) == ["lead.hold.created"]
+
+
+def tuples(db):
+    """The same connection, answering in tuples."""
+    db.row_factory = psycopg.rows.tuple_row
+    return db
+
+
+def test_repeated_create_returns_the_standing_hold(lead):
+    first = create(lead, LEAD, USER, "FFZ_SUPPLY_ISSUE", ACTOR)
+    second = create(lead, LEAD, USER, "another reason", 1)
+    assert second == first | {"created": False}
+    assert len(holds(lead)) == 1
+    assert events(tuples(lead)) == ["lead.hold.created"]
+
+
+def test_release_adds_exactly_the_length_of_the_hold(lead):
+    before = view(lead)
+    start_at = datetime.now(UTC) - timedelta(days=3, microseconds=1)
+    create(lead, lead_id=LEAD, user_id=USER, reason="x", actor_id=ACTOR, start_at=start_at)
+    (hold,) = release(lead, LEAD, USER, 100)
+    after = view(lead)
+    assert (hold["released"], hold["created"], hold["released_by"]) == (True, False, 100)
+    elapsed = hold["end_at"] - start_at
+    assert after["protection_expires_at"] == before["protection_expires_at"] + elapsed
+    assert after["on_hold"] is False
+    assert events(tuples(lead)) == ["lead.hold.created", "lead.hold.released"]
+
+
+def test_release_without_a_hold_says_so_and_changes_nothing(lead):
+    (answer,) = release(lead, LEAD, USER, ACTOR)
+    assert (answer["hold_id"], answer["released"]) == (None, False)
+    assert holds(lead) == [] and events(tuples(lead)) == []
+
+
+def test_repeated_release_changes_nothing(lead):
+    create(lead, LEAD, USER, "x", ACTOR)
+    release(lead, LEAD, USER, ACTOR)
+    standing = holds(lead)
+    (answer,) = release(lead, LEAD, USER, 1)
+    assert (answer["hold_id"], answer["released"]) == (None, False)
+    assert holds(lead) == standing
+    assert events(tuples(lead)) == ["lead.hold.created", "lead.hold.released"]
+
+
+def test_a_released_lead_can_be_held_again(lead):
+    create(lead, LEAD, USER, "x", ACTOR)
+    release(lead, LEAD, USER, ACTOR)
+    assert create(lead, LEAD, USER, "y", ACTOR)["created"] is True
+    assert len(holds(lead)) == 2
+
+
+def test_planned_hold_counts_in_full_at_once(lead):
+    before = view(lead)
+    start_at = datetime.now(UTC) + timedelta(days=2)
+    planned = {"lead_id": LEAD, "user_id": USER, "reason": "x", "actor_id": ACTOR, "start_at": start_at}
+    planned["end_at"] = start_at + timedelta(days=14)
+    hold = create(lead, **planned)
+    after = view(lead)
+    assert hold["created"] is True
+    assert after["on_hold"] is False
+    assert after["protection_expires_at"] == before["protection_expires_at"] + timedelta(days=14)
+    assert create(lead, **planned) == hold | {"created": False}
+    assert len(holds(lead)) == 1
+
+
+def test_release_ends_a_planned_hold_under_way_and_leaves_one_that_has_not_begun(lead):
+    now = datetime.now(UTC)
+    for start_at in (now - timedelta(days=1), now + timedelta(days=30)):
+        create(
+            lead,
+            lead_id=LEAD,
+            user_id=USER,
+            reason="x",
+            actor_id=ACTOR,
+            start_at=start_at,
+            end_at=start_at + timedelta(days=5),
+        )
+    create(lead, LEAD, USER, "and an open one", ACTOR)
+    released = release(lead, LEAD, USER, ACTOR)
+    assert [hold["released"] for hold in released] == [True, True]
+    assert view(lead)["on_hold"] is False
+    assert [hold["released_by"] for hold in holds(lead)] == [ACTOR, None, ACTOR]
+
+
+def test_log_tells_before_and_after(lead):
+    start_at = datetime.now(UTC) - timedelta(days=10)
+    before = view(lead)
+    create(lead, lead_id=LEAD, user_id=USER, reason="why", actor_id=ACTOR, start_at=start_at)
+    row = lead.execute("SELECT * FROM lead_protection.protection_log").fetchone()
+    assert (row["actor_id"], row["reason"]) == (ACTOR, "why")
+    assert (row["state_before"], row["state_after"]) == ("PROTECTED", "PROTECTED")
+    assert row["expires_before"] == before["protection_expires_at"]
+    assert row["expires_after"] == before["protection_expires_at"] + (row["occurred_at"] - start_at)
+
+
+def test_event_has_ids_and_utc_instants_and_no_free_text(lead):
+    lead.execute("SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'German'; SET IntervalStyle = 'sql_standard'")
+    lead.execute("SELECT lead_protection.create_lead_hold(%s, %s, 'Mr Smith is ill', %s)", (LEAD, USER, ACTOR))
+    lead.execute("RESET ALL")
+    (hold,) = holds(lead)
+    event = lead.execute("SELECT * FROM lead_protection.outbox_events").fetchone()
+    assert (event["aggregatetype"], event["aggregateid"], event["type"]) == ("lead", str(LEAD), "lead.hold.created")
+    payload = event["payload"]
+    assert datetime.fromisoformat(payload["hold_start_at"]) == hold["start_at"]
+    assert payload["hold_start_at"].endswith("Z")
+    assert payload | {"hold_start_at": 0, "occurred_at": 0, "protection_expires_at": 0} == {
+        "lead_id": LEAD,
+        "user_id": USER,
+        "actor_id": ACTOR,
+        "hold_id": hold["id"],
+        "state": "PROTECTED",
+        "hold_start_at": 0,
+        "occurred_at": 0,
+        "protection_expires_at": 0,
+    }
+
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+GOOD = {"lead_id": LEAD, "user_id": USER, "reason": "x", "actor_id": ACTOR}
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "changed"),
+    [
+        ("LP001", {"lead_id": None}),
+        ("LP001", {"user_id": None}),
+        ("LP001", {"actor_id": None}),
+        ("LP001", {"start_at": None}),
+        ("LP002", {"lead_id": 1000}),
+        ("LP003", {"user_id": 8}),
+        ("LP004", {"reason": None}),
+        ("LP004", {"reason": ""}),
+        ("LP004", {"reason": " \t\n"}),
+        ("LP004", {"reason": "x" * 256}),
+        ("LP005", {"start_at": "infinity"}),
+        ("LP005", {"start_at": "-infinity"}),
+        ("LP005", {"end_at": "infinity"}),
+        ("LP006", {"start_at": NOW, "end_at": NOW}),
+        ("LP006", {"start_at": NOW, "end_at": NOW - DAY}),
+        ("LP007", {"start_at": NOW + DAY}),
+    ],
+)
+def test_bad_input_is_refused_and_changes_nothing(lead, sqlstate, changed):
+    with pytest.raises(psycopg.Error) as refused:
+        create(lead, **(GOOD | changed))
+    assert refused.value.sqlstate == sqlstate
+    assert refused.value.diag.message_detail and refused.value.diag.message_hint
+    assert holds(lead) == [] and events(tuples(lead)) == []
+
+
+@pytest.mark.parametrize(("sqlstate", "days", "closed"), [("LP008", EXPIRED, False), ("LP009", PROTECTED, True)])
+def test_no_hold_on_an_expired_or_closed_lead(lead, sqlstate, days, closed):
+    insert_lead_of_age(lead, 1, days)
+    if closed:
+        lead.execute("UPDATE lead_protection.leads SET closed_at = now() WHERE id = 1")
+    with pytest.raises(psycopg.Error) as refused:
+        create(lead, **(GOOD | {"lead_id": 1}))
+    assert refused.value.sqlstate == sqlstate
+    assert holds(lead) == [] and events(tuples(lead)) == []
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "arguments"),
+    [
+        ("LP001", (None, USER, ACTOR)),
+        ("LP001", (LEAD, None, ACTOR)),
+        ("LP001", (LEAD, USER, None)),
+        ("LP002", (1000, USER, ACTOR)),
+        ("LP003", (LEAD, 8, ACTOR)),
+    ],
+)
+def test_bad_release_is_refused_and_changes_nothing(lead, sqlstate, arguments):
+    create(lead, LEAD, USER, "x", ACTOR)
+    standing = holds(lead)
+    with pytest.raises(psycopg.Error) as refused:
+        release(lead, *arguments)
+    assert refused.value.sqlstate == sqlstate
+    assert holds(lead) == standing
+
+
+def test_create_and_release_in_one_transaction_stop_nothing(lead):
+    before = view(lead)
+    with lead.transaction():
+        create(lead, LEAD, USER, "x", ACTOR)
+        (hold,) = release(lead, LEAD, USER, ACTOR)
+    assert hold["end_at"] == hold["start_at"]
+    assert view(lead) == before

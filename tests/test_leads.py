@@ -1,0 +1,87 @@
+"""The facts refuse bad rows, each by a named rule, and stay what they were."""
+
+import psycopg
+import pytest
+
+from facts import PROTECTED, insert_holds, insert_lead_of_age
+
+REFUSED = [
+    ("LP010", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, now() + INTERVAL '1 hour')"),
+    ("LP010", "UPDATE {}.leads SET created_at = now() + INTERVAL '1 hour'"),
+    ("LP010", "UPDATE {}.leads SET closed_at = now() + INTERVAL '1 hour'"),
+    ("LP010", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, 'infinity')"),
+    ("leads_created_at_finite", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, '-infinity')"),
+    ("leads_closed_after_created", "UPDATE {}.leads SET closed_at = created_at - INTERVAL '1 second'"),
+    ("23502", "INSERT INTO {}.leads (id, user_id) VALUES (2, NULL)"),
+    ("leads_policy_id_fkey", "UPDATE {}.leads SET policy_id = 99"),
+    ("LP017", "UPDATE {}.protection_policies SET is_default = false; INSERT INTO {}.leads (user_id) VALUES (7)"),
+    ("LP011", "UPDATE {}.protection_policies SET grace_days = 11"),
+    ("protection_policies_base_months_sensible", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 0, 60, 10, 'UTC', '08:00')"),
+    ("protection_policies_extension_days_sensible", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 6, -1, 10, 'UTC', '08:00')"),
+    ("protection_policies_grace_days_sensible", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 6, 60, 0, 'UTC', '08:00')"),
+    ("protection_policies_rule_known", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'parallel', 6, 60, 10, 'UTC', '08:00')"),
+    ("protection_policies_time_zone_named", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 6, 60, 10, 'CET-1', '08:00')"),
+    ("22023", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 6, 60, 10, 'Europe/Atlantis', '08:00')"),
+    ("protection_policies_reminder_time_on_the_day", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 6, 60, 10, 'UTC', '24:00')"),
+    ("protection_policies_one_default", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', true, 'sequential', 6, 60, 10, 'UTC', '08:00')"),
+    ("lead_holds_reason_not_blank", "UPDATE {}.lead_holds SET reason = E' \\t'"),
+    ("lead_holds_end_not_before_start", "UPDATE {}.lead_holds SET end_at = start_at - INTERVAL '1 second'"),
+    ("lead_holds_end_at_finite", "UPDATE {}.lead_holds SET end_at = 'infinity'"),
+    ("lead_holds_start_at_finite", "UPDATE {}.lead_holds SET start_at = '-infinity'"),
+    ("lead_holds_released_has_ended", "UPDATE {}.lead_holds SET released_by = 1"),
+    ("lead_holds_one_open", "INSERT INTO {}.lead_holds (lead_id, user_id, reason, created_by) VALUES (1, 7, 'x', 1)"),
+    ("lead_holds_lead_id_fkey", "UPDATE {}.lead_holds SET lead_id = 2"),
+    ("lead_holds_lead_id_fkey", "DELETE FROM {}.leads"),
+    ("lead_reminders_sent_when_due", "INSERT INTO {}.lead_reminders VALUES "
+     "(1, 7, '2025-01-01', '2025-01-02', '2025-01-01', '2024-12-31')"),
+    ("lead_reminders_sent_before_expiry", "INSERT INTO {}.lead_reminders VALUES "
+     "(1, 7, '2025-01-01', '2025-01-02', '2025-01-01', '2025-01-02')"),
+    ("lead_expiries_recorded_when_reached", "INSERT INTO {}.lead_expiries "
+     "(lead_id, user_id, protection_expires_at, recorded_at) VALUES (1, 7, '2025-01-02', '2025-01-01')"),
+    ("job_runs_error_when_failed", "INSERT INTO {}.job_runs (job_name, outcome, finished_at) "
+     "VALUES ('x', 'failed', now() + INTERVAL '1 hour')"),
+    ("LP012", "TRUNCATE {}.lead_holds"),
+    ("LP012", "TRUNCATE {}.leads CASCADE"),
+    ("LP012", "UPDATE {}.protection_log SET reason = 'x'"),
+    ("LP012", "DELETE FROM {}.protection_log"),
+    ("LP012", "TRUNCATE {}.protection_log"),
+    ("LP012", "UPDATE {}.outbox_events SET type = 'lead.x'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "statement"), REFUSED, ids=lambda value: value if " " not in value else "")
+def test_refused(db, rule, statement):
+    """`rule` is the name of a constraint or index, or an SQLSTATE."""
+    insert_lead_of_age(db, 1, PROTECTED)
+    insert_holds(db, 1, [("2026-01-01Z", None)])
+    with pytest.raises(psycopg.Error) as refused, db.transaction():
+        db.execute(statement.replace("{}", "lead_protection"))
+    assert rule in (refused.value.diag.constraint_name, refused.value.sqlstate)
+    if rule.startswith("LP"):
+        assert refused.value.diag.message_detail and refused.value.diag.message_hint
+    assert db.execute("SELECT id, user_id FROM lead_protection.leads").fetchall() == [(1, 7)]
+
+
+def test_a_new_lead_gets_the_default_policy_of_the_moment(db):
+    insert_lead_of_age(db, 1, PROTECTED)
+    db.execute(
+        "UPDATE lead_protection.protection_policies SET is_default = false;"
+        "INSERT INTO lead_protection.protection_policies VALUES"
+        " (9, 'short', true, 'sequential', 3, 30, 5, 'UTC', '09:00')"
+    )
+    insert_lead_of_age(db, 2, PROTECTED)
+    policies = db.execute("SELECT lead_id, policy_id FROM lead_protection.lead_clocks ORDER BY 1").fetchall()
+    assert policies == [(1, 1), (2, 9)]
+
+
+def test_a_start_a_moment_ahead_is_taken_for_a_fast_clock(db):
+    db.execute("INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (1, 7, now() + INTERVAL '1 minute')")
+    assert db.execute("SELECT state FROM lead_protection.v_user_lead_protection").fetchone() == ("PROTECTED",)

@@ -1,0 +1,233 @@
+"""The pipeline: what it sends and records, once; what it leaves alone; how its runs are logged."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_holds, insert_lead_of_age
+
+REMINDER, EXPIRY, REACTIVATION = (
+    "lead.protection.reminder",
+    "lead.protection.expired",
+    "lead.protection.reactivated",
+)
+
+
+def run(db, **arguments):
+    """Call the pipeline and return what its run says it did."""
+    named = ", ".join(f"{name} => %({name})s" for name in arguments)
+    db.execute(f"CALL lead_protection.run_protection_pipeline({named})", arguments)
+    return last_run(db)
+
+
+def last_run(db):
+    """Outcome and result of the last run."""
+    return db.execute("SELECT outcome, result FROM lead_protection.job_runs ORDER BY id DESC LIMIT 1").fetchone()
+
+
+def did(reminders=0, expiries=0, reactivations=0):
+    """What a run that succeeded says."""
+    return "succeeded", {"reminders": reminders, "expiries": expiries, "reactivations": reactivations}
+
+
+def states(db):
+    """The state of each lead."""
+    return dict(db.execute("SELECT lead_id, state FROM lead_protection.v_user_lead_protection").fetchall())
+
+
+def test_sends_what_is_due_and_records_what_expired_once(db):
+    for lead_id, days in enumerate([PROTECTED, REMINDER_DUE, EXPIRED], start=1):
+        insert_lead_of_age(db, lead_id, days)
+    assert states(db) == {1: "PROTECTED", 2: "REMINDER_DUE", 3: "EXPIRED"}
+    assert run(db) == did(reminders=1, expiries=1)
+    assert states(db) == {1: "PROTECTED", 2: "GRACE", 3: "EXPIRED"}
+    assert (events(db, 1), events(db, 2), events(db, 3)) == ([], [REMINDER], [EXPIRY])
+    assert run(db) == did()
+    assert (events(db, 1), events(db, 2), events(db, 3)) == ([], [REMINDER], [EXPIRY])
+
+
+def test_ledger_log_and_event_tell_the_same(db):
+    insert_lead_of_age(db, 2, REMINDER_DUE)
+    shown = db.execute(
+        "SELECT protection_expires_at, reminder_due_at FROM lead_protection.v_user_lead_protection"
+    ).fetchone()
+    run(db)
+    ledger = db.execute(
+        "SELECT protection_expires_at, due_at, sent_at, window_date FROM lead_protection.lead_reminders"
+    ).fetchone()
+    assert ledger[:2] == shown
+    log = db.execute(
+        "SELECT occurred_at, actor_id, state_before, state_after, expires_before, expires_after"
+        " FROM lead_protection.protection_log"
+    ).fetchone()
+    assert log == (ledger[2], None, "REMINDER_DUE", "GRACE", shown[0], shown[0])
+    payload = db.execute("SELECT payload FROM lead_protection.outbox_events").fetchone()[0]
+    assert (payload["lead_id"], payload["user_id"], payload["state"]) == (2, 7, "GRACE")
+    assert payload["window_date"] == str(ledger[3])
+    for name, instant in (("protection_expires_at", shown[0]), ("reminder_due_at", shown[1])):
+        assert datetime.fromisoformat(payload[name]) == instant
+
+
+def test_a_lead_on_hold_is_neither_reminded_nor_expired(db):
+    for lead_id, days in enumerate([REMINDER_DUE, EXPIRED], start=1):
+        insert_lead_of_age(db, lead_id, days)
+        insert_holds(db, lead_id, [(datetime.now(UTC) - timedelta(days=days - 245), None)])
+    assert run(db) == did()
+    assert events(db) == []
+
+
+def test_a_closed_lead_is_neither_reminded_nor_expired(db):
+    for lead_id, days in enumerate([REMINDER_DUE, EXPIRED], start=1):
+        insert_lead_of_age(db, lead_id, days)
+    db.execute("UPDATE lead_protection.leads SET closed_at = now()")
+    assert run(db) == did()
+    assert events(db) == [] and set(states(db).values()) == {"CLOSED"}
+
+
+def test_a_new_window_gets_its_own_reminder(db):
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    run(db)
+    db.execute("SELECT lead_protection.create_lead_hold(1, 7, 'x', 1, now() - INTERVAL '1 day 1 hour')")
+    assert states(db) == {1: "GRACE"}
+    assert run(db) == did()
+    db.execute("SELECT lead_protection.release_lead_hold(1, 7, 1)")
+    # The reminder was sent a moment ago and fell due before that in the new window too: it covers it.
+    assert states(db) == {1: "GRACE"}
+    db.execute("UPDATE lead_protection.lead_reminders SET sent_at = due_at")
+    assert states(db) == {1: "REMINDER_DUE"}
+    assert run(db) == did(reminders=1)
+    assert db.execute("SELECT count(DISTINCT window_date) FROM lead_protection.lead_reminders").fetchone() == (2,)
+
+
+def test_a_planned_hold_in_grace_reactivates(db):
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    run(db)
+    db.execute(
+        "SELECT lead_protection.create_lead_hold(1, 7, 'x', 1, now() + INTERVAL '1 hour', now() + INTERVAL '20 days')"
+    )
+    assert states(db) == {1: "PROTECTED"}
+    assert run(db) == did(reactivations=1)
+    assert run(db) == did()
+    assert events(db) == ["lead.hold.created", REACTIVATION, REMINDER]
+    assert db.execute("SELECT reactivated_at >= sent_at FROM lead_protection.lead_reminders").fetchone() == (True,)
+
+
+def test_a_corrected_start_brings_an_expired_lead_back_and_it_can_expire_again(db):
+    insert_lead_of_age(db, 1, EXPIRED)
+    assert run(db) == did(expiries=1)
+    db.execute("UPDATE lead_protection.leads SET created_at = now() - INTERVAL '100 days'")
+    assert run(db) == did(reactivations=1)
+    assert events(db) == [EXPIRY, REACTIVATION]
+    db.execute("UPDATE lead_protection.leads SET created_at = now() - INTERVAL '300 days'")
+    assert run(db) == did(expiries=1)
+    assert run(db) == did()
+    assert events(db) == [EXPIRY, EXPIRY, REACTIVATION]
+    standing = db.execute("SELECT reactivated_at IS NULL FROM lead_protection.lead_expiries ORDER BY id").fetchall()
+    assert standing == [(False,), (True,)]
+
+
+def test_expired_lead_that_was_never_reminded_gets_no_reminder(db):
+    insert_lead_of_age(db, 1, EXPIRED)
+    run(db)
+    assert db.execute("SELECT count(*) FROM lead_protection.lead_reminders").fetchone() == (0,)
+    assert "reminded_at" not in db.execute("SELECT payload FROM lead_protection.outbox_events").fetchone()[0]
+
+
+def test_batches_commit_one_after_another(db, connect):
+    """The third batch fails: the two before it stand, and the run says what happened."""
+    for lead_id in range(1, 8):
+        insert_lead_of_age(db, lead_id, REMINDER_DUE)
+    db.execute(
+        "CREATE FUNCTION public.fail_on_seven() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN IF new.lead_id = 7 THEN RAISE 'disk full' USING ERRCODE = '53100'; END IF; RETURN new; END $$;"
+        "CREATE TRIGGER fail BEFORE INSERT ON lead_protection.lead_reminders"
+        " FOR EACH ROW EXECUTE FUNCTION public.fail_on_seven()"
+    )
+    with pytest.raises(psycopg.Error) as failed:
+        run(db, batch_size=3)
+    assert failed.value.sqlstate == "53100"
+    assert events(db) == [REMINDER] * 6
+    outcome, result, error = db.execute("SELECT outcome, result, error FROM lead_protection.job_runs").fetchone()
+    assert (outcome, result["reminders"], error) == ("failed", 6, "53100: disk full")
+    # The session that failed keeps no lock: another one catches up.
+    db.execute("DROP TRIGGER fail ON lead_protection.lead_reminders")
+    assert run(connect()) == did(reminders=1)
+    assert events(db) == [REMINDER] * 7
+
+
+def test_as_of_decides_for_an_instant_in_the_past(db):
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    due = db.execute("SELECT reminder_due_at FROM lead_protection.v_user_lead_protection").fetchone()[0]
+    assert run(db, as_of=due - timedelta(microseconds=1)) == did()
+    assert run(db, as_of=due) == did(reminders=1)
+    assert db.execute("SELECT sent_at FROM lead_protection.lead_reminders").fetchone() == (due,)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "arguments"),
+    [
+        ("LP013", {"as_of": datetime.now(UTC) + timedelta(days=1)}),
+        ("LP013", {"as_of": "infinity"}),
+        ("LP013", {"as_of": "-infinity"}),
+        ("LP016", {"batch_size": 0}),
+        ("LP016", {"batch_size": None}),
+    ],
+)
+def test_bad_input_is_refused_and_leaves_no_run(db, sqlstate, arguments):
+    insert_lead_of_age(db, 1, EXPIRED)
+    with pytest.raises(psycopg.Error) as refused:
+        run(db, **arguments)
+    assert refused.value.sqlstate == sqlstate
+    assert events(db) == []
+    assert db.execute("SELECT count(*) FROM lead_protection.job_runs").fetchone() == (0,)
+
+
+def test_inside_a_transaction_it_is_refused(db):
+    insert_lead_of_age(db, 1, EXPIRED)
+    with pytest.raises(psycopg.errors.InvalidTransactionTermination), db.transaction():
+        run(db)
+    assert events(db) == []
+
+
+def test_a_killed_run_is_called_abandoned_by_the_next(db, connect, wait_until):
+    """One that is cancelled says so itself; one whose process was killed cannot."""
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    dead = connect()
+    pid = dead.info.backend_pid
+    dead.execute("SELECT lead_protection.start_job_run('lead-protection-reminders')")
+    dead.close()
+    wait_until(lambda: not db.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone())
+    run(db)
+    outcomes = db.execute("SELECT outcome FROM lead_protection.job_runs ORDER BY id").fetchall()
+    assert outcomes == [("abandoned",), ("succeeded",)]
+
+
+def test_nightly_mends_and_logs_drift_and_purges_history(db):
+    insert_lead_of_age(db, 1, PROTECTED)
+    insert_lead_of_age(db, 2, PROTECTED)
+    db.execute(
+        "UPDATE lead_protection.lead_clocks SET protection_expires_at = protection_expires_at + INTERVAL '1 day'"
+        " WHERE lead_id = 1; DELETE FROM lead_protection.lead_clocks WHERE lead_id = 2;"
+        "INSERT INTO lead_protection.job_runs (job_name, started_at, finished_at, outcome)"
+        " SELECT 'old', t, t, 'succeeded' FROM unnest(ARRAY[now() - INTERVAL '91 days', now()]) AS t"
+    )
+    drifted = db.execute("SELECT lead_id FROM lead_protection.find_clock_drift() ORDER BY 1").fetchall()
+    assert drifted == [(1,), (2,)]
+    db.execute("CALL lead_protection.run_nightly_maintenance()")
+    assert last_run(db) == ("succeeded", {"clocks_mended": 2, "job_runs_purged": 1})
+    assert db.execute("SELECT lead_id FROM lead_protection.find_clock_drift()").fetchall() == []
+    mended = db.execute(
+        "SELECT lead_id, expires_before - expires_after FROM lead_protection.protection_log"
+        " WHERE event_type = 'lead.clock.mended' ORDER BY lead_id"
+    ).fetchall()
+    assert mended == [(1, timedelta(days=1)), (2, None)]
+    db.execute("CALL lead_protection.run_nightly_maintenance()")
+    assert last_run(db) == ("succeeded", {"clocks_mended": 0, "job_runs_purged": 0})
+
+
+@pytest.mark.parametrize("keep", ["1 hour", None])
+def test_nightly_refuses_to_keep_no_history(db, keep):
+    with pytest.raises(psycopg.Error) as refused:
+        db.execute("CALL lead_protection.run_nightly_maintenance(%s)", (keep,))
+    assert refused.value.sqlstate == "LP016"
