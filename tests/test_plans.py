@@ -1,0 +1,99 @@
+"""The plans that the numbers rest on. Of plans, not of time: a plan is the same on a slow machine."""
+
+import json
+
+import psycopg
+import pytest
+
+from command_line import run_ok
+
+VIEW = "lead_protection.v_user_lead_protection"
+NEXT_TEN_DAYS = (
+    f"SELECT * FROM {VIEW} WHERE protection_expires_at >= now() AND protection_expires_at < now() + INTERVAL '10 days'"
+)
+BY_EXPIRY = " ORDER BY protection_expires_at LIMIT 50"
+
+
+LEADS = """
+-- Over three years; every seventh was held once, every 33rd is on hold now.
+INSERT INTO lead_protection.leads (id, user_id, created_at)
+SELECT n, n % 500, now() - n * INTERVAL '15 minutes' FROM generate_series(1, 100000) AS n;
+INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, end_at, created_by)
+SELECT id, user_id, 'x', created_at + INTERVAL '5 days', created_at + INTERVAL '8 days', 1
+FROM lead_protection.leads WHERE id % 7 = 0 AND id > 1000;
+INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, created_by)
+SELECT id, user_id, 'x', now() - INTERVAL '1 hour', 1
+FROM lead_protection.leads WHERE id % 33 = 1 AND created_at > now() - INTERVAL '200 days';
+"""
+
+
+@pytest.fixture(scope="module")
+def big(server):
+    """A connection to one database with 100,000 leads, for all tests here: they only look."""
+    name = "plans"
+    server.execute(f"CREATE DATABASE {name}")
+    run_ok("apply", "--database", server.url(name))
+    with psycopg.connect(server.url(name), autocommit=True) as db:
+        db.execute(LEADS)
+        db.execute("CALL lead_protection.run_protection_pipeline()")
+        db.execute("ANALYZE")
+        yield db
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def plan(db, query):
+    """All nodes of a query's plan, as pairs of node type and what it works on."""
+    (root,) = db.execute("EXPLAIN (FORMAT JSON) " + query).fetchone()[0]
+    nodes, todo = [], [root["Plan"]]
+    while todo:
+        node = todo.pop()
+        nodes.append((node["Node Type"], node.get("Index Name") or node.get("Relation Name")))
+        todo += node.get("Plans", [])
+    return nodes
+
+
+def scans(nodes):
+    """The nodes that read a table or an index of ours."""
+    return sorted({node for node in nodes if node[1]})
+
+
+def test_ten_day_list_of_running_clocks_is_one_index_scan(big):
+    assert plan(big, NEXT_TEN_DAYS + " AND NOT on_hold" + BY_EXPIRY) == [
+        ("Limit", None),
+        ("Index Scan", "lead_clocks_expiry"),
+    ]
+
+
+def test_ten_day_list_with_stopped_clocks_reads_two_indexes_of_the_cache(big):
+    nodes = plan(big, NEXT_TEN_DAYS + BY_EXPIRY)
+    assert ("Merge Append", None) in nodes
+    assert ("Index Scan", "lead_clocks_expiry") in nodes
+    assert not any(kind == "Seq Scan" for kind, _ in nodes)
+
+
+@pytest.mark.parametrize("where", ["lead_id = 4711", "user_id = 42"])
+def test_lookups_read_the_cache_by_index(big, where):
+    nodes = plan(big, f"SELECT * FROM {VIEW} WHERE {where}")
+    assert not any(kind == "Seq Scan" for kind, _ in nodes)
+    assert scans(nodes)
+
+
+def test_the_view_reads_nothing_but_the_cache(big):
+    nodes = plan(big, f"SELECT * FROM {VIEW}")
+    assert {name for _, name in scans(nodes)} <= {"lead_clocks", "lead_clocks_stopped"}
+
+
+def test_derivation_of_one_lead_reads_no_table_through(big):
+    nodes = plan(big, "SELECT * FROM lead_protection.derive_lead_protection(now()) WHERE lead_id = 4711")
+    # The policies fit on a page.
+    assert {name for kind, name in nodes if kind == "Seq Scan"} <= {"protection_policies"}
+
+
+@pytest.mark.parametrize("function", ["derive_lead_protection", "user_lead_protection"])
+def test_the_rule_is_inlined(big, function):
+    """A function scan would hide the indexes from every query."""
+    nodes = plan(big, f"SELECT * FROM lead_protection.{function}(now())")
+    assert not any(kind == "Function Scan" and name for kind, name in nodes)
+    shown = json.dumps(big.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM lead_protection.{function}(now())").fetchone())
+    assert f'"Function Name": "{function}"' not in shown
+    assert '"Function Name": "clock_at"' not in shown

@@ -1,0 +1,106 @@
+"""Each group role can do its work, and nothing else; PUBLIC can do nothing."""
+
+import psycopg
+import pytest
+
+from facts import PROTECTED, REMINDER_DUE, insert_lead_of_age
+
+CAN = {
+    "app": [
+        "SELECT * FROM {}.v_user_lead_protection",
+        "SELECT * FROM {}.derive_lead_protection(now())",
+        "INSERT INTO {}.leads (id, user_id) VALUES (3, 7)",
+        "UPDATE {}.leads SET closed_at = now() WHERE id = 2",
+        "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1)",
+        "SELECT * FROM {}.release_lead_hold(1, 7, 1)",
+        "SELECT * FROM {}.outbox_events",
+    ],
+    "operator": [
+        "SELECT * FROM {}.v_user_lead_protection",
+        "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1)",
+        "SELECT * FROM {}.release_lead_hold(1, 7, 1)",
+        "CALL {}.run_protection_pipeline()",
+        "CALL {}.run_nightly_maintenance()",
+        "SELECT * FROM {}.find_clock_drift()",
+        "SELECT * FROM {}.protection_log, {}.job_runs, {}.outbox_events, {}.migration_checksums",
+        "SELECT {}.schedule_jobs_sql()",
+    ],
+    "monitor": [
+        "SELECT * FROM {}.v_user_lead_protection",
+        "SELECT * FROM {}.job_runs, {}.job_definitions",
+        "SELECT * FROM {}.find_clock_drift()",
+    ],
+    "jobs": [
+        "CALL {}.run_protection_pipeline()",
+        "CALL {}.run_nightly_maintenance()",
+        "SELECT {}.schedule_jobs_sql()",
+    ],
+}
+CANNOT = {
+    "app": [
+        "INSERT INTO {}.lead_holds (lead_id, user_id, reason, created_by) VALUES (1, 7, 'x', 1)",
+        "UPDATE {}.lead_clocks SET protection_expires_at = now()",
+        "DELETE FROM {}.leads",
+        "INSERT INTO {}.outbox_events SELECT * FROM {}.outbox_events",
+        "SELECT * FROM {}.protection_log",
+        "SELECT {}.refresh_lead_clocks('{{1}}')",
+        "SELECT {}.send_due_reminders(now(), 1)",
+        "CALL {}.run_protection_pipeline()",
+        "UPDATE {}.protection_policies SET is_default = false",
+    ],
+    "operator": [
+        "DELETE FROM {}.lead_holds",
+        "UPDATE {}.lead_clocks SET protection_expires_at = now()",
+        "INSERT INTO {}.protection_log (lead_id, user_id, event_type, occurred_at) VALUES (1, 1, 'lead.x', now())",
+    ],
+    "monitor": [
+        "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1)",
+        "CALL {}.run_protection_pipeline()",
+        "DELETE FROM {}.job_runs",
+    ],
+    "jobs": [
+        "SELECT * FROM {}.leads",
+        "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1)",
+        "INSERT INTO {}.lead_reminders SELECT * FROM {}.lead_reminders",
+    ],
+    "public": [
+        "SELECT * FROM {}.v_user_lead_protection",
+        "SELECT {}.plus_elapsed(now(), '1 day')",
+        "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1)",
+    ],
+}
+
+
+@pytest.fixture
+def act_as(db, connect):
+    """Return a function that gives a connection of a group role, or of a role with no rights at all."""
+    insert_lead_of_age(db, 1, PROTECTED)
+    insert_lead_of_age(db, 2, REMINDER_DUE)
+
+    def act(group: str) -> psycopg.Connection:
+        connection = connect()
+        role = "pg_signal_backend" if group == "public" else f"lead_protection_{group}"
+        connection.execute(f"SET SESSION AUTHORIZATION {role}")
+        return connection
+
+    return act
+
+
+@pytest.mark.parametrize("group", CAN)
+def test_can(act_as, group):
+    connection = act_as(group)
+    for statement in CAN[group]:
+        connection.execute(statement.replace("{}", "lead_protection"))
+
+
+@pytest.mark.parametrize("group", CANNOT)
+def test_cannot(act_as, group):
+    connection = act_as(group)
+    for statement in CANNOT[group]:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement.replace("{}", "lead_protection"))
+
+
+def test_the_jobs_role_sends(act_as, db):
+    act_as("jobs").execute("CALL lead_protection.run_protection_pipeline()")
+    assert db.execute("SELECT lead_id FROM lead_protection.lead_reminders").fetchall() == [(2,)]
