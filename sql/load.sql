@@ -42,4 +42,5 @@
 \ir jobs/unschedule_jobs_sql.sql
 \ir jobs/schedule_jobs.sql
 \ir jobs/unschedule_jobs.sql
+\ir jobs/tell_about_pg_cron.sql
 \ir grants.sql

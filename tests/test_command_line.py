@@ -152,6 +152,12 @@ def test_notices_of_scripts_are_shown(database_url, tree):
     assert "not here" not in output
 
 
+def test_without_pg_cron_apply_says_that_nothing_runs_by_itself(empty_database_url):
+    output = run_ok("apply", "--database", empty_database_url)
+    assert "NOTICE: pg_cron is not in database" in output
+    assert "schedule --cron-database NAME" in output
+
+
 def test_edited_applied_migration_is_refused(database_url, tree, catalog):
     before = catalog(database_url)
     edited = f"migrations/{MIGRATIONS[2]}.sql"
@@ -412,6 +418,12 @@ def test_schedule_without_pg_cron_says_what_to_do(database_url):
         assert status == 1
         assert "ERROR LP014" in output
         assert "HINT: " in output
+
+
+def test_schedule_from_a_database_without_pg_cron_says_so(database_url, empty_database_url):
+    status, output = run("schedule", "--database", database_url, "--cron-database", empty_database_url)
+    assert status == 1
+    assert "ERROR LP014" in output
 
 
 def test_schedule_before_apply_says_so(empty_database_url):

@@ -1,0 +1,501 @@
+"""The documentation is true: its SQL, shell and Python run, its links lead somewhere, its lists are complete.
+
+Runbook and README are run section by section, each in a freshly applied database of its own with the demo's sample
+in it, with the rights of the role that the text names. For a failure scenario the failure is produced first.
+
+docs/reference.md is rendered from the catalog. To write it anew, run this file with LEAD_PROTECTION_WRITE_REFERENCE=1.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from conftest import PROJECT, Server, run
+
+README = PROJECT / "README.md"
+RUNBOOK = PROJECT / "docs" / "runbook.md"
+ERROR_CODES = PROJECT / "docs" / "error-codes.md"
+REFERENCE = PROJECT / "docs" / "reference.md"
+WRITE_REFERENCE = "LEAD_PROTECTION_WRITE_REFERENCE"
+PAGES = [README, PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+APP, OPERATOR = "lead_protection_app", "lead_protection_operator"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: the words after the opening fence, its text, the line it begins in."""
+
+    words: tuple[str, ...]
+    text: str
+    line: int
+
+
+def sections(page: Path) -> dict[str, list[Block]]:
+    """Return the blocks that can be run, by the heading of second level above them."""
+    text = page.read_text(encoding="utf-8")
+    found: dict[str, list[Block]] = {}
+    for match in FENCE.finditer(text):
+        words = tuple(match[1].split())
+        if words and words[0] in ("sql", "sh", "python"):
+            headings = re.findall(r"^## (.+)$", text[: match.start()], re.MULTILINE)
+            line = text.count("\n", 0, match.start()) + 1
+            found.setdefault(headings[-1] if headings else "", []).append(Block(words, match[2], line))
+    return found
+
+
+@pytest.fixture
+def sample(db: psycopg.Connection, server: Server) -> str:
+    """The name of this test's database, with the demo's sample in it."""
+    server.psql("--single-transaction", "--file", str(PROJECT / "demo" / "sample.sql"), dbname=db.info.dbname)
+    return db.info.dbname
+
+
+class Runner:
+    """Runs blocks as a reader would, and gives the rows that the last one printed."""
+
+    def __init__(self, server: Server, dbname: str, role: str):
+        self.server, self.dbname, self.role = server, dbname, role
+
+    def run(self, block: Block) -> list[list[str]]:
+        """Run a block; whatever goes wrong in it fails the test."""
+        language, *marks = block.words
+        if language == "sql":
+            return self._psql(block.text, marks)
+        env = self.server.env | {"LEAD_PROTECTION_DATABASE_URL": self.server.url(self.dbname)}
+        env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
+        if language == "sh":
+            done = run(["bash", "-euo", "pipefail", "-c", block.text], env=env)
+        else:
+            env["LEAD_PROTECTION_DATABASE_URL"] += "&options=" + quote(f"-c role={self.role}")
+            done = run([sys.executable, "-W", "error", "-c", block.text], env=env)
+        assert done.returncode == 0, f"line {block.line}:\n{done.stdout}{done.stderr}"
+        return [[line] for line in done.stdout.splitlines()]
+
+    def _psql(self, text: str, marks: list[str]) -> list[list[str]]:
+        if "cron" in marks:
+            done = self.server.psql(stdin=text)
+        elif "owner" in marks or "cron-script" in marks:
+            done = self.server.psql(stdin=text, dbname=self.dbname)
+        else:
+            done = self.server.psql(stdin=f"SET ROLE {self.role};\n{text}", dbname=self.dbname)
+        return [line.split("|") for line in done.stdout.splitlines()]
+
+
+def needs_cron(blocks: list[Block]) -> bool:
+    return any(mark.startswith("cron") for block in blocks for mark in block.words[1:])
+
+
+# --- the runbook: what is wrong before a section is followed, and what must be seen when it was ---
+
+
+def nothing_wrong(server: Server, dbname: str) -> None:
+    """The sample as it is: 20 reminders are due, no job has ever run."""
+
+
+def pipeline_breaks(server: Server, dbname: str) -> None:
+    """A run fails because of somebody's constraint, which is gone again afterwards."""
+    server.psql(
+        "ALTER TABLE lead_protection.outbox_events ADD CONSTRAINT intruder CHECK (type <> 'lead.protection.reminder')"
+        " NOT VALID",
+        dbname=dbname,
+    )
+    failed = server.psql("CALL lead_protection.run_protection_pipeline()", dbname=dbname, check=False)
+    assert failed.returncode != 0 and "intruder" in failed.stderr
+    server.psql("ALTER TABLE lead_protection.outbox_events DROP CONSTRAINT intruder", dbname=dbname)
+
+
+def run_is_killed(server: Server, dbname: str) -> None:
+    """A run is opened on a connection that then goes away."""
+    server.psql("SELECT lead_protection.start_job_run('lead-protection-reminders')", dbname=dbname)
+
+
+def cache_is_tampered_with(server: Server, dbname: str) -> None:
+    """Somebody gives a lead ten days, in the cache only."""
+    server.psql(
+        "UPDATE lead_protection.lead_clocks SET protection_expires_at = protection_expires_at + INTERVAL '10 days'"
+        " WHERE lead_id = 42",
+        dbname=dbname,
+    )
+
+
+def grace_time_was_missed(server: Server, dbname: str) -> None:
+    """No run for the whole grace time of two leads."""
+    server.psql(
+        "INSERT INTO lead_protection.leads (user_id, created_at) SELECT 101, now() - INTERVAL '9 months'"
+        " FROM generate_series(1, 2)",
+        dbname=dbname,
+    )
+
+
+def summary_shows(results: list) -> None:
+    seen = {name: ok for name, ok, _ in results[0]}
+    assert len(seen) == 6
+    assert [name for name, ok in seen.items() if ok == "f"] == [
+        "pipeline succeeded within 15 minutes",
+        "nightly succeeded within 26 hours",
+        "no reminder is overdue",
+        "no expiry is unrecorded",
+    ]
+
+
+def reminders_are_sent(results: list) -> None:
+    runs_before, cron, *_, overdue = results
+    assert runs_before == []
+    assert cron[0][1] == "1", "pg_cron's launcher is there"
+    assert overdue == [["0"]]
+
+
+def failure_is_seen_and_mended(results: list) -> None:
+    failed, _, last = results
+    assert [row[3].split(":")[0] for row in failed] == ["23514"]
+    assert "intruder" in failed[0][3]
+    assert last[0][2] == "succeeded" and '"reminders": 20' in last[0][3]
+
+
+def abandoned_run_is_seen_and_marked(results: list) -> None:
+    running, _, runs = results
+    assert [row[4] for row in running] == ["f"]
+    assert [row[1] for row in runs] == ["succeeded", "abandoned"]
+
+
+def dispute_is_explained(results: list) -> None:
+    state, clock, holds, log, difference = results
+    assert len(state) == 1 and state[0][0] == "290"
+    assert clock[0][7] == "14 days"
+    assert len(holds) == 1
+    assert [row[1] for row in log] == ["lead.protection.reminder", "lead.hold.created", "lead.hold.released"]
+    assert difference == []
+
+
+def drift_is_found_and_mended(results: list) -> None:
+    drift, _, after, log = results
+    assert [row[0] for row in drift] == ["42"] and drift[0][1] > drift[0][2]
+    assert after == [["0"]]
+    assert [row[1] for row in log] == ["42"] and log[0][3] == drift[0][2]
+
+
+def hold_is_released(results: list) -> None:
+    open_holds, released, lead = results
+    assert "261" in [row[1] for row in open_holds]
+    assert released[0][3] == "t"
+    assert lead[0][2] == "f" and lead[0][4] != ""
+
+
+def reminder_is_explained(results: list) -> None:
+    lead, reminders, _ = results
+    assert lead[0][1] == "GRACE"
+    assert len(reminders) == 1 and reminders[0][5] != ""
+
+
+def lead_is_back(results: list) -> None:
+    state, _, had_expired, reactivated = results[-1][0]
+    assert state in ("PROTECTED", "REMINDER_DUE", "GRACE")
+    assert had_expired and reactivated
+
+
+def unreminded_leads_are_found(results: list) -> None:
+    assert [row[1] for row in results[-1]] == ["101", "101"]
+
+
+def restored_database_is_caught_up(results: list) -> None:
+    _, would_go_out, _, nightly = results
+    assert len(would_go_out) == 20
+    assert nightly[0][1] == "succeeded" and '"clocks_mended": 0' in nightly[0][2]
+
+
+def three_jobs_are_active(results: list) -> None:
+    assert [(row[0], row[3]) for row in results[-1]] == [
+        ("lead-protection-cron-history", "t"),
+        ("lead-protection-nightly", "t"),
+        ("lead-protection-reminders", "t"),
+    ]
+
+
+def schema_is_gone(results: list) -> None:
+    assert results[-1] == [["t"]]
+
+
+def daily_numbers(results: list) -> None:
+    assert {row[0] for row in results[1]} == {"PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED", "CLOSED"}
+
+
+SCENARIOS: dict[str, tuple[Callable, Callable]] = {
+    "30-second summary": (nothing_wrong, summary_shows),
+    "Daily routine": (nothing_wrong, daily_numbers),
+    "Reminders are not sent": (nothing_wrong, reminders_are_sent),
+    "A job fails": (pipeline_breaks, failure_is_seen_and_mended),
+    "A job run is abandoned": (run_is_killed, abandoned_run_is_seen_and_marked),
+    "A date is in dispute": (nothing_wrong, dispute_is_explained),
+    "The cached clock differs from the rule": (cache_is_tampered_with, drift_is_found_and_mended),
+    "A hold was forgotten or made by mistake": (nothing_wrong, hold_is_released),
+    "A user got no reminder": (nothing_wrong, reminder_is_explained),
+    "A lead expired too early": (nothing_wrong, lead_is_back),
+    "After an outage": (grace_time_was_missed, unreminded_leads_are_found),
+    "After a failover or a restore": (nothing_wrong, restored_database_is_caught_up),
+    "Pausing everything and resuming": (nothing_wrong, three_jobs_are_active),
+    "Rolling back": (nothing_wrong, schema_is_gone),
+}
+
+
+def test_every_section_of_the_runbook_that_has_blocks_is_a_scenario():
+    assert list(sections(RUNBOOK)) == list(SCENARIOS)
+
+
+@pytest.mark.parametrize("heading", SCENARIOS)
+def test_runbook(heading, sample, server, request):
+    blocks = sections(RUNBOOK)[heading]
+    if needs_cron(blocks):
+        request.getfixturevalue("cron")
+    produce, check = SCENARIOS[heading]
+    produce(server, sample)
+    runner = Runner(server, sample, OPERATOR)
+    check([runner.run(block) for block in blocks])
+
+
+def test_summary_is_all_well_after_both_jobs_ran(sample, server):
+    server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample)
+    server.psql("CALL lead_protection.run_nightly_maintenance()", dbname=sample)
+
+    rows = Runner(server, sample, OPERATOR).run(sections(RUNBOOK)["30-second summary"][0])
+
+    assert [row[1] for row in rows] == ["t"] * 6
+
+
+# --- the README ---
+
+
+def test_readme_blocks_for_an_application_run_with_its_rights(sample, server):
+    runner = Runner(server, sample, APP)
+    results = [
+        (block.words[0], runner.run(block))
+        for blocks in sections(README).values()
+        for block in blocks
+        if block.words[0] in ("sql", "python")
+    ]
+
+    assert {language for language, _ in results} == {"sql", "python"}
+    for language, rows in results:
+        if language == "python":
+            assert any("LP003" in line for (line,) in rows), rows
+
+
+def test_ten_day_list_of_the_readme_shows_running_clocks_of_open_leads_only(sample, server):
+    (query,) = [
+        block
+        for blocks in sections(README).values()
+        for block in blocks
+        if block.words[0] == "sql" and "10 days" in block.text
+    ]
+    server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample)
+    runner = Runner(server, sample, APP)
+
+    listed = [int(row[0]) for row in runner.run(query)]
+    assert len(listed) > 10
+
+    server.psql(f"UPDATE lead_protection.leads SET closed_at = now() WHERE id = {listed[0]}", dbname=sample)
+    server.psql(
+        f"SELECT lead_protection.create_lead_hold(id, user_id, 'x', 1) FROM lead_protection.leads WHERE id = {listed[1]}",
+        dbname=sample,
+    )
+    assert [int(row[0]) for row in runner.run(query)] == listed[2:]
+
+
+# --- links, codes, names ---
+
+
+def anchor(heading: str) -> str:
+    """The anchor that a heading gets, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        text = FENCE.sub("", page.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(\s*([^)\s]+)\s*\)", text):
+            if "://" not in target:
+                yield page, target
+
+
+def test_links_lead_to_a_file_and_a_heading():
+    broken = []
+    for page, target in links():
+        path, _, fragment = target.partition("#")
+        goal = (page.parent / path).resolve() if path else page
+        if not goal.exists():
+            broken.append(f"{page.name}: {target}")
+        elif fragment:
+            headings = re.findall(r"^#+ (.+)$", FENCE.sub("", goal.read_text(encoding="utf-8")), re.MULTILINE)
+            if fragment not in map(anchor, headings):
+                broken.append(f"{page.name}: {target}")
+    assert broken == []
+
+
+def test_error_codes_are_listed_with_those_that_raise_them():
+    raised: dict[str, set[str]] = {}
+    for path in (PROJECT / "sql").rglob("*.sql"):
+        for code in re.findall(r"ERRCODE = '(LP\w{3})'", path.read_text(encoding="utf-8")):
+            raised.setdefault(code, set()).add(path.stem)
+    rows = re.findall(r"^\| `(LP\w{3})` \| ([^|]*) \|", ERROR_CODES.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert [code for code, _ in rows] == sorted(raised)
+    for code, by in rows:
+        assert raised[code] <= set(re.findall(r"`(\w+)`", by)), code
+
+
+# --- the reference ---
+
+RELATIONS = """
+SELECT
+    c.oid, c.relname, coalesce(obj_description(c.oid, 'pg_class'), obj_description(c.reltype, 'pg_type')),
+    (
+        SELECT string_agg(r.rolname || ': ' || r.rights, '; ' ORDER BY r.rolname COLLATE "C")
+        FROM (
+            SELECT replace(g.rolname, 'lead_protection_', '') AS rolname,
+                string_agg(lower(a.privilege_type), ', ' ORDER BY a.privilege_type) AS rights
+            FROM aclexplode(c.relacl) AS a INNER JOIN pg_roles AS g ON a.grantee = g.oid
+            WHERE g.rolname LIKE 'lead_protection_%%'
+            GROUP BY g.rolname
+        ) AS r
+    )
+FROM pg_class AS c
+WHERE c.relnamespace = 'lead_protection'::regnamespace AND c.relkind::text = ANY (%s)
+ORDER BY c.relname COLLATE "C"
+"""
+
+COLUMNS = """
+SELECT
+    a.attname, format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ', not null' ELSE '' END,
+    coalesce(col_description(a.attrelid, a.attnum), '')
+FROM pg_attribute AS a
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+
+INDEXES = """
+SELECT c.relname, obj_description(c.oid, 'pg_class')
+FROM pg_index AS i INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+WHERE i.indrelid = %s AND obj_description(c.oid, 'pg_class') IS NOT NULL
+ORDER BY c.relname COLLATE "C"
+"""
+
+ROUTINES = """
+SELECT
+    p.proname, p.prokind = 'p', p.prorettype = 'trigger'::regtype, pg_get_function_arguments(p.oid),
+    pg_get_function_result(p.oid), obj_description(p.oid, 'pg_proc'),
+    (
+        SELECT string_agg(replace(g.rolname, 'lead_protection_', ''), ', ' ORDER BY g.rolname COLLATE "C")
+        FROM aclexplode(p.proacl) AS a INNER JOIN pg_roles AS g ON a.grantee = g.oid
+        WHERE g.rolname LIKE 'lead_protection_%%'
+    )
+FROM pg_proc AS p
+WHERE p.pronamespace = 'lead_protection'::regnamespace
+ORDER BY p.proname COLLATE "C", p.oid::regprocedure::text COLLATE "C"
+"""
+
+TRIGGERS = """
+SELECT DISTINCT t.tgfoid::regproc::text, t.tgrelid::regclass::text
+FROM pg_trigger AS t INNER JOIN pg_class AS c ON t.tgrelid = c.oid
+WHERE c.relnamespace = 'lead_protection'::regnamespace AND NOT t.tgisinternal
+ORDER BY 1, 2
+"""
+
+
+def render_reference(db: psycopg.Connection) -> str:
+    """Render docs/reference.md from the catalog of an applied database."""
+
+    def bare(text: str) -> str:
+        return text.replace("lead_protection.", "")
+
+    def paragraphs(comment: str) -> str:
+        return comment.replace("\n", "\n\n")
+
+    lines = [
+        "# Reference",
+        "",
+        "Every object of schema `lead_protection`, in the words of its `COMMENT ON`. Rendered from the catalog by",
+        "`tests/test_documentation.py`, which fails when this page is stale: do not edit it by hand. The names of the",
+        "group roles are given without `lead_protection_`; the owner may do everything.",
+    ]
+
+    def relations(title: str, kinds: list[str]) -> None:
+        lines.extend(["", f"## {title}"])
+        for oid, name, comment, rights in db.execute(RELATIONS, [kinds]).fetchall():
+            lines.extend(["", f"### {name}", "", paragraphs(comment)])
+            if rights:
+                lines.extend(["", f"Rights: {rights}."])
+            lines.extend(["", "| column | type | meaning |", "|---|---|---|"])
+            for column, type_, meaning in db.execute(COLUMNS, [oid]):
+                lines.append(f"| `{column}` | {bare(type_)} | {meaning} |")
+            indexes = db.execute(INDEXES, [oid]).fetchall()
+            if indexes:
+                lines.extend(["", "| index | what it is for |", "|---|---|"])
+                lines.extend(f"| `{index}` | {meaning} |" for index, meaning in indexes)
+
+    routines = db.execute(ROUTINES).fetchall()
+    triggers: dict[str, list[str]] = {}
+    for function, table in db.execute(TRIGGERS).fetchall():
+        triggers.setdefault(bare(function), []).append(bare(table))
+
+    def is_internal(routine) -> bool:
+        return "Internal:" in routine[5] or (routine[6] is None and not routine[2])
+
+    def routine_lines(chosen: list) -> None:
+        for name, is_procedure, is_trigger, arguments, result, comment, rights in chosen:
+            lines.extend(["", f"### {name}", ""])
+            if is_trigger:
+                lines.append(f"On {', '.join(f'`{table}`' for table in triggers.get(name, []))}.")
+            else:
+                head = f"{'CALL ' if is_procedure else ''}{name}({bare(arguments)})"
+                lines.extend(["```text", head + (f"\n    -> {bare(result)}" if result else ""), "```"])
+            lines.extend(["", paragraphs(comment)])
+            if rights:
+                lines.extend(["", f"May be called by: {rights}."])
+
+    relations("Views", ["v"])
+    relations("Tables", ["r", "p"])
+    relations("Types", ["c"])
+    lines.extend(["", "## Functions and procedures"])
+    routine_lines([r for r in routines if not r[2] and not is_internal(r)])
+    lines.extend(["", "## Internal functions", "", "Not for callers: they may change with any release."])
+    routine_lines([r for r in routines if not r[2] and is_internal(r)])
+    lines.extend(["", "## Trigger functions"])
+    routine_lines([r for r in routines if r[2]])
+    return "\n".join(lines) + "\n"
+
+
+def test_reference_is_what_the_catalog_says(db):
+    rendered = render_reference(db)
+    if os.environ.get(WRITE_REFERENCE):
+        REFERENCE.write_text(rendered, encoding="utf-8")
+    written = REFERENCE.read_text(encoding="utf-8") if REFERENCE.exists() else ""
+
+    diff = "\n".join(
+        unified_diff(written.splitlines(), rendered.splitlines(), "docs/reference.md", "catalog", lineterm="")
+    )
+    assert not diff, f"stale; run this test with {WRITE_REFERENCE}=1 to write it anew:\n{diff}"
+
+
+def test_every_object_of_the_schema_has_a_comment(db):
+    without = db.execute("""
+        SELECT 'routine ' || p.oid::regprocedure FROM pg_proc AS p
+        WHERE p.pronamespace = 'lead_protection'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
+        UNION ALL
+        SELECT 'relation ' || c.oid::regclass FROM pg_class AS c
+        WHERE c.relnamespace = 'lead_protection'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'p')
+            AND obj_description(c.oid, 'pg_class') IS NULL
+        UNION ALL
+        SELECT format('column %s.%s', c.oid::regclass, a.attname)
+        FROM pg_class AS c INNER JOIN pg_attribute AS a ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'lead_protection'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'p')
+            AND a.attnum > 0 AND NOT a.attisdropped AND col_description(c.oid, a.attnum) IS NULL
+    """).fetchall()
+    assert without == []
