@@ -25,8 +25,11 @@ def unchecked(db):
         yield db
 
 
+@pytest.mark.parametrize("session_zone", ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Chatham"])
 @pytest.mark.parametrize("function", ["derive_lead_protection", "user_lead_protection"])
-def test_worked_cases(unchecked, function):
+def test_worked_cases(unchecked, function, session_zone):
+    """The session's time zone must not matter: a day of elapsed time is 24 hours where the session's has 23."""
+    unchecked.execute("SELECT set_config('TimeZone', %s, true)", (session_zone,))
     wrong = []
     for number, case in enumerate(SEQUENTIAL, start=1):
         policy_id = insert_policy(unchecked, name=case["name"], **case["policy"])
