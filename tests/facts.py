@@ -1,7 +1,7 @@
 """Writing facts as they are, past the checks of the API: for cases that lie in the past or the future."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 
@@ -62,6 +62,11 @@ def insert_reminders(db: psycopg.Connection, lead_id: int, sent_at: Iterable, us
 
 
 SHOWN = "protection_expires_at, state, on_hold, reminder_due_at"
+
+
+def in_utc(row: tuple) -> tuple:
+    """The row with its instants in UTC: a local time that occurs twice equals nothing in Python."""
+    return tuple(value.astimezone(UTC) if isinstance(value, datetime) else value for value in row)
 
 
 # Ages of a lead in days that put it in a state today: the standard protection lasts 251 to 254 days.

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+
 from conftest import PROJECT, Server, run
 
 README = PROJECT / "README.md"
@@ -283,9 +284,11 @@ def test_readme_blocks_for_an_application_run_with_its_rights(sample, server):
     ]
 
     assert {language for language, _ in results} == {"sql", "python"}
-    for language, rows in results:
-        if language == "python":
-            assert any("LP003" in line for (line,) in rows), rows
+    (shown,) = re.findall(
+        r"^```python\n.*?^```\n\n^```text\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S
+    )
+    (printed,) = [rows for language, rows in results if language == "python"]
+    assert [line for (line,) in printed] == shown.splitlines()
 
 
 def test_ten_day_list_of_the_readme_shows_running_clocks_of_open_leads_only(sample, server):
@@ -303,7 +306,8 @@ def test_ten_day_list_of_the_readme_shows_running_clocks_of_open_leads_only(samp
 
     server.psql(f"UPDATE lead_protection.leads SET closed_at = now() WHERE id = {listed[0]}", dbname=sample)
     server.psql(
-        f"SELECT lead_protection.create_lead_hold(id, user_id, 'x', 1) FROM lead_protection.leads WHERE id = {listed[1]}",
+        "SELECT lead_protection.create_lead_hold(id, user_id, 'x', 1) FROM lead_protection.leads"
+        f" WHERE id = {listed[1]}",
         dbname=sample,
     )
     assert [int(row[0]) for row in runner.run(query)] == listed[2:]

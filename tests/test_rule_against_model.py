@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facts import SHOWN, insert_holds, insert_lead, insert_policy, insert_reminders
+from facts import SHOWN, in_utc, insert_holds, insert_lead, insert_policy, insert_reminders
 from model import Hold, Policy, Protection, base_expiry, protection
 
 policies = st.builds(
@@ -67,7 +67,7 @@ def test_random_facts(db, world):
                 f" CROSS JOIN LATERAL lead_protection.{function}(look.as_of) ORDER BY n",
                 (instants,),
             )
-            return [Protection(*row) for row in rows]
+            return [Protection(*in_utc(row)) for row in rows]
 
         expected = [protection(start, policy, holds, reminders, closed_at, look) for look in looks]
         assert shown("derive_lead_protection", looks) == expected
