@@ -236,8 +236,11 @@ def load_code_after_yoyo(connection: psycopg.Connection, home: Path) -> None:
 
 
 def _load_code(connection: psycopg.Connection, home: Path) -> None:
+    # The load pins the search path for its transaction, in which yoyo still has to find its own tables.
+    (search_path,) = connection.execute("SELECT current_setting('search_path')").fetchone()
     for path in load_order(home):
         _run_script(connection, path, home)
+    connection.execute("SELECT set_config('search_path', %s, true)", [search_path])
     connection.execute(
         f"INSERT INTO {CHECKSUMS} AS known (migration_id, sha256) VALUES (%s, %s)"
         " ON CONFLICT (migration_id) DO UPDATE SET sha256 = excluded.sha256, recorded_at = now()"

@@ -8,8 +8,11 @@ CREATE TABLE lead_protection.leads (
     CONSTRAINT leads_policy_id_fkey REFERENCES lead_protection.protection_policies (id),
     created_at timestamptz NOT NULL DEFAULT now(),
     closed_at timestamptz,
-    CONSTRAINT leads_created_at_finite CHECK (isfinite(created_at)),
-    CONSTRAINT leads_closed_at_finite CHECK (isfinite(closed_at)),
+    -- A slip of the keyboard in a year must not reach the lists of everybody.
+    CONSTRAINT leads_created_at_sensible CHECK (
+        created_at >= '1900-01-01 00:00:00+00' AND created_at < '3000-01-01 00:00:00+00'
+    ),
+    CONSTRAINT leads_closed_at_sensible CHECK (closed_at < '3000-01-01 00:00:00+00'),
     CONSTRAINT leads_closed_after_created CHECK (closed_at >= created_at)
 );
 

@@ -11,9 +11,12 @@ CREATE TABLE lead_protection.lead_holds (
     created_by bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     released_by bigint,
-    CONSTRAINT lead_holds_reason_not_blank CHECK (reason ~ '\S'),
-    CONSTRAINT lead_holds_start_at_finite CHECK (isfinite(start_at)),
-    CONSTRAINT lead_holds_end_at_finite CHECK (isfinite(end_at)),
+    CONSTRAINT lead_holds_reason_not_blank CHECK (reason ~ '[^[:space:]]'),
+    -- A slip of the keyboard in a year must not reach the lists of everybody.
+    CONSTRAINT lead_holds_start_at_sensible CHECK (
+        start_at >= '1900-01-01 00:00:00+00' AND start_at < '3000-01-01 00:00:00+00'
+    ),
+    CONSTRAINT lead_holds_end_at_sensible CHECK (end_at < '3000-01-01 00:00:00+00'),
     -- Equal is allowed: a hold released before it began, or within the transaction that made it, stops nothing.
     CONSTRAINT lead_holds_end_not_before_start CHECK (end_at >= start_at),
     CONSTRAINT lead_holds_released_has_ended CHECK (released_by IS NULL OR end_at IS NOT NULL)

@@ -36,7 +36,12 @@ CREATE INDEX lead_clocks_to_expire ON lead_protection.lead_clocks (protection_ex
 WHERE closed_at IS NULL AND expired_at IS NULL;
 
 CREATE INDEX lead_clocks_moved ON lead_protection.lead_clocks (lead_id)
-WHERE closed_at IS NULL AND (expired_at < protection_expires_at OR reminded_window < window_date);
+WHERE closed_at IS NULL
+AND (
+    expired_at < protection_expires_at
+    OR (expired_at IS NOT NULL AND open_hold_from IS NOT NULL)
+    OR reminded_window < window_date
+);
 
 COMMENT ON TABLE lead_protection.lead_clocks IS
 'Cache: derive_lead_clocks() of every lead, kept by triggers on the facts in the same transaction. Holds nothing that the facts do not say; nobody but refresh_lead_clocks() writes it, and the nightly job proves that it equals the rule. A row needs no refresh as time passes: clock_at() and protection_state() add the time.';

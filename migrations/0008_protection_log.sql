@@ -9,7 +9,7 @@ CREATE TABLE lead_protection.protection_log (
     occurred_at timestamptz NOT NULL CONSTRAINT protection_log_occurred_at_finite CHECK (isfinite(occurred_at)),
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     actor_id bigint,
-    reason text CONSTRAINT protection_log_reason_not_blank CHECK (reason ~ '\S'),
+    reason text CONSTRAINT protection_log_reason_not_blank CHECK (reason ~ '[^[:space:]]'),
     state_before text,
     state_after text,
     expires_before timestamptz,

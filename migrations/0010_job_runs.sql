@@ -3,7 +3,7 @@
 
 CREATE TABLE lead_protection.job_runs (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT job_runs_pkey PRIMARY KEY,
-    job_name text NOT NULL CONSTRAINT job_runs_job_name_not_blank CHECK (job_name ~ '\S'),
+    job_name text NOT NULL CONSTRAINT job_runs_job_name_not_blank CHECK (job_name ~ '[^[:space:]]'),
     backend_pid integer NOT NULL DEFAULT pg_backend_pid(),
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at timestamptz,

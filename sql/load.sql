@@ -1,5 +1,6 @@
 -- Loads the code: every view, function, procedure and trigger, in an order in which each finds what it needs.
 -- Run again on every apply, in one transaction. By hand: psql -1 -v ON_ERROR_STOP=1 -f sql/load.sql
+\ir search_path.sql
 \ir functions/plus_elapsed.sql
 \ir functions/lies_ahead.sql
 \ir functions/instant_text.sql
@@ -20,10 +21,12 @@
 \ir functions/refuse_change.sql
 \ir functions/refuse_new_terms.sql
 \ir functions/publish_log_rows.sql
+\ir functions/show_lead.sql
 \ir functions/require_protected_lead.sql
 \ir functions/hold_details.sql
 \ir functions/create_lead_hold.sql
 \ir functions/release_lead_hold.sql
+\ir functions/require_job_arguments.sql
 \ir functions/send_due_reminders.sql
 \ir functions/record_expiries.sql
 \ir functions/is_reactivated.sql

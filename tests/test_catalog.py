@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from facts import SHOWN, insert_holds, insert_lead
+
 SQL = Path(__file__).resolve().parent.parent / "sql"
 
 UNEXPLAINED = """
@@ -70,6 +72,28 @@ def test_procedures_that_commit_qualify_every_name(db):
         ("succeeded", {"reminders": 0, "expiries": 0, "reactivations": 0}),
         ("succeeded", {"clocks_mended": 0, "job_runs_purged": 0}),
     ]
+
+
+def test_a_shadow_on_the_search_path_changes_nothing(db):
+    """Exact matches in a schema of the path win over polymorphic functions of pg_catalog: bodies must be bound."""
+    insert_lead(db, 1, "2026-01-15 09:00Z")
+    insert_holds(db, 1, [("2026-02-01Z", "2026-02-11Z")])
+    shown = f"SELECT {SHOWN} FROM lead_protection.v_user_lead_protection"
+    derived = f"SELECT {SHOWN} FROM lead_protection.derive_lead_protection(now())"
+    before = db.execute(shown).fetchone()
+    db.execute(
+        "CREATE FUNCTION public.upper(tstzrange) RETURNS timestamptz LANGUAGE sql IMMUTABLE"
+        " AS $$ SELECT pg_catalog.upper($1) + INTERVAL '1 year' $$;"
+        "CREATE FUNCTION public.hashtextextended(text, integer) RETURNS bigint LANGUAGE sql AS 'SELECT 1 / 0';"
+        "CREATE FUNCTION public.format(text, name, text[]) RETURNS text LANGUAGE sql AS $$ SELECT 'shadow' $$;"
+        "CREATE FUNCTION public.format(text, name, text[], name) RETURNS text LANGUAGE sql AS $$ SELECT 'shadow' $$"
+    )
+    for path in ("public, pg_catalog", "pg_temp, public", "''"):
+        db.execute(f"SET search_path = {path}")
+        assert db.execute(shown).fetchone() == before
+        assert db.execute(derived).fetchone() == before
+        db.execute("CALL lead_protection.run_protection_pipeline()")
+        assert "shadow" not in db.execute("SELECT lead_protection.schedule_jobs_sql()").fetchone()[0]
 
 
 def test_public_has_no_rights(db):

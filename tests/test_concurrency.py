@@ -6,7 +6,7 @@ from threading import Barrier
 import psycopg
 import pytest
 
-from facts import PROTECTED, REMINDER_DUE, events, insert_lead_of_age
+from facts import PROTECTED, REMINDER_DUE, events, insert_lead_of_age, insert_policy
 
 CREATE = "SELECT hold_id, start_at, created FROM lead_protection.create_lead_hold(1, 7, 'x', 1)"
 RELEASE = "SELECT hold_id, end_at, released FROM lead_protection.release_lead_hold(1, 7, 1)"
@@ -89,6 +89,36 @@ def test_holds_of_two_sessions_both_reach_the_cache(db, connect, wait_until):
     after = db.execute("SELECT protection_expires_at FROM lead_protection.lead_clocks").fetchone()[0]
     assert (after - before).days == 7
     assert drift(db) == []
+
+
+def test_a_transaction_that_began_earlier_decides_on_what_is_now(db, connect):
+    """Its now() lies before the expiry and the closing; the hold is asked for after both."""
+    policy_id = insert_policy(db, base_months=12, extension_days=0, grace_days=1, time_zone="UTC")
+    insert_lead_of_age(db, 1, PROTECTED)
+    insert_lead_of_age(db, 2, PROTECTED)
+    old = connect(autocommit=False)
+    old.execute("SELECT now()")
+    # It expires at the instant of this statement: between now() of the old transaction and its call.
+    db.execute(
+        "UPDATE lead_protection.leads SET policy_id = %s, created_at ="
+        " (clock_timestamp() AT TIME ZONE 'UTC' - INTERVAL '1 day' - INTERVAL '12 months') AT TIME ZONE 'UTC'"
+        " WHERE id = 1",
+        (policy_id,),
+    )
+    db.execute("UPDATE lead_protection.leads SET closed_at = clock_timestamp() WHERE id = 2")
+    for lead_id, sqlstate in ((1, "LP008"), (2, "LP009")):
+        with pytest.raises(psycopg.Error) as refused, old.transaction():
+            old.execute("SELECT lead_protection.create_lead_hold(%s, 7, 'x', 1)", (lead_id,))
+        assert refused.value.sqlstate == sqlstate
+
+
+def test_a_release_by_a_transaction_that_began_earlier_counts_the_hold(db, connect):
+    insert_lead_of_age(db, 1, PROTECTED)
+    old = connect(autocommit=False)
+    old.execute("SELECT now()")
+    _, start_at, _ = db.execute(CREATE).fetchone()
+    _, end_at, released = old.execute(RELEASE).fetchone()
+    assert released and end_at > start_at
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE_READ", "SERIALIZABLE"])

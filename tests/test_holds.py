@@ -182,7 +182,6 @@ GOOD = {"lead_id": LEAD, "user_id": USER, "reason": "x", "actor_id": ACTOR}
         ("LP001", {"lead_id": None}),
         ("LP001", {"user_id": None}),
         ("LP001", {"actor_id": None}),
-        ("LP001", {"start_at": None}),
         ("LP002", {"lead_id": 1000}),
         ("LP003", {"user_id": 8}),
         ("LP004", {"reason": None}),
@@ -192,6 +191,9 @@ GOOD = {"lead_id": LEAD, "user_id": USER, "reason": "x", "actor_id": ACTOR}
         ("LP005", {"start_at": "infinity"}),
         ("LP005", {"start_at": "-infinity"}),
         ("LP005", {"end_at": "infinity"}),
+        ("LP005", {"end_at": "20270-01-01Z"}),
+        ("LP005", {"start_at": "1026-01-01Z", "end_at": NOW}),
+        ("LP006", {"end_at": NOW - DAY}),
         ("LP006", {"start_at": NOW, "end_at": NOW}),
         ("LP006", {"start_at": NOW, "end_at": NOW - DAY}),
         ("LP007", {"start_at": NOW + DAY}),
@@ -235,10 +237,39 @@ def test_bad_release_is_refused_and_changes_nothing(lead, sqlstate, arguments):
     assert holds(lead) == standing
 
 
-def test_create_and_release_in_one_transaction_stop_nothing(lead):
+def test_create_and_release_in_one_transaction_count_the_time_between(lead):
     before = view(lead)
     with lead.transaction():
         create(lead, LEAD, USER, "x", ACTOR)
         (hold,) = release(lead, LEAD, USER, ACTOR)
-    assert hold["end_at"] == hold["start_at"]
+    elapsed = hold["end_at"] - hold["start_at"]
+    assert elapsed > timedelta(0)
+    assert view(lead)["protection_expires_at"] == before["protection_expires_at"] + elapsed
+
+
+def test_release_of_a_closed_leads_hold_moves_nothing(lead):
+    start_at = datetime.now(UTC) - timedelta(days=40)
+    create(lead, lead_id=LEAD, user_id=USER, reason="x", actor_id=ACTOR, start_at=start_at)
+    closed_at = start_at + timedelta(days=10)
+    lead.execute("UPDATE lead_protection.leads SET closed_at = %s", (closed_at,))
+    before = view(lead)
+    (hold,) = release(lead, LEAD, USER, ACTOR)
+    assert (hold["released"], hold["end_at"]) == (True, closed_at)
+    assert view(lead) == before | {"state": "CLOSED"}
+
+
+def test_only_holds_and_reminders_of_the_present_user_count(lead):
+    """What stood for another user, before the lead changed hands or by mistake, moves nothing."""
+    before = view(lead)
+    lead.execute(
+        "INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, end_at, created_by)"
+        " VALUES (%(lead)s, 8, 'x', now() - INTERVAL '9 days', now() + INTERVAL '9 days', 1),"
+        " (%(lead)s, 8, 'x', now() - INTERVAL '9 days', NULL, 1);",
+        {"lead": LEAD},
+    )
+    lead.execute(
+        "INSERT INTO lead_protection.lead_reminders"
+        " VALUES (%s, 8, '2026-01-01', now() + INTERVAL '1 day', now(), now())",
+        (LEAD,),
+    )
     assert view(lead) == before

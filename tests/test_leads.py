@@ -10,7 +10,7 @@ REFUSED = [
     ("LP010", "UPDATE {}.leads SET created_at = now() + INTERVAL '1 hour'"),
     ("LP010", "UPDATE {}.leads SET closed_at = now() + INTERVAL '1 hour'"),
     ("LP010", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, 'infinity')"),
-    ("leads_created_at_finite", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, '-infinity')"),
+    ("leads_created_at_sensible", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, '-infinity')"),
     ("leads_closed_after_created", "UPDATE {}.leads SET closed_at = created_at - INTERVAL '1 second'"),
     ("23502", "INSERT INTO {}.leads (id, user_id) VALUES (2, NULL)"),
     ("leads_policy_id_fkey", "UPDATE {}.leads SET policy_id = 99"),
@@ -26,6 +26,8 @@ REFUSED = [
      "(9, 'x', false, 'parallel', 6, 60, 10, 'UTC', '08:00')"),
     ("protection_policies_time_zone_named", "INSERT INTO {}.protection_policies VALUES "
      "(9, 'x', false, 'sequential', 6, 60, 10, 'CET-1', '08:00')"),
+    ("protection_policies_time_zone_named", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 6, 60, 10, 'Europe/Berlin+1', '08:00')"),
     ("22023", "INSERT INTO {}.protection_policies VALUES "
      "(9, 'x', false, 'sequential', 6, 60, 10, 'Europe/Atlantis', '08:00')"),
     ("protection_policies_reminder_time_on_the_day", "INSERT INTO {}.protection_policies VALUES "
@@ -34,8 +36,8 @@ REFUSED = [
      "(9, 'x', true, 'sequential', 6, 60, 10, 'UTC', '08:00')"),
     ("lead_holds_reason_not_blank", "UPDATE {}.lead_holds SET reason = E' \\t'"),
     ("lead_holds_end_not_before_start", "UPDATE {}.lead_holds SET end_at = start_at - INTERVAL '1 second'"),
-    ("lead_holds_end_at_finite", "UPDATE {}.lead_holds SET end_at = 'infinity'"),
-    ("lead_holds_start_at_finite", "UPDATE {}.lead_holds SET start_at = '-infinity'"),
+    ("lead_holds_end_at_sensible", "UPDATE {}.lead_holds SET end_at = 'infinity'"),
+    ("lead_holds_start_at_sensible", "UPDATE {}.lead_holds SET start_at = '-infinity'"),
     ("lead_holds_released_has_ended", "UPDATE {}.lead_holds SET released_by = 1"),
     ("lead_holds_one_open", "INSERT INTO {}.lead_holds (lead_id, user_id, reason, created_by) VALUES (1, 7, 'x', 1)"),
     ("lead_holds_lead_id_fkey", "UPDATE {}.lead_holds SET lead_id = 2"),
@@ -80,6 +82,22 @@ def test_a_new_lead_gets_the_default_policy_of_the_moment(db):
     insert_lead_of_age(db, 2, PROTECTED)
     policies = db.execute("SELECT lead_id, policy_id FROM lead_protection.lead_clocks ORDER BY 1").fetchall()
     assert policies == [(1, 1), (2, 9)]
+
+
+def test_a_closing_a_moment_ahead_is_now(db):
+    """Nothing may happen to the lead between now and a closing that a fast clock dates ahead."""
+    insert_lead_of_age(db, 1, PROTECTED)
+    db.execute("UPDATE lead_protection.leads SET closed_at = now() + INTERVAL '4 minutes'")
+    closed_at, state = db.execute(
+        "SELECT closed_at <= clock_timestamp(), state FROM lead_protection.v_user_lead_protection, pg_sleep(0)"
+    ).fetchone()
+    assert (closed_at, state) == (True, "CLOSED")
+    assert db.execute("SELECT closed_at FROM lead_protection.leads").fetchone()[0] is not None
+
+
+def test_an_open_lead_stays_open(db):
+    insert_lead_of_age(db, 1, PROTECTED)
+    assert db.execute("SELECT closed_at FROM lead_protection.leads").fetchone() == (None,)
 
 
 def test_a_start_a_moment_ahead_is_taken_for_a_fast_clock(db):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_holds, insert_lead_of_age
+from facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_holds, insert_lead_of_age, insert_policy
 
 REMINDER, EXPIRY, REACTIVATION = (
     "lead.protection.reminder",
@@ -174,13 +174,65 @@ def test_as_of_decides_for_an_instant_in_the_past(db):
         ("LP016", {"batch_size": None}),
     ],
 )
-def test_bad_input_is_refused_and_leaves_no_run(db, sqlstate, arguments):
+def test_bad_input_is_refused_and_changes_nothing(db, sqlstate, arguments):
     insert_lead_of_age(db, 1, EXPIRED)
     with pytest.raises(psycopg.Error) as refused:
         run(db, **arguments)
     assert refused.value.sqlstate == sqlstate
+    assert refused.value.diag.message_hint
     assert events(db) == []
-    assert db.execute("SELECT count(*) FROM lead_protection.job_runs").fetchone() == (0,)
+    assert last_run(db)[0] == "failed"
+    assert run(db) == did(expiries=1)
+
+
+@pytest.mark.parametrize("step", ["record_reactivations", "send_due_reminders", "record_expiries"])
+def test_the_steps_refuse_bad_input_themselves(db, step):
+    """Whoever may run the jobs may call them, too."""
+    insert_lead_of_age(db, 1, PROTECTED)
+    for sqlstate, arguments in (("LP013", ("2999-01-01Z", 1)), ("LP016", (None, None)), ("LP016", (None, -1))):
+        with pytest.raises(psycopg.Error) as refused:
+            db.execute(f"SELECT lead_protection.{step}(%s, %s)", arguments)
+        assert refused.value.sqlstate == sqlstate
+    assert events(db) == []
+
+
+def test_a_run_that_has_ended_cannot_be_rewritten(db):
+    run(db)
+    db.execute("SELECT lead_protection.update_job_run(id, '{}', 'failed', 'x') FROM lead_protection.job_runs")
+    assert last_run(db) == did()
+
+
+def test_a_standing_expiry_is_taken_back_while_an_open_hold_protects_the_lead(db):
+    insert_lead_of_age(db, 1, EXPIRED)
+    run(db)
+    insert_holds(db, 1, [(datetime.now(UTC) - timedelta(days=60), None)])
+    assert states(db) == {1: "PROTECTED"}
+    assert run(db) == did(reactivations=1)
+    assert run(db) == did()
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_job(db):
+    """A run as of an hour ago meets a reminder and an expiry of this minute that have to be taken back."""
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    insert_lead_of_age(db, 2, EXPIRED)
+    run(db)
+    db.execute(
+        "SELECT lead_protection.create_lead_hold(1, 7, 'x', 1, now() + INTERVAL '1 hour', now() + INTERVAL '1 month')"
+    )
+    db.execute("UPDATE lead_protection.leads SET created_at = now() - INTERVAL '100 days' WHERE id = 2")
+    assert run(db, as_of=datetime.now(UTC) - timedelta(hours=1)) == did(reactivations=2)
+
+
+def test_a_reminder_of_the_present_window_covers_it_under_a_new_policy_too(db):
+    """It falls due later there, but the ledger takes one reminder for a window: it must not stay due for ever."""
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    early = insert_policy(db, "early", grace_days=20, extension_days=50)
+    db.execute("UPDATE lead_protection.leads SET policy_id = %s", (early,))
+    due = db.execute("SELECT reminder_due_at FROM lead_protection.v_user_lead_protection").fetchone()[0]
+    assert run(db, as_of=due) == did(reminders=1)
+    db.execute("UPDATE lead_protection.leads SET policy_id = 1")
+    assert states(db) == {1: "GRACE"}
+    assert run(db) == did()
 
 
 def test_inside_a_transaction_it_is_refused(db):
@@ -212,11 +264,16 @@ def test_nightly_mends_and_logs_drift_and_purges_history(db):
         "INSERT INTO lead_protection.job_runs (job_name, started_at, finished_at, outcome)"
         " SELECT 'old', t, t, 'succeeded' FROM unnest(ARRAY[now() - INTERVAL '91 days', now()]) AS t"
     )
+    db.execute("SET TimeZone = 'Asia/Tokyo'")
     drifted = db.execute("SELECT lead_id FROM lead_protection.find_clock_drift() ORDER BY 1").fetchall()
     assert drifted == [(1,), (2,)]
     db.execute("CALL lead_protection.run_nightly_maintenance()")
     assert last_run(db) == ("succeeded", {"clocks_mended": 2, "job_runs_purged": 1})
     assert db.execute("SELECT lead_id FROM lead_protection.find_clock_drift()").fetchall() == []
+    details = db.execute("SELECT details -> 'derived' ->> 'started_at' FROM lead_protection.protection_log").fetchone()[
+        0
+    ]
+    assert details.endswith("+00:00")
     mended = db.execute(
         "SELECT lead_id, expires_before - expires_after FROM lead_protection.protection_log"
         " WHERE event_type = 'lead.clock.mended' ORDER BY lead_id"

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from command_line import run_ok
+from facts import PROTECTED, insert_lead_of_age
 
 VIEW = "lead_protection.v_user_lead_protection"
 NEXT_TEN_DAYS = (
@@ -97,3 +98,29 @@ def test_the_rule_is_inlined(big, function):
     shown = json.dumps(big.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM lead_protection.{function}(now())").fetchone())
     assert f'"Function Name": "{function}"' not in shown
     assert '"Function Name": "clock_at"' not in shown
+
+
+def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
+    """The refresh has one plan for the session's life: it must not read the tables through, whatever it met."""
+    insert_lead_of_age(db, 1, PROTECTED)
+    db.execute("ANALYZE; SELECT lead_protection.refresh_lead_clocks('{1}')")
+    db.execute(
+        "INSERT INTO lead_protection.leads (id, user_id, created_at)"
+        " SELECT n, 7, now() - %s * INTERVAL '1 day' FROM generate_series(2, 3000) AS n",
+        (PROTECTED,),
+    )
+    db.execute(
+        "INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, created_by)"
+        " SELECT id, user_id, 'x', 1 FROM lead_protection.leads"
+    )
+    db.execute("SELECT pg_stat_force_next_flush()")
+    db.execute("SELECT pg_stat_reset()")
+    db.execute("SELECT lead_protection.refresh_lead_clocks(array_agg(id)) FROM lead_protection.leads")
+    db.execute("SELECT pg_stat_force_next_flush()")
+    read = dict(
+        db.execute(
+            "SELECT relname, seq_tup_read FROM pg_stat_user_tables"
+            " WHERE relname IN ('lead_holds', 'lead_reminders', 'lead_expiries')"
+        ).fetchall()
+    )
+    assert read == {"lead_holds": 0, "lead_reminders": 0, "lead_expiries": 0}

@@ -5,13 +5,10 @@ CREATE OR REPLACE FUNCTION lead_protection.base_expiry(
 )
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-SELECT
-    (
-        (started_at AT TIME ZONE policy.time_zone)
-        + make_interval(months => policy.base_months, days => policy.extension_days + policy.grace_days)
-    ) AT TIME ZONE policy.time_zone
-$$;
+RETURN (
+    (started_at AT TIME ZONE policy.time_zone)
+    + make_interval(months => policy.base_months, days => policy.extension_days + policy.grace_days)
+) AT TIME ZONE policy.time_zone;
 
 COMMENT ON FUNCTION lead_protection.base_expiry(timestamptz, lead_protection.protection_policies) IS
 'Expiry without any stop: the start plus the policy''s months and days on the wall clock of the policy''s time zone, turned back into an instant.';

@@ -24,6 +24,10 @@ BEGIN
             DETAIL = pg_catalog.format('It is now %s.', pg_catalog.now()),
             HINT = 'Close a lead when it is converted, lost or deleted: check the date and its time zone.';
     END IF;
+    -- Within the allowed skew a closing is taken to be now: nothing may happen to the lead any more.
+    IF new.closed_at > clock_timestamp() THEN
+        new.closed_at := clock_timestamp();
+    END IF;
     RETURN new;
 END;
 $$;

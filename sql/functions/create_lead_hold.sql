@@ -3,43 +3,54 @@ CREATE OR REPLACE FUNCTION lead_protection.create_lead_hold(
     user_id bigint,
     reason text,
     actor_id bigint,
-    start_at timestamptz DEFAULT now(),
+    start_at timestamptz DEFAULT NULL,
     end_at timestamptz DEFAULT NULL
 )
 RETURNS lead_protection.lead_hold_result
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
+    after lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
     created boolean;
 BEGIN
-    IF num_nulls(create_lead_hold.lead_id, create_lead_hold.user_id, create_lead_hold.actor_id, create_lead_hold.start_at) > 0 THEN
-        RAISE EXCEPTION 'a hold needs lead_id, user_id, actor_id and start_at'
+    IF num_nulls(create_lead_hold.lead_id, create_lead_hold.user_id, create_lead_hold.actor_id) > 0 THEN
+        RAISE EXCEPTION 'a hold needs lead_id, user_id and actor_id'
             USING ERRCODE = 'LP001',
             DETAIL = format(
-                'Given: lead_id %s, user_id %s, actor_id %s, start_at %s.',
+                'Given: lead_id %s, user_id %s, actor_id %s.',
                 coalesce(create_lead_hold.lead_id::text, 'null'), coalesce(create_lead_hold.user_id::text, 'null'),
-                coalesce(create_lead_hold.actor_id::text, 'null'), coalesce(create_lead_hold.start_at::text, 'null')
+                coalesce(create_lead_hold.actor_id::text, 'null')
             ),
-            HINT = 'Leave start_at out to stop the clock now.';
+            HINT = 'Say which lead to hold, for which user, and who does it.';
     END IF;
-    IF create_lead_hold.reason IS NULL OR create_lead_hold.reason !~ '\S' OR length(create_lead_hold.reason) > 255 THEN
+    -- Not \S, which a session with standard_conforming_strings off reads as S.
+    IF coalesce(create_lead_hold.reason !~ '[^[:space:]]' OR length(create_lead_hold.reason) > 255, true) THEN
         RAISE EXCEPTION 'a hold needs a reason of 1 to 255 characters that is not blank'
             USING ERRCODE = 'LP004',
             DETAIL = format('Given: %s characters.', coalesce(length(create_lead_hold.reason), 0)),
             HINT = 'Say why the clock stops: the protected user and an auditor will read it.';
     END IF;
-    IF NOT isfinite(create_lead_hold.start_at) OR NOT isfinite(create_lead_hold.end_at) THEN
-        RAISE EXCEPTION 'a hold cannot start or end at infinity'
+    IF NOT tstzrange('1900-01-01 00:00:00+00', '3000-01-01 00:00:00+00') @> ALL (
+        array_remove(ARRAY[create_lead_hold.start_at, create_lead_hold.end_at], NULL)
+    ) THEN
+        RAISE EXCEPTION 'a hold must start and end between the years 1900 and 2999'
             USING ERRCODE = 'LP005',
-            DETAIL = format('Given: from %s to %s.', create_lead_hold.start_at, create_lead_hold.end_at),
-            HINT = 'For a hold without a planned end leave end_at out.';
+            DETAIL = format(
+                'Given: from %s to %s.',
+                coalesce(create_lead_hold.start_at::text, 'now'), coalesce(create_lead_hold.end_at::text, 'open')
+            ),
+            HINT = 'Check the year. For a hold without a planned end leave end_at out.';
     END IF;
-    IF create_lead_hold.end_at <= create_lead_hold.start_at THEN
+    IF create_lead_hold.end_at <= coalesce(create_lead_hold.start_at, clock_timestamp()) THEN
         RAISE EXCEPTION 'a hold must end after it starts'
             USING ERRCODE = 'LP006',
-            DETAIL = format('Given: from %s to %s.', create_lead_hold.start_at, create_lead_hold.end_at),
+            DETAIL = format(
+                'Given: from %s to %s.',
+                coalesce(create_lead_hold.start_at::text, 'now'), coalesce(create_lead_hold.end_at::text, 'open')
+            ),
             HINT = 'Check the order of the two instants and their time zones.';
     END IF;
     IF create_lead_hold.end_at IS NULL AND lead_protection.lies_ahead(create_lead_hold.start_at) THEN
@@ -49,8 +60,11 @@ BEGIN
             HINT = 'Leave start_at out to stop the clock now, or give end_at to plan a hold.';
     END IF;
 
-    SELECT p.* INTO before
-    FROM lead_protection.require_protected_lead(create_lead_hold.lead_id, create_lead_hold.user_id) AS p;
+    PERFORM lead_protection.lock_leads(ARRAY[create_lead_hold.lead_id]);
+    -- Not now(): the transaction may have begun before what was committed while it waited for the lock.
+    decided_at := clock_timestamp();
+    before := lead_protection.require_protected_lead(create_lead_hold.lead_id, create_lead_hold.user_id, decided_at);
+    create_lead_hold.start_at := coalesce(create_lead_hold.start_at, decided_at);
 
     IF before.state = 'CLOSED' THEN
         RAISE EXCEPTION 'lead % is closed', create_lead_hold.lead_id
@@ -75,16 +89,16 @@ BEGIN
     created := FOUND;
 
     IF created THEN
+        after := lead_protection.show_lead(hold.lead_id, decided_at);
         INSERT INTO lead_protection.protection_log (
             lead_id, user_id, event_type, occurred_at, actor_id, reason,
             state_before, expires_before, state_after, expires_after, details
         )
-        SELECT
-            hold.lead_id, hold.user_id, 'lead.hold.created', now(), hold.created_by, hold.reason,
-            before.state, before.protection_expires_at, v.state, v.protection_expires_at,
+        VALUES (
+            hold.lead_id, hold.user_id, 'lead.hold.created', decided_at, hold.created_by, hold.reason,
+            before.state, before.protection_expires_at, after.state, after.protection_expires_at,
             lead_protection.hold_details(hold)
-        FROM lead_protection.v_user_lead_protection AS v
-        WHERE v.lead_id = hold.lead_id;
+        );
     ELSE
         -- The index that refused the row tells which one stands in its place.
         SELECT h.* INTO STRICT hold
@@ -105,7 +119,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.create_lead_hold(bigint, bigint, text, bigint, timestamptz, timestamptz) IS
-'Stops the clock of a lead for its protected user. reason: 1 to 255 characters; actor_id: who does it; start_at: from when (default: now; may lie in the past, and only the time after the protection began counts); end_at: planned end, null (default): open, until release_lead_hold().
+'Stops the clock of a lead for its protected user. reason: 1 to 255 characters; actor_id: who does it; start_at: from when (null, the default: now, once the lead is locked; may lie in the past, and only the time after the protection began counts); end_at: planned end, null (default): open, until release_lead_hold().
 Returns the hold, with created = true. Repeated while an open hold stands (or, with an end, while the same planned hold stands): returns that hold as it is, with created = false, and changes nothing.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP005 infinity, LP006 end not after start, LP007 open hold in the future, LP008 expired, LP009 closed.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP005 start or end outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP008 expired, LP009 closed.
 Logs and publishes lead.hold.created in the same transaction.';

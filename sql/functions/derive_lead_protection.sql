@@ -5,14 +5,23 @@ RETURNS TABLE (
     reminded_at timestamptz
 )
 LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-SELECT
-    c.lead_id, c.user_id, c.policy_id, c.started_at, c.closed_at,
-    s.protection_expires_at, s.state, s.on_hold, s.reminder_due_at,
-    c.reminded_at
-FROM lead_protection.derive_lead_clocks(as_of) AS c
-CROSS JOIN LATERAL lead_protection.clock_at(c, as_of) AS s
-$$;
+BEGIN ATOMIC
+    SELECT
+        c.lead_id,
+        c.user_id,
+        c.policy_id,
+        c.started_at,
+        c.closed_at,
+        s.protection_expires_at,
+        s.state,
+        s.on_hold,
+        s.reminder_due_at,
+        c.reminded_at
+    FROM lead_protection.derive_lead_clocks(derive_lead_protection.as_of) AS c
+    CROSS JOIN LATERAL lead_protection.clock_at(c, derive_lead_protection.as_of) AS s
+    -- In the past, a lead that had not begun was not protected.
+    WHERE c.started_at <= derive_lead_protection.as_of OR derive_lead_protection.as_of >= now();
+END;
 
 COMMENT ON FUNCTION lead_protection.derive_lead_protection(timestamptz) IS
-'v_user_lead_protection at any instant, past or future, derived from the facts as they are known now and not from the cache. The proof for the view; for lists of live leads use the view.';
+'v_user_lead_protection at any instant, past or future, derived from the facts as they are known now and not from the cache. For an instant in the past, leads that began later are left out. The proof for the view; for lists of live leads use the view.';

@@ -4,28 +4,30 @@
 CREATE OR REPLACE FUNCTION lead_protection.protection_expiry(base_expires_at timestamptz, stops tstzmultirange)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-SELECT
-    lead_protection.plus_elapsed(
-        base_expires_at,
-        coalesce(
-            sum(s.elapsed) FILTER (
-                WHERE s.begins_at < lead_protection.plus_elapsed(base_expires_at, s.elapsed_before)
-            ),
-            INTERVAL '0'
-        )
-    )
-FROM (
+BEGIN ATOMIC
     SELECT
-        lower(stop) AS begins_at,
-        upper(stop) - lower(stop) AS elapsed,
-        coalesce(
-            sum(upper(stop) - lower(stop)) OVER (ORDER BY lower(stop) ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
-            INTERVAL '0'
-        ) AS elapsed_before
-    FROM unnest(stops) AS stop
-) AS s
-$$;
+        lead_protection.plus_elapsed(
+            base_expires_at,
+            coalesce(
+                sum(s.elapsed) FILTER (
+                    WHERE s.begins_at < lead_protection.plus_elapsed(base_expires_at, s.elapsed_before)
+                ),
+                INTERVAL '0'
+            )
+        )
+    FROM (
+        SELECT
+            lower(stop) AS begins_at,
+            upper(stop) - lower(stop) AS elapsed,
+            coalesce(
+                sum(upper(stop) - lower(stop)) OVER (
+                    ORDER BY lower(stop) ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                ),
+                INTERVAL '0'
+            ) AS elapsed_before
+        FROM unnest(stops) AS stop
+    ) AS s;
+END;
 
 COMMENT ON FUNCTION lead_protection.protection_expiry(timestamptz, tstzmultirange) IS
 'Expiry after the stops, exact to the microsecond. base_expires_at: expiry without stops; stops: merged, bounded, none before the start.';

@@ -3,16 +3,14 @@ CREATE OR REPLACE FUNCTION lead_protection.protection_state(
 )
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-SELECT
-    CASE
-        WHEN clock.closed_at <= as_of THEN 'CLOSED'
-        WHEN at >= clock.protection_expires_at THEN 'EXPIRED'
-        WHEN at < clock.reminder_due_at THEN 'PROTECTED'
-        WHEN clock.reminded_at >= clock.reminder_due_at THEN 'GRACE'
-        ELSE 'REMINDER_DUE'
-    END
-$$;
+RETURN CASE
+    WHEN clock.closed_at <= as_of THEN 'CLOSED'
+    WHEN at >= clock.protection_expires_at THEN 'EXPIRED'
+    WHEN at < clock.reminder_due_at THEN 'PROTECTED'
+    -- The second half: a new policy may move the due instant past the reminder of the window, which is never repeated.
+    WHEN clock.reminded_at >= clock.reminder_due_at OR clock.reminded_window = clock.window_date THEN 'GRACE'
+    ELSE 'REMINDER_DUE'
+END;
 
 COMMENT ON FUNCTION lead_protection.protection_state(lead_protection.lead_clocks, timestamptz, timestamptz) IS
 'State of a clock: PROTECTED, REMINDER_DUE, GRACE, EXPIRED or CLOSED. as_of: the instant of looking; at: the same, or where the clock stopped while it stands still.';

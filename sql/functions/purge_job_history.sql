@@ -5,6 +5,12 @@ AS $$
 DECLARE
     purged bigint;
 BEGIN
+    IF purge_job_history.keep IS NULL OR purge_job_history.keep < INTERVAL '1 day' THEN
+        RAISE EXCEPTION 'job history must be kept for 1 day or longer'
+            USING ERRCODE = 'LP016',
+            DETAIL = format('Given: %s.', coalesce(purge_job_history.keep::text, 'null')),
+            HINT = 'Leave keep out for 90 days.';
+    END IF;
     DELETE FROM lead_protection.job_runs AS r
     WHERE r.started_at < now() - purge_job_history.keep AND r.outcome <> 'running';
     GET DIAGNOSTICS purged = ROW_COUNT;
@@ -13,4 +19,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.purge_job_history(interval) IS
-'Deletes finished job runs that started longer than keep ago. Returns how many. Internal: run_nightly_maintenance() calls it.';
+'Deletes finished job runs that started longer than keep ago. Returns how many. Error: LP016 if keep is null or shorter than 1 day. Internal: run_nightly_maintenance() calls it.';

@@ -7,6 +7,7 @@ DECLARE
     decided_at timestamptz;
     recorded bigint;
 BEGIN
+    PERFORM lead_protection.require_job_arguments(record_expiries.as_of, record_expiries.batch_size);
     decided_at := coalesce(record_expiries.as_of, clock_timestamp());
     SELECT array_agg(reached.lead_id) INTO lead_ids
     FROM (
@@ -41,19 +42,21 @@ BEGIN
     )
     SELECT
         x.lead_id, x.user_id, 'lead.protection.expired', x.recorded_at,
-        CASE WHEN c.reminded_at >= c.reminder_due_at THEN 'GRACE' ELSE 'REMINDER_DUE' END, x.protection_expires_at,
-        'EXPIRED', x.protection_expires_at,
-        jsonb_build_object(
-            'reminded_at', lead_protection.instant_text(
-                CASE WHEN c.reminded_at >= c.reminder_due_at THEN c.reminded_at END
+        before.state, x.protection_expires_at, 'EXPIRED', x.protection_expires_at,
+        jsonb_strip_nulls(
+            jsonb_build_object(
+                'reminded_at', CASE WHEN before.state = 'GRACE' THEN lead_protection.instant_text(c.reminded_at) END
             )
         )
     FROM expiry AS x
-    INNER JOIN lead_protection.lead_clocks AS c ON x.lead_id = c.lead_id;
+    INNER JOIN lead_protection.lead_clocks AS c ON x.lead_id = c.lead_id
+    CROSS JOIN LATERAL lead_protection.protection_state(
+        c, x.protection_expires_at - INTERVAL '1 microsecond', decided_at
+    ) AS before (state);
     GET DIAGNOSTICS recorded = ROW_COUNT;
     RETURN recorded;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.record_expiries(timestamptz, integer) IS
-'Records protections that have ended at as_of, the longest ended first, batch_size leads at most: ledger row, log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it recorded; repeated, it records none twice: the ledger''s index sees to it. Internal: run_protection_pipeline() calls it.';
+'Records protections that have ended at as_of, the longest ended first, batch_size leads at most: ledger row, log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it recorded; repeated, it records none twice: the ledger''s index sees to it. Errors: LP013, LP016. Internal: run_protection_pipeline() calls it.';

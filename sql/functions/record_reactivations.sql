@@ -9,6 +9,7 @@ DECLARE
     decided_at timestamptz;
     recorded bigint;
 BEGIN
+    PERFORM lead_protection.require_job_arguments(record_reactivations.as_of, record_reactivations.batch_size);
     decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
     SELECT array_agg(moved.lead_id) INTO lead_ids
     FROM (
@@ -19,7 +20,11 @@ BEGIN
         WHERE
             -- the predicate of lead_clocks_moved
             c.closed_at IS NULL
-            AND (c.expired_at < c.protection_expires_at OR c.reminded_window < c.window_date)
+            AND (
+                c.expired_at < c.protection_expires_at
+                OR (c.expired_at IS NOT NULL AND c.open_hold_from IS NOT NULL)
+                OR c.reminded_window < c.window_date
+            )
             AND lead_protection.is_reactivated(c, s.state)
         ORDER BY c.lead_id
         LIMIT record_reactivations.batch_size
@@ -37,15 +42,16 @@ BEGIN
     ),
 
     expiry AS (
+        -- greatest: a clock that was set back must not stop the job.
         UPDATE lead_protection.lead_expiries AS x
-        SET reactivated_at = decided_at
+        SET reactivated_at = greatest(decided_at, x.recorded_at)
         FROM reactivated AS a
         WHERE x.lead_id = a.lead_id AND x.user_id = a.user_id AND x.reactivated_at IS NULL
     ),
 
     reminder AS (
         UPDATE lead_protection.lead_reminders AS r
-        SET reactivated_at = decided_at
+        SET reactivated_at = greatest(decided_at, r.sent_at)
         FROM reactivated AS a
         WHERE
             r.lead_id = a.lead_id AND r.user_id = a.user_id AND r.reactivated_at IS NULL
@@ -65,4 +71,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) IS
-'Records leads whose announced end did not come, batch_size at most: marks the reminder or the expiry, and writes log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it recorded; repeated, it records none twice: what is marked is not found again. Internal: run_protection_pipeline() calls it.';
+'Records leads whose announced end did not come, batch_size at most: marks the reminder or the expiry, and writes log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it recorded; repeated, it records none twice: what is marked is not found again. A reminder is taken back once: if its window returns and is left again, that is not told again. Errors: LP013, LP016. Internal: run_protection_pipeline() calls it.';

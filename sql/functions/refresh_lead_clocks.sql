@@ -1,10 +1,11 @@
--- One plan for all: planned anew, it costs more than it takes to run for one lead, and for many it is the same plan.
+-- One plan for all: planned anew, it costs more than it takes to run for one lead, and for many it is the same plan. It
+-- must not be one for the empty tables that a session may have met first.
 -- The caller has locked the leads (see lock_leads), so that what is derived here includes every committed fact.
 -- The update is unconditional: under REPEATABLE READ two changes to the facts of one lead must collide on this row.
 CREATE OR REPLACE FUNCTION lead_protection.refresh_lead_clocks(lead_ids bigint[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 BEGIN
     INSERT INTO lead_protection.lead_clocks AS c

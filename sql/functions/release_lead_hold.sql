@@ -3,7 +3,9 @@ RETURNS SETOF lead_protection.lead_hold_result
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
 AS $$
 DECLARE
+    decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
+    after lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
     released boolean := false;
 BEGIN
@@ -18,30 +20,33 @@ BEGIN
             HINT = 'Say which hold to release and who releases it.';
     END IF;
 
-    SELECT p.* INTO before
-    FROM lead_protection.require_protected_lead(release_lead_hold.lead_id, release_lead_hold.user_id) AS p;
+    PERFORM lead_protection.lock_leads(ARRAY[release_lead_hold.lead_id]);
+    -- Not now(): the transaction may have begun before what was committed while it waited for the lock.
+    decided_at := clock_timestamp();
+    before := lead_protection.require_protected_lead(release_lead_hold.lead_id, release_lead_hold.user_id, decided_at);
 
     -- The clock runs again only when no hold is in force any more: the open one ends, and so do planned ones under way.
     FOR hold IN
         UPDATE lead_protection.lead_holds AS h
-        SET end_at = greatest(now(), h.start_at), released_by = release_lead_hold.actor_id
+        -- Closing the lead ended its clock: a hold that is tidied up later must not move it.
+        SET end_at = greatest(least(decided_at, before.closed_at), h.start_at), released_by = release_lead_hold.actor_id
         WHERE
             h.lead_id = release_lead_hold.lead_id AND h.user_id = release_lead_hold.user_id
             AND h.released_by IS NULL
-            AND (h.end_at IS NULL OR (h.start_at <= now() AND h.end_at > now()))
+            AND (h.end_at IS NULL OR (h.start_at <= decided_at AND h.end_at > decided_at))
         RETURNING h.*
     LOOP
         released := true;
+        after := lead_protection.show_lead(hold.lead_id, decided_at);
         INSERT INTO lead_protection.protection_log (
             lead_id, user_id, event_type, occurred_at, actor_id, reason,
             state_before, expires_before, state_after, expires_after, details
         )
-        SELECT
-            hold.lead_id, hold.user_id, 'lead.hold.released', now(), hold.released_by, hold.reason,
-            before.state, before.protection_expires_at, v.state, v.protection_expires_at,
+        VALUES (
+            hold.lead_id, hold.user_id, 'lead.hold.released', decided_at, hold.released_by, hold.reason,
+            before.state, before.protection_expires_at, after.state, after.protection_expires_at,
             lead_protection.hold_details(hold)
-        FROM lead_protection.v_user_lead_protection AS v
-        WHERE v.lead_id = hold.lead_id;
+        );
         RETURN NEXT (
             hold.id, hold.lead_id, hold.user_id, hold.reason, hold.start_at, hold.end_at,
             hold.created_by, hold.created_at, hold.released_by, false, true

@@ -10,13 +10,6 @@ DECLARE
     error_state text;
     error_message text;
 BEGIN
-    IF keep IS NULL OR keep < INTERVAL '1 day' THEN
-        RAISE EXCEPTION 'job history must be kept for 1 day or longer'
-            USING ERRCODE = 'LP016',
-            DETAIL = pg_catalog.format('Given: %s.', COALESCE(keep::text, 'null')),
-            HINT = 'Leave keep out for 90 days.';
-    END IF;
-
     run_id := lead_protection.start_job_run(job_name);
     COMMIT;
 

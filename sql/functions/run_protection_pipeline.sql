@@ -14,19 +14,6 @@ DECLARE
     error_state text;
     error_message text;
 BEGIN
-    IF as_of > pg_catalog.clock_timestamp() OR NOT pg_catalog.isfinite(as_of) THEN
-        RAISE EXCEPTION 'the pipeline cannot run as of %', as_of
-            USING ERRCODE = 'LP013',
-            DETAIL = pg_catalog.format('It is now %s.', pg_catalog.clock_timestamp()),
-            HINT = 'What it sends cannot be taken back. To look ahead, use derive_lead_protection(as_of).';
-    END IF;
-    IF batch_size IS NULL OR batch_size < 1 THEN
-        RAISE EXCEPTION 'batch_size must be 1 or more'
-            USING ERRCODE = 'LP016',
-            DETAIL = pg_catalog.format('Given: %s.', COALESCE(batch_size::text, 'null')),
-            HINT = 'It is how many leads of each kind one transaction handles; leave it out for 1000.';
-    END IF;
-
     run_id := lead_protection.start_job_run(job_name);
     COMMIT;
 
@@ -70,6 +57,6 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) IS
-'Job lead-protection-reminders: records reactivations, sends due reminders and records expiries until nothing is left that is due at or before as_of. as_of null (the default): now, taken anew for each batch; given: an instant in the past. batch_size: leads of each kind in one transaction.
+'Job lead-protection-reminders: records reactivations and expiries and sends due reminders until nothing is left that is due at or before as_of. as_of null (the default): now, taken anew for each batch; given: an instant in the past, for drills: what is sent bears that instant. batch_size: leads of each kind in one transaction.
 Commits after each batch, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Level-triggered: what a missed run left is done by the next. Repeated, or twice at once, it sends nothing twice.
 Errors: LP013 as_of in the future or infinite, LP016 batch_size below 1; whatever else fails is recorded in job_runs and raised again.';

@@ -7,6 +7,7 @@ DECLARE
     decided_at timestamptz;
     sent bigint;
 BEGIN
+    PERFORM lead_protection.require_job_arguments(send_due_reminders.as_of, send_due_reminders.batch_size);
     decided_at := coalesce(send_due_reminders.as_of, clock_timestamp());
     SELECT array_agg(due.lead_id) INTO lead_ids
     FROM (
@@ -62,4 +63,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.send_due_reminders(timestamptz, integer) IS
-'Sends reminders that are due at as_of, the longest due first, batch_size leads at most: ledger row, log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it sent; repeated, it sends none twice: the ledger''s key sees to it. Internal: run_protection_pipeline() calls it.';
+'Sends reminders that are due at as_of, the longest due first, batch_size leads at most: ledger row, log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it sent; repeated, it sends none twice: the ledger''s key sees to it. Errors: LP013, LP016. Internal: run_protection_pipeline() calls it.';

@@ -2,7 +2,7 @@
 -- It spares a queued run useless work. What keeps two runs from sending twice are the ledgers' keys.
 CREATE OR REPLACE FUNCTION lead_protection.try_job_lock(job_name text)
 RETURNS boolean
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT pg_try_advisory_xact_lock(hashtextextended('lead_protection job ' || job_name, 0)) $$;
 
 COMMENT ON FUNCTION lead_protection.try_job_lock(text) IS

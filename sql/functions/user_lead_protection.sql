@@ -9,33 +9,50 @@ RETURNS TABLE (
     reminded_at timestamptz
 )
 LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-SELECT
-    p.lead_id, p.user_id, p.policy_id, p.created_at, p.closed_at,
-    p.protection_expires_at, p.state, p.on_hold, p.reminder_due_at,
-    p.reminded_at
-FROM (
+BEGIN ATOMIC
     SELECT
-        c.lead_id, c.user_id, c.policy_id, c.started_at AS created_at, c.closed_at,
-        c.protection_expires_at,
-        lead_protection.protection_state(c, as_of, as_of) AS state,
-        false AS on_hold,
-        CASE WHEN c.closed_at <= as_of THEN NULL ELSE c.reminder_due_at END AS reminder_due_at,
-        c.reminded_at,
-        NOT lead_protection.is_on_hold(c, as_of) AS belongs_here
-    FROM lead_protection.lead_clocks AS c
-    UNION ALL
-    SELECT
-        c.lead_id, c.user_id, c.policy_id, c.started_at, c.closed_at,
-        s.protection_expires_at, s.state,
-        true, NULL,
-        c.reminded_at,
-        lead_protection.is_on_hold(c, as_of)
-    FROM lead_protection.lead_clocks AS c
-    CROSS JOIN LATERAL lead_protection.clock_at(c, as_of) AS s
-) AS p
-WHERE p.belongs_here
-$$;
+        p.lead_id,
+        p.user_id,
+        p.policy_id,
+        p.created_at,
+        p.closed_at,
+        p.protection_expires_at,
+        p.state,
+        p.on_hold,
+        p.reminder_due_at,
+        p.reminded_at
+    FROM (
+        SELECT
+            c.lead_id,
+            c.user_id,
+            c.policy_id,
+            c.started_at AS created_at,
+            c.closed_at,
+            c.protection_expires_at,
+            lead_protection.protection_state(c, user_lead_protection.as_of, user_lead_protection.as_of) AS state,
+            false AS on_hold,
+            CASE WHEN c.closed_at <= user_lead_protection.as_of THEN NULL ELSE c.reminder_due_at END AS reminder_due_at,
+            c.reminded_at,
+            NOT lead_protection.is_on_hold(c, user_lead_protection.as_of) AS belongs_here
+        FROM lead_protection.lead_clocks AS c
+        UNION ALL
+        SELECT
+            c.lead_id,
+            c.user_id,
+            c.policy_id,
+            c.started_at,
+            c.closed_at,
+            s.protection_expires_at,
+            s.state,
+            true,
+            NULL,
+            c.reminded_at,
+            lead_protection.is_on_hold(c, user_lead_protection.as_of)
+        FROM lead_protection.lead_clocks AS c
+        CROSS JOIN LATERAL lead_protection.clock_at(c, user_lead_protection.as_of) AS s
+    ) AS p
+    WHERE p.belongs_here;
+END;
 
 COMMENT ON FUNCTION lead_protection.user_lead_protection(timestamptz) IS
 'The body of v_user_lead_protection: reads the cache, at as_of. For now and later: the cache knows the last reminder and the closing as if they had always been; for the past use derive_lead_protection().';

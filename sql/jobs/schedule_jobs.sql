@@ -1,7 +1,7 @@
 -- The SQL is built as text, so that this installs where pg_cron is absent.
 CREATE OR REPLACE FUNCTION lead_protection.schedule_jobs()
 RETURNS TABLE (job_name text, schedule text, command text, database text, username text, active boolean)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 -- pg_cron changes its tables behind functions that the check cannot see through.
 -- @plpgsql_check_options: performance_warnings = off

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.schedule_jobs_sql(from_cron_database boolean DEFAULT true)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 SELECT
     format(

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.unschedule_jobs()
 RETURNS TABLE (job_name text, unscheduled boolean)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 -- pg_cron changes its tables behind functions that the check cannot see through.
 -- @plpgsql_check_options: performance_warnings = off, extra_warnings = off

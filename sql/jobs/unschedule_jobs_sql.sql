@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.unschedule_jobs_sql()
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT
     format(

@@ -1,0 +1,22 @@
+CREATE OR REPLACE FUNCTION lead_protection.require_job_arguments(as_of timestamptz, batch_size integer)
+RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF require_job_arguments.as_of > clock_timestamp() OR NOT isfinite(require_job_arguments.as_of) THEN
+        RAISE EXCEPTION 'the pipeline cannot run as of %', require_job_arguments.as_of
+            USING ERRCODE = 'LP013',
+            DETAIL = format('It is now %s.', clock_timestamp()),
+            HINT = 'What it sends cannot be taken back. To look ahead, use derive_lead_protection(as_of).';
+    END IF;
+    IF require_job_arguments.batch_size IS NULL OR require_job_arguments.batch_size < 1 THEN
+        RAISE EXCEPTION 'batch_size must be 1 or more'
+            USING ERRCODE = 'LP016',
+            DETAIL = format('Given: %s.', coalesce(require_job_arguments.batch_size::text, 'null')),
+            HINT = 'It is how many leads of each kind one transaction handles; leave it out for 1000.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.require_job_arguments(timestamptz, integer) IS
+'Raises LP013 if as_of lies in the future or is infinite, and LP016 if batch_size is null or below 1. as_of null: now, which is fine. Internal: the steps of the pipeline call it.';
