@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself (scripts/bootstrap) and can be repeated.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint clean
+.PHONY: help demo demo-stop test lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,10 @@ test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to py
 lint: ## check the SQL and the Python
 	@scripts/bootstrap
 	@scripts/lint
+
+bench: ## measure the numbers of the design, as ratios in one run; ARGS='--leads 1000000'
+	@scripts/bootstrap
+	@.venv/bin/python bench/bench.py $(ARGS)
 
 clean: demo-stop ## delete all that was made here: the demo, .venv and caches
 	@rm -rf .venv .hypothesis .pytest_cache .ruff_cache *.egg-info build dist

@@ -1,0 +1,192 @@
+"""Measures the numbers of the design as ratios within one run, on a private PostgreSQL: make bench.
+
+Each line sets what Lead Protection does beside the least that PostgreSQL would have to do for it: the bare index scan,
+the bare INSERT. Milliseconds depend on the machine; the ratios are what to hold.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+
+PROJECT = Path(__file__).resolve().parent.parent
+VIEW = "lead_protection.v_user_lead_protection"
+SOON = "protection_expires_at >= now() AND protection_expires_at < now() + INTERVAL '10 days'"
+
+LEADS = """
+INSERT INTO lead_protection.leads (id, user_id, created_at)
+SELECT n, n %% (%(leads)s / 200), now() - n * (INTERVAL '300 days' / %(leads)s) FROM generate_series(1, %(leads)s) AS n;
+-- 12 in 100 were held once, 3 in 100 are on hold now.
+INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, end_at, created_by, released_by)
+SELECT id, user_id, 'x', created_at + INTERVAL '10 days', created_at + INTERVAL '15 days', 1, 1
+FROM lead_protection.leads WHERE id %% 25 < 3;
+INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, created_by)
+SELECT id, user_id, 'x', now() - (now() - created_at) / 2, 1 FROM lead_protection.leads WHERE id %% 100 IN (5, 45, 85);
+"""
+
+# The view as one would write it at first: all holds added up for every lead, on every look.
+PLAIN = """
+SELECT l.id, l.user_id, (l.created_at AT TIME ZONE 'Europe/Berlin' + INTERVAL '6 months 70 days')
+    AT TIME ZONE 'Europe/Berlin' + coalesce(h.held, INTERVAL '0') AS protection_expires_at
+FROM lead_protection.leads AS l
+LEFT JOIN (
+    SELECT lead_id, user_id, sum(coalesce(end_at, now()) - start_at) AS held
+    FROM lead_protection.lead_holds GROUP BY lead_id, user_id
+) AS h ON l.id = h.lead_id AND l.user_id = h.user_id
+"""
+
+
+def timed(db, query, repeat=30):
+    """P95 of the query's milliseconds, rows fetched, over `repeat` runs."""
+    taken = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        db.execute(query).fetchall()
+        taken.append((time.perf_counter() - start) * 1000)
+    return statistics.quantiles(taken, n=20)[-1]
+
+
+def once(db, statement):
+    """Seconds that the statement takes."""
+    start = time.perf_counter()
+    db.execute(statement)
+    return time.perf_counter() - start
+
+
+def rate(url, clients, seconds, statements):
+    """Rounds a second that `clients` connections get through, each round all statements for a lead of its own."""
+
+    def work(client):
+        rounds, lead = 0, client
+        with psycopg.connect(url, autocommit=True) as db:
+            limit = time.perf_counter() + seconds
+            while time.perf_counter() < limit:
+                lead += clients
+                for statement in statements:
+                    db.execute(statement, {"lead": lead})
+                rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(clients) as pool:
+        return sum(pool.map(work, range(1, clients + 1))) / seconds
+
+
+def show(what, ours, bare, unit, hold=""):
+    """Print one line of the report."""
+    ratio = f"{ours / bare:8.2f} x" if bare else ""
+    bare = f"{bare:12.2f}" if bare else " " * 12
+    print(f"{what:<58}{ours:12.2f}{bare} {unit:<8}{ratio:<12}{hold}", flush=True)
+
+
+def lists(db):
+    """Look-ups and lists."""
+    show("one lead", timed(db, f"SELECT * FROM {VIEW} WHERE lead_id = 4711", 200), 0, "ms P95", "below 2 ms")
+    show("one user's 200 leads", timed(db, f"SELECT * FROM {VIEW} WHERE user_id = 34", 100), 0, "ms P95", "below 10 ms")
+    first = f"SELECT * FROM {VIEW} WHERE {SOON} AND NOT on_hold ORDER BY protection_expires_at LIMIT 50"
+    show("first 50 to expire in 10 days", timed(db, first, 200), 0, "ms P95", "below 5 ms")
+    columns = "lead_id, user_id, started_at, protection_expires_at, reminder_due_at, reminded_at, closed_at, policy_id"
+    bare = timed(db, f"SELECT {columns} FROM lead_protection.lead_clocks WHERE {SOON}")
+    ours = timed(db, f"SELECT * FROM {VIEW} WHERE {SOON} AND NOT on_hold")
+    show("all to expire in 10 days : bare index scan", ours, bare, "ms P95", "at most 2 x, below 50 ms")
+    held = timed(db, f"SELECT * FROM {VIEW} WHERE {SOON}")
+    show("the same with those on hold : bare index scan", held, bare, "ms P95")
+    plain = timed(db, f"SELECT * FROM ({PLAIN}) AS p WHERE {SOON}", 5)
+    show("plain view that adds up all holds : ours", plain, ours, "ms P95", "at least 30 x")
+
+
+def holds(url, seconds):
+    """Holds created and released by two clients."""
+    bare = rate(
+        url,
+        2,
+        seconds,
+        [
+            "INSERT INTO bare_lead_holds (lead_id, user_id, reason, created_by) VALUES (%(lead)s, 1, 'x', 1)",
+            "UPDATE bare_lead_holds SET end_at = now(), released_by = 1 WHERE lead_id = %(lead)s AND end_at IS NULL",
+        ],
+    )
+    user = "(SELECT user_id FROM lead_protection.leads WHERE id = %(lead)s)"
+    ours = rate(
+        url,
+        2,
+        seconds,
+        [
+            f"SELECT lead_protection.create_lead_hold(%(lead)s, {user}, 'x', 1)",
+            f"SELECT lead_protection.release_lead_hold(%(lead)s, {user}, 1)",
+        ],
+    )
+    show("holds created and released : bare INSERT and UPDATE", ours, bare, "a second", "at least 0.5 x")
+
+
+def pipeline(db):
+    """Everything that is due, sent in one run."""
+    db.execute("CALL lead_protection.run_protection_pipeline(as_of => now() - INTERVAL '1 hour')")
+    db.execute("VACUUM ANALYZE lead_protection.lead_clocks")
+    db.execute("ALTER TABLE lead_protection.lead_reminders DISABLE TRIGGER refuse_change")
+    db.execute("TRUNCATE lead_protection.lead_reminders")
+    db.execute("UPDATE lead_protection.lead_clocks SET reminded_at = NULL, reminded_window = NULL")
+    db.execute("VACUUM (FULL, ANALYZE) lead_protection.lead_clocks")
+    ours = once(db, "CALL lead_protection.run_protection_pipeline()")
+    (sent,) = db.execute("SELECT count(*) FROM lead_protection.lead_reminders").fetchone()
+    bare = sum(
+        once(db, f"INSERT INTO bare_{table} SELECT * FROM lead_protection.{table} {which}")
+        for table, which in (
+            ("lead_reminders", ""),
+            ("protection_log", f"ORDER BY recorded_at DESC LIMIT {sent}"),
+            ("outbox_events", f'ORDER BY "timestamp" DESC LIMIT {sent}'),
+        )
+    )
+    show("reminders sent", sent / ours, 0, "a second", "at least 20,000")
+    show("reminders sent : bare INSERT of the same rows", ours * 1000, bare * 1000, "ms", "at most 3 x")
+
+
+def main():
+    """Start a private PostgreSQL, fill it, measure, delete it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--leads", type=int, default=200_000)
+    parser.add_argument("--seconds", type=int, default=10, help="of each rate")
+    arguments = parser.parse_args()
+
+    postgres = PROJECT / "scripts" / "private-postgres"
+    directory = tempfile.mkdtemp(prefix="lead-protection-bench-")
+
+    def private_postgres(*words):
+        return subprocess.run([postgres, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+    try:
+        # Durable, as in real life: a commit waits for the disk, for the bare statements as for ours.
+        private_postgres("start", directory)
+        url = private_postgres("url", directory)
+        subprocess.run(
+            [sys.executable, "-m", "lead_protection", "apply", "--database", url], check=True, stdout=subprocess.DEVNULL
+        )
+        with psycopg.connect(url, autocommit=True) as db:
+            print(db.execute("SELECT version()").fetchone()[0])
+            db.execute("ALTER SYSTEM SET shared_buffers = '512MB'")
+        private_postgres("stop", directory)
+        private_postgres("start", directory)
+        with psycopg.connect(url, autocommit=True) as db:
+            with psycopg.ClientCursor(db) as cursor:
+                cursor.execute(LEADS, {"leads": arguments.leads})
+            for table in ("lead_holds", "lead_reminders", "protection_log", "outbox_events"):
+                db.execute(f"CREATE TABLE bare_{table} (LIKE lead_protection.{table} INCLUDING ALL)")
+            db.execute("VACUUM ANALYZE")
+            print(f"{arguments.leads} leads, 12 % held once, 3 % on hold now\n")
+            print(f"{'':<58}{'ours':>12}{'bare':>12}")
+            lists(db)
+            holds(url, arguments.seconds)
+            pipeline(db)
+            drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
+            show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")
+    finally:
+        private_postgres("stop", "--remove", directory)
+
+
+if __name__ == "__main__":
+    main()
