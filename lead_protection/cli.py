@@ -30,7 +30,7 @@ ENVIRONMENT = "LEAD_PROTECTION_DATABASE_URL"
 
 NO_PG_CRON = """
 pg_cron jobs
-  pg_cron is not in this database. If it is in another one of this server: schedule --cron-database NAME.
+  pg_cron is not in this database. If it is in another one of this server: --cron-database NAME.
   Otherwise let any scheduler run the commands of lead_protection.job_definitions with psql."""
 
 
@@ -82,22 +82,24 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("apply", run_apply, "Apply pending migrations and load sql/, in one transaction.")
-    command("status", run_status, "Show what is applied, how leads stand and how the jobs ran; changes nothing.")
+    status = command(
+        "status", run_status, "Show what is applied, how leads stand and how the jobs ran; changes nothing."
+    )
     rollback = command("rollback", run_rollback, "Drop the code and roll back migrations WITH THEIR DATA.")
     amount = rollback.add_mutually_exclusive_group()
     amount.add_argument("--steps", type=_positive, default=1, metavar="N", help="how many (default: 1)")
     amount.add_argument("--all", action="store_const", dest="steps", const=None, help="all of them")
     rollback.add_argument("--yes", action="store_true", help="do not ask")
-    for name, what in (
-        ("schedule", "Schedule the jobs with pg_cron."),
-        ("unschedule", "Remove our pg_cron jobs."),
-    ):
-        command(name, run_schedule, what).add_argument(
+    schedule = command("schedule", run_schedule, "Schedule the jobs with pg_cron.")
+    schedule.set_defaults(function="schedule_jobs")
+    unschedule = command("unschedule", run_schedule, "Remove our pg_cron jobs.")
+    unschedule.set_defaults(function="unschedule_jobs")
+    for added in (status, schedule, unschedule):
+        added.add_argument(
             "--cron-database",
             metavar="NAME_OR_URL",
             help="where pg_cron lives, if elsewhere; a bare name: on the same server, as the same user",
         )
-        commands.choices[name].set_defaults(function=f"{name}_jobs")
     return parser
 
 
@@ -162,12 +164,7 @@ def run_schedule(args: argparse.Namespace, conninfo: str) -> int:
         except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
             raise Refusal("Lead Protection is not installed in this database: run apply first.") from None
 
-    cron_database = args.cron_database
-    if "://" in cron_database or "=" in cron_database:
-        cron_conninfo = checked_conninfo(cron_database)
-    else:
-        cron_conninfo = make_conninfo(**conninfo_to_dict(conninfo) | {"dbname": cron_database})
-    with connect(cron_conninfo) as cron:
+    with connect(_cron_conninfo(args.cron_database, conninfo)) as cron:
         print(f"Cron {describe(cron)}", flush=True)
         progress = Progress(cron)
         with cron.transaction():
@@ -177,6 +174,12 @@ def run_schedule(args: argparse.Namespace, conninfo: str) -> int:
         progress.print_notices()
         _print_table(cursor)
     return 0
+
+
+def _cron_conninfo(cron_database: str, conninfo: str) -> str:
+    if "://" in cron_database or "=" in cron_database:
+        return checked_conninfo(cron_database)
+    return make_conninfo(**conninfo_to_dict(conninfo) | {"dbname": cron_database})
 
 
 def run_status(args: argparse.Namespace, conninfo: str) -> int:
@@ -210,26 +213,39 @@ def run_status(args: argparse.Namespace, conninfo: str) -> int:
             "SELECT DISTINCT ON (job_name) job_name, started_at, finished_at, outcome, result, error"
             " FROM lead_protection.job_runs ORDER BY job_name, started_at DESC",
         )
-        if connection.execute("SELECT pg_catalog.to_regclass('cron.job')").fetchone()[0] is None:
-            print(NO_PG_CRON)
+        if args.cron_database is None:
+            _show_cron_jobs(connection, connection)
         else:
-            _section(
-                connection,
-                "pg_cron jobs",
-                "SELECT c.jobname, c.schedule, c.command, c.database, c.username, c.active FROM cron.job AS c"
-                " JOIN lead_protection.job_definitions AS d ON d.job_name = c.jobname ORDER BY c.jobname",
-                none="none: run schedule",
-            )
+            with connect(_cron_conninfo(args.cron_database, conninfo), read_only=True) as cron:
+                _show_cron_jobs(connection, cron)
         if not state.complete:
             print("\nNot complete: run apply.", flush=True)
     return 0 if state.complete else 1
 
 
-def _section(connection: psycopg.Connection, title: str, query: str, none: str = "none") -> None:
+def _show_cron_jobs(connection: psycopg.Connection, cron: psycopg.Connection) -> None:
+    """Print pg_cron's jobs of our names; `cron` is a connection to the database that pg_cron may be in."""
+    if cron.execute("SELECT pg_catalog.to_regclass('cron.job')").fetchone()[0] is None:
+        print(NO_PG_CRON)
+        return
+    names = [row[0] for row in connection.execute("SELECT job_name FROM lead_protection.job_definitions")]
+    _section(
+        cron,
+        "pg_cron jobs",
+        "SELECT jobname, schedule, database, username, active, command FROM cron.job"
+        " WHERE jobname = ANY(%s) ORDER BY jobname",
+        [names],
+        none="none: run schedule",
+    )
+
+
+def _section(
+    connection: psycopg.Connection, title: str, query: str, parameters: Sequence | None = None, none: str = "none"
+) -> None:
     """Print a query's rows; a missing view or right is part of the picture, not the end of it."""
     print(f"\n{title}")
     try:
-        _print_table(connection.execute(query), none)
+        _print_table(connection.execute(query, parameters), none)
     except psycopg.errors.UndefinedTable:
         print("  not there: run apply")
     except psycopg.Error as error:

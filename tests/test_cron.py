@@ -96,6 +96,8 @@ def test_jobs_of_another_database_are_neither_moved_nor_removed(database_url, em
     run_ok("apply", "--database", other)
     run_ok("schedule", "--database", other, "--cron-database", "postgres")
     standing = jobs(cron)
+    shown = run_ok("status", "--database", other, "--cron-database", "postgres")
+    assert all(name in shown for name in (REMINDERS, NIGHTLY, HISTORY))
     status, output = run("schedule", "--database", database_url, "--cron-database", "postgres")
     assert status == 1 and "LP015" in output
     run_ok("unschedule", "--database", database_url, "--cron-database", "postgres")

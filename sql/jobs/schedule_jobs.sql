@@ -1,6 +1,6 @@
 -- The SQL is built as text, so that this installs where pg_cron is absent.
 CREATE OR REPLACE FUNCTION lead_protection.schedule_jobs()
-RETURNS TABLE (job_name text, schedule text, command text, database text, username text, active boolean)
+RETURNS TABLE (job_name text, schedule text, database text, username text, active boolean, command text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 -- pg_cron changes its tables behind functions that the check cannot see through.
@@ -9,7 +9,7 @@ BEGIN
     PERFORM lead_protection.require_pg_cron();
     EXECUTE lead_protection.schedule_jobs_sql(from_cron_database => false);
     RETURN QUERY EXECUTE
-        'SELECT c.jobname::text, c.schedule, c.command, c.database, c.username, c.active
+        'SELECT c.jobname::text, c.schedule, c.database, c.username, c.active, c.command
         FROM cron.job AS c INNER JOIN lead_protection.job_definitions AS d ON c.jobname = d.job_name
         WHERE c.username = CURRENT_USER ORDER BY c.jobid';
 END;

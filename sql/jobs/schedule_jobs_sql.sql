@@ -40,7 +40,7 @@ $guard$,
         '' ORDER BY j.in_cron_database, j.job_name
     )
     || format(
-        E'SELECT jobname, schedule, command, database, username, active FROM cron.job\n'
+        E'SELECT jobname, schedule, database, username, active, command FROM cron.job\n'
         'WHERE username = CURRENT_USER AND jobname = ANY (%L::text[]) ORDER BY jobid;\n',
         array_agg(j.job_name)
     )
