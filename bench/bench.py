@@ -59,7 +59,7 @@ def once(db, statement):
     return time.perf_counter() - start
 
 
-def rate(url, clients, seconds, statements):
+def rate(url, clients, seconds, users, statements):
     """Rounds a second that `clients` connections get through, each round all statements for a lead of its own."""
 
     def work(client):
@@ -69,7 +69,7 @@ def rate(url, clients, seconds, statements):
             while time.perf_counter() < limit:
                 lead += clients
                 for statement in statements:
-                    db.execute(statement, {"lead": lead})
+                    db.execute(statement, {"lead": lead, "user": lead % users})
                 rounds += 1
         return rounds
 
@@ -100,25 +100,26 @@ def lists(db):
     show("plain view that adds up all holds : ours", plain, ours, "ms P95", "at least 30 x")
 
 
-def holds(url, seconds):
+def holds(url, seconds, users):
     """Holds created and released by two clients."""
     bare = rate(
         url,
         2,
         seconds,
+        users,
         [
-            "INSERT INTO bare_lead_holds (lead_id, user_id, reason, created_by) VALUES (%(lead)s, 1, 'x', 1)",
+            "INSERT INTO bare_lead_holds (lead_id, user_id, reason, created_by) VALUES (%(lead)s, %(user)s, 'x', 1)",
             "UPDATE bare_lead_holds SET end_at = now(), released_by = 1 WHERE lead_id = %(lead)s AND end_at IS NULL",
         ],
     )
-    user = "(SELECT user_id FROM lead_protection.leads WHERE id = %(lead)s)"
     ours = rate(
         url,
         2,
         seconds,
+        users,
         [
-            f"SELECT lead_protection.create_lead_hold(%(lead)s, {user}, 'x', 1)",
-            f"SELECT lead_protection.release_lead_hold(%(lead)s, {user}, 1)",
+            "SELECT lead_protection.create_lead_hold(%(lead)s, %(user)s, 'x', 1)",
+            "SELECT lead_protection.release_lead_hold(%(lead)s, %(user)s, 1)",
         ],
     )
     show("holds created and released : bare INSERT and UPDATE", ours, bare, "a second", "at least 0.5 x")
@@ -180,7 +181,7 @@ def main():
             print(f"{arguments.leads} leads, 12 % held once, 3 % on hold now\n")
             print(f"{'':<58}{'ours':>12}{'bare':>12}")
             lists(db)
-            holds(url, arguments.seconds)
+            holds(url, arguments.seconds, arguments.leads // 200)
             pipeline(db)
             drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
             show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")

@@ -26,7 +26,7 @@ CREATE TABLE lead_protection.lead_clocks (
 
 CREATE INDEX lead_clocks_expiry ON lead_protection.lead_clocks (protection_expires_at);
 CREATE INDEX lead_clocks_user_expiry ON lead_protection.lead_clocks (user_id, protection_expires_at);
-CREATE INDEX lead_clocks_stopped ON lead_protection.lead_clocks (runs_from);
+CREATE INDEX lead_clocks_stopped ON lead_protection.lead_clocks (runs_from) WHERE runs_from > started_at;
 
 -- lead_id makes the order of the work list the order of this index and of no other, whatever the statistics say.
 CREATE INDEX lead_clocks_to_remind ON lead_protection.lead_clocks (reminder_due_at, lead_id)
@@ -58,11 +58,11 @@ COMMENT ON COLUMN lead_protection.lead_clocks.protection_expires_at IS 'The expi
 COMMENT ON COLUMN lead_protection.lead_clocks.window_date IS 'The reminder window: local date of protection_expires_at.';
 COMMENT ON COLUMN lead_protection.lead_clocks.reminder_due_at IS 'When the reminder for that window falls due.';
 COMMENT ON COLUMN lead_protection.lead_clocks.reminded_at IS 'When the user was last reminded of this lead.';
-COMMENT ON COLUMN lead_protection.lead_clocks.reminded_window IS 'The last window that was announced and not taken back by a reactivation.';
+COMMENT ON COLUMN lead_protection.lead_clocks.reminded_window IS 'The last window that was announced and not taken back by a reactivation, or the present one.';
 COMMENT ON COLUMN lead_protection.lead_clocks.expired_at IS 'The expiry that stands recorded; null: none.';
 COMMENT ON INDEX lead_protection.lead_clocks_expiry IS 'Lists by expiry.';
 COMMENT ON INDEX lead_protection.lead_clocks_user_expiry IS 'One user''s leads, and their lists by expiry.';
-COMMENT ON INDEX lead_protection.lead_clocks_stopped IS 'The few clocks that stand still or will.';
+COMMENT ON INDEX lead_protection.lead_clocks_stopped IS 'The few clocks that stand still, will, or did: what is_on_hold() asks for.';
 COMMENT ON INDEX lead_protection.lead_clocks_to_remind IS 'What send_due_reminders() has to do.';
 COMMENT ON INDEX lead_protection.lead_clocks_to_expire IS 'What record_expiries() has to do.';
 COMMENT ON INDEX lead_protection.lead_clocks_moved IS 'What record_reactivations() has to look at.';

@@ -39,6 +39,7 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.is_on_hold(lead_protection.lead_clocks, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.protection_state(lead_protection.lead_clocks, timestamptz, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.protection_expiry(timestamptz, tstzmultirange) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.recounted_expiry(lead_protection.lead_clocks, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.base_expiry(timestamptz, lead_protection.protection_policies) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) TO %I'
             ] LOOP

@@ -8,6 +8,7 @@
 \ir functions/protection_expiry.sql
 \ir functions/derive_lead_clocks.sql
 \ir functions/protection_state.sql
+\ir functions/recounted_expiry.sql
 \ir functions/is_on_hold.sql
 \ir functions/clock_at.sql
 \ir functions/derive_lead_protection.sql

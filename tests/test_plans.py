@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from command_line import run_ok
-from facts import PROTECTED, insert_lead_of_age
+from facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age
 
 VIEW = "lead_protection.v_user_lead_protection"
 NEXT_TEN_DAYS = (
@@ -101,26 +101,31 @@ def test_the_rule_is_inlined(big, function):
 
 
 def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
-    """The refresh has one plan for the session's life: it must not read the tables through, whatever it met."""
+    """Functions that keep one plan for the session's life must not read the tables through, whatever they met first."""
+
+    def work(lead_id):
+        """Everything that keeps plans, once: its batches and its lead."""
+        db.execute("SELECT lead_protection.create_lead_hold(%s, 7, 'x', 1)", (lead_id,))
+        db.execute("SELECT lead_protection.release_lead_hold(%s, 7, 1)", (lead_id,))
+        db.execute("CALL lead_protection.run_protection_pipeline(batch_size => 500)")
+
     insert_lead_of_age(db, 1, PROTECTED)
-    db.execute("ANALYZE; SELECT lead_protection.refresh_lead_clocks('{1}')")
-    db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at)"
-        " SELECT n, 7, now() - %s * INTERVAL '1 day' FROM generate_series(2, 3000) AS n",
-        (PROTECTED,),
-    )
-    db.execute(
-        "INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, created_by)"
-        " SELECT id, user_id, 'x', 1 FROM lead_protection.leads"
-    )
+    db.execute("ANALYZE")
+    work(1)
+    for age, first in ((PROTECTED, 2), (REMINDER_DUE, 2002), (EXPIRED, 4002)):
+        db.execute(
+            "INSERT INTO lead_protection.leads (id, user_id, created_at)"
+            " SELECT n, 7, now() - %s * INTERVAL '1 day' FROM generate_series(%s::int, %s::int + 1999) AS n",
+            (age, first, first),
+        )
     db.execute("SELECT pg_stat_force_next_flush()")
     db.execute("SELECT pg_stat_reset()")
-    db.execute("SELECT lead_protection.refresh_lead_clocks(array_agg(id)) FROM lead_protection.leads")
+    work(2)
     db.execute("SELECT pg_stat_force_next_flush()")
-    read = dict(
-        db.execute(
-            "SELECT relname, seq_tup_read FROM pg_stat_user_tables"
-            " WHERE relname IN ('lead_holds', 'lead_reminders', 'lead_expiries')"
-        ).fetchall()
-    )
-    assert read == {"lead_holds": 0, "lead_reminders": 0, "lead_expiries": 0}
+    read = db.execute(
+        "SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'lead_protection'"
+        " AND relname NOT IN ('protection_policies', 'job_runs') AND seq_tup_read > 0"
+    ).fetchall()
+    assert read == []
+    sent = db.execute("SELECT count(*) FROM lead_protection.protection_log").fetchone()
+    assert sent == (2 + 2 + 2000 + 2000,)

@@ -9,9 +9,7 @@ BEGIN ATOMIC
                 THEN CASE
                     -- Another stop reaches into the open hold or lies ahead of it: count them all again.
                     WHEN upper(clock.stops) >= clock.open_hold_from
-                        THEN lead_protection.protection_expiry(
-                            clock.base_expires_at, clock.stops + tstzmultirange(tstzrange(clock.open_hold_from, as_of))
-                        )
+                        THEN lead_protection.recounted_expiry(clock, as_of)
                     -- Otherwise the open hold moves the expiry by the time that it has lasted.
                     ELSE lead_protection.plus_elapsed(clock.protection_expires_at, as_of - clock.open_hold_from)
                 END

@@ -52,14 +52,7 @@ BEGIN ATOMIC
             WHERE f.lead_id = lead.id AND f.user_id = lead.user_id
         ) AS h
     ) AS hold
-    CROSS JOIN LATERAL (
-        SELECT
-            CASE
-                WHEN isempty(hold.stops) THEN base.expires_at
-                ELSE lead_protection.protection_expiry(base.expires_at, hold.stops)
-            END AS expires_at
-        LIMIT 1
-    ) AS expiry
+    CROSS JOIN LATERAL lead_protection.protection_expiry(base.expires_at, hold.stops) AS expiry
     CROSS JOIN LATERAL (
         SELECT
             -- An open hold that begins at the expiry or later will never count.
@@ -77,7 +70,11 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
         SELECT
             max(r.sent_at) AS reminded_at,
-            max(r.window_date) FILTER (WHERE r.reactivated_at IS NULL OR r.reactivated_at > as_of) AS reminded_window
+            -- One that was taken back counts again when its window comes back: the ledger takes no second one.
+            max(r.window_date) FILTER (
+                WHERE r.reactivated_at IS NULL OR r.reactivated_at > as_of
+                OR r.window_date = reminder_window.window_date
+            ) AS reminded_window
         FROM lead_protection.lead_reminders AS r
         WHERE r.lead_id = lead.id AND r.user_id = lead.user_id AND r.sent_at <= as_of
     ) AS reminder

@@ -2,8 +2,8 @@
 -- the count. Because the stops are disjoint and in order, one test for each is enough: once a stop begins too late,
 -- the next begins later still by at least that stop's length, which is all that it could have added.
 CREATE OR REPLACE FUNCTION lead_protection.protection_expiry(base_expires_at timestamptz, stops tstzmultirange)
-RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS TABLE (expires_at timestamptz)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT
         lead_protection.plus_elapsed(
@@ -30,4 +30,4 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.protection_expiry(timestamptz, tstzmultirange) IS
-'Expiry after the stops, exact to the microsecond. base_expires_at: expiry without stops; stops: merged, bounded, none before the start.';
+'One row: the expiry after the stops, exact to the microsecond. base_expires_at: expiry without stops; stops: merged, bounded, none before the start.';

@@ -1,6 +1,8 @@
 CREATE OR REPLACE FUNCTION lead_protection.send_due_reminders(as_of timestamptz, batch_size integer)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+-- One plan for all batches, which must not be one for the empty tables that a session may have met first.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
     lead_ids bigint [];
@@ -21,11 +23,6 @@ BEGIN
             AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
             AND c.reminder_due_at <= decided_at
             AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
-            -- What the ledger would refuse must not keep others waiting.
-            AND NOT EXISTS (
-                SELECT FROM lead_protection.lead_reminders AS r
-                WHERE r.lead_id = c.lead_id AND r.user_id = c.user_id AND r.window_date = c.window_date
-            )
         ORDER BY c.reminder_due_at, c.lead_id
         LIMIT send_due_reminders.batch_size
         FOR NO KEY UPDATE OF l SKIP LOCKED
