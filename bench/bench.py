@@ -52,6 +52,15 @@ def timed(db, query, repeat=30):
     return statistics.quantiles(taken, n=20)[-1]
 
 
+def in_server(db, query, repeat=30):
+    """P95 of the milliseconds that the server takes for the query, without the rows' way to the client."""
+    taken = []
+    for _ in range(repeat):
+        (explained,) = db.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query}").fetchone()[0]
+        taken.append(explained["Planning Time"] + explained["Execution Time"])
+    return statistics.quantiles(taken, n=20)[-1]
+
+
 def once(db, statement):
     """Seconds that the statement takes."""
     start = time.perf_counter()
@@ -90,13 +99,12 @@ def lists(db):
     show("one user's 200 leads", timed(db, f"SELECT * FROM {VIEW} WHERE user_id = 34", 100), 0, "ms P95", "below 10 ms")
     first = f"SELECT * FROM {VIEW} WHERE {SOON} AND NOT on_hold ORDER BY protection_expires_at LIMIT 50"
     show("first 50 to expire in 10 days", timed(db, first, 200), 0, "ms P95", "below 5 ms")
-    columns = "lead_id, user_id, started_at, protection_expires_at, reminder_due_at, reminded_at, closed_at, policy_id"
-    bare = timed(db, f"SELECT {columns} FROM lead_protection.lead_clocks WHERE {SOON}")
-    ours = timed(db, f"SELECT * FROM {VIEW} WHERE {SOON} AND NOT on_hold")
+    bare = in_server(db, f"SELECT * FROM lead_protection.lead_clocks WHERE {SOON}")
+    ours = in_server(db, f"SELECT * FROM {VIEW} WHERE {SOON} AND NOT on_hold")
     show("all to expire in 10 days : bare index scan", ours, bare, "ms P95", "at most 2 x, below 50 ms")
-    held = timed(db, f"SELECT * FROM {VIEW} WHERE {SOON}")
+    held = in_server(db, f"SELECT * FROM {VIEW} WHERE {SOON}")
     show("the same with those on hold : bare index scan", held, bare, "ms P95")
-    plain = timed(db, f"SELECT * FROM ({PLAIN}) AS p WHERE {SOON}", 5)
+    plain = in_server(db, f"SELECT * FROM ({PLAIN}) AS p WHERE {SOON}", 5)
     show("plain view that adds up all holds : ours", plain, ours, "ms P95", "at least 30 x")
 
 
