@@ -99,7 +99,11 @@ def server() -> Iterator[Server]:
         private_postgres("start", "--fast", directory)
         with psycopg.connect(private_postgres("url", directory)) as connection:
             host = connection.info.host
-        yield Server(host=host, bin=Path(private_postgres("bin", directory)))
+        server = Server(host=host, bin=Path(private_postgres("bin", directory)))
+        # A test that waits for a lock which nobody will give back must fail, not hang.
+        server.execute("ALTER SYSTEM SET lock_timeout = '30s'")
+        server.execute("SELECT pg_reload_conf()")
+        yield server
     finally:
         private_postgres("stop", "--remove", directory)
 

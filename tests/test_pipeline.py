@@ -288,3 +288,24 @@ def test_nightly_refuses_to_keep_no_history(db, keep):
     with pytest.raises(psycopg.Error) as refused:
         db.execute("CALL lead_protection.run_nightly_maintenance(%s)", (keep,))
     assert refused.value.sqlstate == "LP016"
+
+
+def test_leads_on_hold_do_not_keep_others_waiting(db):
+    """A batch is filled with leads that can be handled, not with the longest due that cannot."""
+    for lead_id, days in ((1, REMINDER_DUE), (2, REMINDER_DUE - 1), (3, EXPIRED), (4, EXPIRED - 1)):
+        insert_lead_of_age(db, lead_id, days)
+    for lead_id, days in ((1, REMINDER_DUE), (3, EXPIRED)):
+        insert_holds(db, lead_id, [(datetime.now(UTC) - timedelta(days=days - 245), None)])
+    assert run(db, batch_size=1) == did(reminders=1, expiries=1)
+    assert (events(db, 2), events(db, 4)) == ([REMINDER], [EXPIRY])
+
+
+def test_the_expiry_of_a_former_user_does_not_stand_for_the_next(db):
+    insert_lead_of_age(db, 1, EXPIRED)
+    run(db)
+    db.execute("UPDATE lead_protection.leads SET user_id = 8, created_at = now()")
+    assert run(db) == did()
+    db.execute("UPDATE lead_protection.leads SET created_at = now() - INTERVAL '300 days'")
+    assert run(db) == did(expiries=1)
+    standing = db.execute("SELECT user_id, reactivated_at IS NULL FROM lead_protection.lead_expiries ORDER BY id")
+    assert standing.fetchall() == [(7, True), (8, True)]
