@@ -6,7 +6,7 @@ from threading import Barrier
 import psycopg
 import pytest
 
-from facts import PROTECTED, REMINDER_DUE, events, insert_lead_of_age, insert_policy
+from facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_lead_of_age, insert_policy
 
 CREATE = "SELECT hold_id, start_at, created FROM lead_protection.create_lead_hold(1, 7, 'x', 1)"
 RELEASE = "SELECT hold_id, end_at, released FROM lead_protection.release_lead_hold(1, 7, 1)"
@@ -187,13 +187,17 @@ def test_the_pipeline_passes_over_a_lead_that_someone_works_on(db, connect):
     """It does not wait for the other's transaction, and does not decide on what that one is about to change."""
     insert_lead_of_age(db, 1, REMINDER_DUE)
     insert_lead_of_age(db, 2, REMINDER_DUE)
+    insert_lead_of_age(db, 3, EXPIRED)
+    insert_lead_of_age(db, 4, EXPIRED)
     other = connect(autocommit=False)
     other.execute(CREATE)
+    other.execute("UPDATE lead_protection.leads SET created_at = now() - INTERVAL '1 day' WHERE id = 3")
     db.execute(PIPELINE)
     assert (events(db, 1), events(db, 2)) == ([], ["lead.protection.reminder"])
+    assert (events(db, 3), events(db, 4)) == ([], ["lead.protection.expired"])
     other.commit()
     db.execute(PIPELINE)
-    assert events(db, 1) == ["lead.hold.created"]
+    assert (events(db, 1), events(db, 3)) == (["lead.hold.created"], [])
 
 
 def test_a_cancelled_pipeline_says_so_and_leaves_nothing_locked(db, connect, wait_until):

@@ -230,6 +230,12 @@ def test_a_reminder_of_the_present_window_covers_it_under_a_new_policy_too(db):
     db.execute("UPDATE lead_protection.leads SET policy_id = %s", (early,))
     due = db.execute("SELECT reminder_due_at FROM lead_protection.v_user_lead_protection").fetchone()[0]
     assert run(db, as_of=due) == did(reminders=1)
+    # Taken back and valid again, it covers all the same.
+    db.execute(
+        "SELECT lead_protection.create_lead_hold(1, 7, 'x', 1, now() + INTERVAL '1 hour', now() + INTERVAL '40 days')"
+    )
+    assert run(db) == did(reactivations=1)
+    db.execute("DELETE FROM lead_protection.lead_holds")
     db.execute("UPDATE lead_protection.leads SET policy_id = 1")
     assert states(db) == {1: "GRACE"}
     assert run(db) == did()
