@@ -103,3 +103,10 @@ def test_an_open_lead_stays_open(db):
 def test_a_start_a_moment_ahead_is_taken_for_a_fast_clock(db):
     db.execute("INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (1, 7, now() + INTERVAL '1 minute')")
     assert db.execute("SELECT state FROM lead_protection.v_user_lead_protection").fetchone() == ("PROTECTED",)
+
+
+def test_before_it_began_a_lead_was_not_protected(db):
+    insert_lead_of_age(db, 1, PROTECTED)
+    derive = "SELECT state FROM lead_protection.derive_lead_protection(now() - %s * INTERVAL '1 day')"
+    assert db.execute(derive, (PROTECTED + 1,)).fetchall() == []
+    assert db.execute(derive, (PROTECTED - 1,)).fetchall() == [("PROTECTED",)]

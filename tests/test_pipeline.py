@@ -315,3 +315,11 @@ def test_the_expiry_of_a_former_user_does_not_stand_for_the_next(db):
     assert run(db) == did(expiries=1)
     standing = db.execute("SELECT user_id, reactivated_at IS NULL FROM lead_protection.lead_expiries ORDER BY id")
     assert standing.fetchall() == [(7, True), (8, True)]
+
+
+def test_a_run_that_its_own_session_left_behind_is_called_abandoned(db):
+    """A timeout outside the steps ends a run without a word; the session may live on and run the next."""
+    db.execute("SELECT lead_protection.start_job_run('lead-protection-reminders')")
+    assert run(db) == did()
+    outcomes = db.execute("SELECT outcome FROM lead_protection.job_runs ORDER BY id").fetchall()
+    assert outcomes == [("abandoned",), ("succeeded",)]
