@@ -158,7 +158,9 @@ def test_event_has_ids_and_utc_instants_and_no_free_text(lead):
     assert (event["aggregatetype"], event["aggregateid"], event["type"]) == ("lead", str(LEAD), "lead.hold.created")
     payload = event["payload"]
     assert datetime.fromisoformat(payload["hold_start_at"]) == hold["start_at"]
-    assert payload["hold_start_at"].endswith("Z")
+    instants = {name for name in payload if name.endswith("_at")}
+    assert instants == {"hold_start_at", "occurred_at", "protection_expires_at"}
+    assert all(payload[name].endswith("Z") for name in instants)
     assert payload | {"hold_start_at": 0, "occurred_at": 0, "protection_expires_at": 0} == {
         "lead_id": LEAD,
         "user_id": USER,

@@ -270,6 +270,10 @@ def test_nightly_mends_and_logs_drift_and_purges_history(db):
         "INSERT INTO lead_protection.job_runs (job_name, started_at, finished_at, outcome)"
         " SELECT 'old', t, t, 'succeeded' FROM unnest(ARRAY[now() - INTERVAL '91 days', now()]) AS t"
     )
+    db.execute(
+        "INSERT INTO lead_protection.job_runs (job_name, started_at, backend_pid)"
+        " VALUES ('still at it', now() - INTERVAL '91 days', pg_backend_pid())"
+    )
     db.execute("SET TimeZone = 'Asia/Tokyo'")
     drifted = db.execute("SELECT lead_id FROM lead_protection.find_clock_drift() ORDER BY 1").fetchall()
     assert drifted == [(1,), (2,)]
@@ -280,6 +284,7 @@ def test_nightly_mends_and_logs_drift_and_purges_history(db):
         0
     ]
     assert details.endswith("+00:00")
+    assert db.execute("SELECT count(*) FROM lead_protection.job_runs WHERE job_name = 'still at it'").fetchone() == (1,)
     mended = db.execute(
         "SELECT lead_id, expires_before - expires_after FROM lead_protection.protection_log"
         " WHERE event_type = 'lead.clock.mended' ORDER BY lead_id"
