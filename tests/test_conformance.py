@@ -62,3 +62,12 @@ def test_view_shows_now(db, case):
         derived = db.execute(f"SELECT {SHOWN} FROM lead_protection.derive_lead_protection(now())").fetchone()
         assert view == derived
         assert view[1:3] in (("PROTECTED", True), ("REMINDER_DUE", True))
+
+
+@pytest.mark.parametrize("function", ["derive_lead_protection", "user_lead_protection"])
+def test_adjoining_holds_freeze_the_state_where_the_first_began(unchecked, function):
+    """The planned hold moves the reminder's due instant into itself; the open one takes over before the clock runs."""
+    insert_lead(unchecked, 1, "2025-01-15T09:00:00Z", policy_id=1)
+    insert_holds(unchecked, 1, [("2025-09-18T08:00:00Z", "2025-10-03T08:00:00Z"), ("2025-10-03T08:00:00Z", None)])
+    shown = unchecked.execute(f"SELECT state, on_hold FROM lead_protection.{function}('2025-10-20Z')").fetchone()
+    assert shown == ("PROTECTED", True)

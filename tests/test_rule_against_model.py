@@ -56,9 +56,9 @@ def test_random_facts(db, world):
         policy_id = insert_policy(db, **vars(policy))
         insert_lead(db, 1, start, policy_id=policy_id, closed_at=closed_at)
         insert_holds(db, 1, [(hold.start_at, hold.end_at) for hold in holds])
-        # A reminder where the first look finds it due, so that GRACE is reached too.
+        # A reminder in the midst of the looks that find it due: before it REMINDER_DUE, after it GRACE.
         due = [look for look in looks if protection(start, policy, holds, [], closed_at, look).state == "REMINDER_DUE"]
-        reminders = due[: len(due) // 2][:1]
+        reminders = due[len(due) // 2 :][:1]
         insert_reminders(db, 1, reminders)
 
         def shown(function, instants):
