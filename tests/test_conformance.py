@@ -71,3 +71,11 @@ def test_adjoining_holds_freeze_the_state_where_the_first_began(unchecked, funct
     insert_holds(unchecked, 1, [("2025-09-18T08:00:00Z", "2025-10-03T08:00:00Z"), ("2025-10-03T08:00:00Z", None)])
     shown = unchecked.execute(f"SELECT state, on_hold FROM lead_protection.{function}('2025-10-20Z')").fetchone()
     assert shown == ("PROTECTED", True)
+
+
+def test_a_reminder_does_not_count_before_it_was_sent(unchecked):
+    insert_lead(unchecked, 1, "2025-01-15T09:00:00Z", policy_id=1)
+    insert_reminders(unchecked, 1, ["2025-09-15T06:00:00Z"])
+    derive = "SELECT state FROM lead_protection.derive_lead_protection(%s)"
+    states = [unchecked.execute(derive, (as_of,)).fetchone()[0] for as_of in ("2025-09-14Z", "2025-09-16Z")]
+    assert states == ["REMINDER_DUE", "GRACE"]
