@@ -17,7 +17,7 @@ CREATE TABLE lead_protection.lead_holds (
         start_at >= '1900-01-01 00:00:00+00' AND start_at < '3000-01-01 00:00:00+00'
     ),
     CONSTRAINT lead_holds_end_at_sensible CHECK (end_at < '3000-01-01 00:00:00+00'),
-    -- Equal is allowed: a hold released before it began, or within the transaction that made it, stops nothing.
+    -- Equal is allowed: a hold that is released before it began stops nothing.
     CONSTRAINT lead_holds_end_not_before_start CHECK (end_at >= start_at),
     CONSTRAINT lead_holds_released_has_ended CHECK (released_by IS NULL OR end_at IS NOT NULL)
 );

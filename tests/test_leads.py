@@ -89,7 +89,7 @@ def test_a_closing_a_moment_ahead_is_now(db):
     insert_lead_of_age(db, 1, PROTECTED)
     db.execute("UPDATE lead_protection.leads SET closed_at = now() + INTERVAL '4 minutes'")
     closed_at, state = db.execute(
-        "SELECT closed_at <= clock_timestamp(), state FROM lead_protection.v_user_lead_protection, pg_sleep(0)"
+        "SELECT closed_at <= clock_timestamp(), state FROM lead_protection.v_user_lead_protection"
     ).fetchone()
     assert (closed_at, state) == (True, "CLOSED")
     assert db.execute("SELECT closed_at FROM lead_protection.leads").fetchone()[0] is not None
