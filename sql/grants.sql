@@ -32,15 +32,22 @@ BEGIN
                 'GRANT SELECT ON lead_protection.v_user_lead_protection, lead_protection.lead_clocks TO %I',
                 'GRANT SELECT ON lead_protection.protection_policies, lead_protection.leads, lead_protection.lead_holds TO %I',
                 'GRANT SELECT ON lead_protection.lead_reminders, lead_protection.lead_expiries TO %I',
+                'GRANT SELECT ON lead_protection.lead_history, lead_protection.lead_extensions TO %I',
+                'GRANT SELECT ON lead_protection.lead_activities, lead_protection.activity_kinds TO %I',
+                'GRANT SELECT ON lead_protection.policy_assignments TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.user_lead_protection(timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.derive_lead_protection(timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.protection_as_of(timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.clock_at(lead_protection.lead_clocks, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.is_on_hold(lead_protection.lead_clocks, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.protection_state(lead_protection.lead_clocks, timestamptz, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.protection_expiry(timestamptz, tstzmultirange) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.awaited_expiry(lead_protection.lead_clocks, timestamptz, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.waits_for_notice(lead_protection.lead_clocks, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.stop_clock(timestamptz, tstzmultirange) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.rule_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.noticed_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.recounted_expiry(lead_protection.lead_clocks, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.base_expiry(timestamptz, lead_protection.protection_policies) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.calendar_expiry(timestamptz, text, integer, integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
@@ -50,7 +57,18 @@ BEGIN
         IF group_role IN ('lead_protection_app', 'lead_protection_operator') THEN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT EXECUTE ON FUNCTION lead_protection.create_lead_hold(bigint, bigint, text, bigint, timestamptz, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.release_lead_hold(bigint, bigint, bigint) TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.release_lead_hold(bigint, bigint, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.record_lead_activity(bigint, bigint, text, timestamptz, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.correct_lead_activity(bigint, text, text, timestamptz, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.delete_lead_activity(bigint, text, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.transfer_lead(bigint, bigint, bigint, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.backdate_lead(bigint, bigint, timestamptz, text, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.close_lead(bigint, bigint, text, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.reopen_lead(bigint, bigint, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.delete_lead(bigint, bigint, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.preview_lead_hold(bigint, bigint, timestamptz, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.preview_lead_extension(bigint, bigint, integer) TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;
@@ -58,7 +76,7 @@ BEGIN
 
         IF group_role = 'lead_protection_app' THEN
             FOREACH statement IN ARRAY ARRAY[
-                'GRANT INSERT, UPDATE ON lead_protection.leads TO %I',
+                'GRANT INSERT (id, user_id, policy_id, created_at) ON lead_protection.leads TO %I',
                 'GRANT SELECT ON lead_protection.outbox_events TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
@@ -69,6 +87,18 @@ BEGIN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
+        IF group_role = 'lead_protection_operator' THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT EXECUTE ON FUNCTION lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.set_default_policy(bigint, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.assign_user_policy(bigint, bigint, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.move_leads_to_policy(bigint[], bigint, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.preview_policy_move(bigint[], bigint) TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;

@@ -79,7 +79,7 @@ def test_a_shadow_on_the_search_path_changes_nothing(db):
     insert_lead(db, 1, "2026-01-15 09:00Z")
     insert_holds(db, 1, [("2026-02-01Z", "2026-02-11Z")])
     shown = f"SELECT {SHOWN} FROM lead_protection.v_user_lead_protection"
-    derived = f"SELECT {SHOWN} FROM lead_protection.derive_lead_protection(now())"
+    derived = f"SELECT {SHOWN} FROM lead_protection.protection_as_of(now())"
     before = db.execute(shown).fetchone()
     db.execute(
         "CREATE FUNCTION public.upper(tstzrange) RETURNS timestamptz LANGUAGE sql IMMUTABLE"

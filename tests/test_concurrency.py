@@ -93,7 +93,7 @@ def test_holds_of_two_sessions_both_reach_the_cache(db, connect, wait_until):
 
 def test_a_transaction_that_began_earlier_decides_on_what_is_now(db, connect):
     """Its now() lies before the expiry and the closing; the hold is asked for after both."""
-    policy_id = insert_policy(db, base_months=12, extension_days=0, grace_days=1, time_zone="UTC")
+    policy_id = insert_policy(db, base_months=12, extension_days=1, grace_days=1, time_zone="UTC")
     insert_lead_of_age(db, 1, PROTECTED)
     insert_lead_of_age(db, 2, PROTECTED)
     old = connect(autocommit=False)
@@ -101,7 +101,7 @@ def test_a_transaction_that_began_earlier_decides_on_what_is_now(db, connect):
     # It expires at the instant of this statement: between now() of the old transaction and its call.
     db.execute(
         "UPDATE lead_protection.leads SET policy_id = %s, created_at ="
-        " (clock_timestamp() AT TIME ZONE 'UTC' - INTERVAL '1 day' - INTERVAL '12 months') AT TIME ZONE 'UTC'"
+        " (clock_timestamp() AT TIME ZONE 'UTC' - INTERVAL '2 days' - INTERVAL '12 months') AT TIME ZONE 'UTC'"
         " WHERE id = 1",
         (policy_id,),
     )
@@ -197,7 +197,7 @@ def test_the_pipeline_passes_over_a_lead_that_someone_works_on(db, connect):
     assert (events(db, 3), events(db, 4)) == ([], ["lead.protection.expired"])
     other.commit()
     db.execute(PIPELINE)
-    assert (events(db, 1), events(db, 3)) == (["lead.hold.created"], [])
+    assert (events(db, 1), events(db, 3)) == (["lead.hold.created"], ["lead.changed"])
 
 
 def test_a_cancelled_pipeline_says_so_and_leaves_nothing_locked(db, connect, wait_until):

@@ -26,7 +26,7 @@ def unchecked(db):
 
 
 @pytest.mark.parametrize("session_zone", ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Chatham"])
-@pytest.mark.parametrize("function", ["derive_lead_protection", "user_lead_protection"])
+@pytest.mark.parametrize("function", ["protection_as_of", "user_lead_protection"])
 def test_worked_cases(unchecked, function, session_zone):
     """The session's time zone must not matter: a day of elapsed time is 24 hours where the session's has 23."""
     unchecked.execute("SELECT set_config('TimeZone', %s, true)", (session_zone,))
@@ -59,12 +59,12 @@ def test_view_shows_now(db, case):
     insert_holds(db, 1, [(hold["start_at"], None) for hold in case["holds"][:1]])
     with db.transaction():
         view = db.execute(f"SELECT {SHOWN} FROM lead_protection.v_user_lead_protection").fetchone()
-        derived = db.execute(f"SELECT {SHOWN} FROM lead_protection.derive_lead_protection(now())").fetchone()
+        derived = db.execute(f"SELECT {SHOWN} FROM lead_protection.protection_as_of(now())").fetchone()
         assert view == derived
         assert view[1:3] in (("PROTECTED", True), ("REMINDER_DUE", True))
 
 
-@pytest.mark.parametrize("function", ["derive_lead_protection", "user_lead_protection"])
+@pytest.mark.parametrize("function", ["protection_as_of", "user_lead_protection"])
 def test_adjoining_holds_freeze_the_state_where_the_first_began(unchecked, function):
     """The planned hold moves the reminder's due instant into itself; the open one takes over before the clock runs."""
     insert_lead(unchecked, 1, "2025-01-15T09:00:00Z", policy_id=1)
@@ -76,6 +76,6 @@ def test_adjoining_holds_freeze_the_state_where_the_first_began(unchecked, funct
 def test_a_reminder_does_not_count_before_it_was_sent(unchecked):
     insert_lead(unchecked, 1, "2025-01-15T09:00:00Z", policy_id=1)
     insert_reminders(unchecked, 1, ["2025-09-15T06:00:00Z"])
-    derive = "SELECT state FROM lead_protection.derive_lead_protection(%s)"
+    derive = "SELECT state FROM lead_protection.protection_as_of(%s)"
     states = [unchecked.execute(derive, (as_of,)).fetchone()[0] for as_of in ("2025-09-14Z", "2025-09-16Z")]
     assert states == ["REMINDER_DUE", "GRACE"]

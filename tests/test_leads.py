@@ -19,11 +19,11 @@ REFUSED = [
     ("protection_policies_base_months_sensible", "INSERT INTO {}.protection_policies VALUES "
      "(9, 'x', false, 'sequential', 0, 60, 10, 'UTC', '08:00')"),
     ("protection_policies_extension_days_sensible", "INSERT INTO {}.protection_policies VALUES "
-     "(9, 'x', false, 'sequential', 6, -1, 10, 'UTC', '08:00')"),
+     "(9, 'x', false, 'sequential', 6, 0, 10, 'UTC', '08:00')"),
     ("protection_policies_grace_days_sensible", "INSERT INTO {}.protection_policies VALUES "
      "(9, 'x', false, 'sequential', 6, 60, 0, 'UTC', '08:00')"),
     ("protection_policies_rule_known", "INSERT INTO {}.protection_policies VALUES "
-     "(9, 'x', false, 'parallel', 6, 60, 10, 'UTC', '08:00')"),
+     "(9, 'x', false, 'best', 6, 60, 10, 'UTC', '08:00')"),
     ("protection_policies_time_zone_named", "INSERT INTO {}.protection_policies VALUES "
      "(9, 'x', false, 'sequential', 6, 60, 10, 'CET-1', '08:00')"),
     ("protection_policies_time_zone_named", "INSERT INTO {}.protection_policies VALUES "
@@ -41,7 +41,31 @@ REFUSED = [
     ("lead_holds_released_has_ended", "UPDATE {}.lead_holds SET released_by = 1"),
     ("lead_holds_one_open", "INSERT INTO {}.lead_holds (lead_id, user_id, reason, created_by) VALUES (1, 7, 'x', 1)"),
     ("lead_holds_lead_id_fkey", "UPDATE {}.lead_holds SET lead_id = 2"),
-    ("lead_holds_lead_id_fkey", "DELETE FROM {}.leads"),
+    ("LP012", "DELETE FROM {}.leads"),
+    ("leads_closed_as_known", "UPDATE {}.leads SET closed_at = now(), closed_as = 'GONE'"),
+    ("lead_history_lead_id_fkey", "INSERT INTO {}.lead_history VALUES (99, now(), 7, 1, now())"),
+    ("lead_history_valid_until_finite", "INSERT INTO {}.lead_history VALUES (1, 'infinity', 7, 1, now())"),
+    ("LP012", "DELETE FROM {}.lead_history"),
+    ("LP012", "TRUNCATE {}.lead_history"),
+    ("lead_extensions_days_sensible", "INSERT INTO {}.lead_extensions "
+     "(lead_id, user_id, days, reason, approved_by, granted_by, granted_at, request_key) "
+     "VALUES (1, 7, 0, 'x', 1, 1, now(), 'k')"),
+    ("lead_extensions_request_key_sensible", "INSERT INTO {}.lead_extensions "
+     "(lead_id, user_id, days, reason, approved_by, granted_by, granted_at, request_key) "
+     "VALUES (1, 7, 1, 'x', 1, 1, now(), ' ')"),
+    ("LP012", "UPDATE {}.lead_extensions SET days = 1"),
+    ("LP012", "DELETE FROM {}.lead_extensions"),
+    ("LP012", "TRUNCATE {}.lead_extensions"),
+    ("LP012", "TRUNCATE {}.lead_activities"),
+    ("LP012", "UPDATE {}.policy_assignments SET user_id = 1"),
+    ("LP012", "DELETE FROM {}.policy_assignments"),
+    ("policy_assignments_default_is_a_policy", "INSERT INTO {}.policy_assignments (assigned_by) VALUES (1)"),
+    ("protection_policies_version_unique", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'standard', false, 'sequential', 6, 60, 10, 'UTC', '08:00')"),
+    ("protection_policies_version_positive", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 6, 60, 10, 'UTC', '08:00', now(), 0)"),
+    ("protection_policies_extension_limit_sensible", "INSERT INTO {}.protection_policies VALUES "
+     "(9, 'x', false, 'sequential', 6, 60, 10, 'UTC', '08:00', now(), 1, false, -1)"),
     ("lead_reminders_sent_when_due", "INSERT INTO {}.lead_reminders VALUES "
      "(1, 7, '2025-01-01', '2025-01-02', '2025-01-01', '2024-12-31')"),
     ("lead_reminders_sent_before_expiry", "INSERT INTO {}.lead_reminders VALUES "
@@ -107,6 +131,6 @@ def test_a_start_a_moment_ahead_is_taken_for_a_fast_clock(db):
 
 def test_before_it_began_a_lead_was_not_protected(db):
     insert_lead_of_age(db, 1, PROTECTED)
-    derive = "SELECT state FROM lead_protection.derive_lead_protection(now() - %s * INTERVAL '1 day')"
+    derive = "SELECT state FROM lead_protection.protection_as_of(now() - %s * INTERVAL '1 day')"
     assert db.execute(derive, (PROTECTED + 1,)).fetchall() == []
     assert db.execute(derive, (PROTECTED - 1,)).fetchall() == [("PROTECTED",)]

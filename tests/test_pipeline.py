@@ -1,5 +1,6 @@
 """The pipeline: what it sends and records, once; what it leaves alone; how its runs are logged."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -7,7 +8,8 @@ import pytest
 
 from facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_holds, insert_lead_of_age, insert_policy
 
-REMINDER, EXPIRY, REACTIVATION = (
+CHANGE, REMINDER, EXPIRY, REACTIVATION = (
+    "lead.changed",
     "lead.protection.reminder",
     "lead.protection.expired",
     "lead.protection.reactivated",
@@ -82,7 +84,7 @@ def test_a_closed_lead_is_neither_reminded_nor_expired(db):
         insert_lead_of_age(db, lead_id, days)
     db.execute("UPDATE lead_protection.leads SET closed_at = now()")
     assert run(db) == did()
-    assert events(db) == [] and set(states(db).values()) == {"CLOSED"}
+    assert events(db) == [CHANGE, CHANGE] and set(states(db).values()) == {"CLOSED"}
 
 
 def test_a_new_window_gets_its_own_reminder(db):
@@ -118,11 +120,11 @@ def test_a_corrected_start_brings_an_expired_lead_back_and_it_can_expire_again(d
     assert run(db) == did(expiries=1)
     db.execute("UPDATE lead_protection.leads SET created_at = now() - INTERVAL '100 days'")
     assert run(db) == did(reactivations=1)
-    assert events(db) == [EXPIRY, REACTIVATION]
+    assert events(db) == [CHANGE, EXPIRY, REACTIVATION]
     db.execute("UPDATE lead_protection.leads SET created_at = now() - INTERVAL '300 days'")
     assert run(db) == did(expiries=1)
     assert run(db) == did()
-    assert events(db) == [EXPIRY, EXPIRY, REACTIVATION]
+    assert events(db) == [CHANGE, CHANGE, EXPIRY, EXPIRY, REACTIVATION]
     standing = db.execute("SELECT reactivated_at IS NULL FROM lead_protection.lead_expiries ORDER BY id").fetchall()
     assert standing == [(False,), (True,)]
 
@@ -179,7 +181,13 @@ def test_bad_input_is_refused_and_changes_nothing(db, sqlstate, arguments):
     with pytest.raises(psycopg.Error) as refused:
         run(db, **arguments)
     assert refused.value.sqlstate == sqlstate
-    assert refused.value.diag.message_hint
+    # The step's own words, and which run it was.
+    assert refused.value.diag.message_hint.startswith(
+        "What it sends" if sqlstate == "LP013" else "It is how many leads"
+    )
+    assert re.fullmatch(
+        r"(It is now|Given: ).+\nRun \d+ of job lead-protection-reminders failed; .+", refused.value.diag.message_detail
+    )
     assert events(db) == []
     assert last_run(db)[0] == "failed"
     assert run(db) == did(expiries=1)
@@ -299,6 +307,7 @@ def test_nightly_refuses_to_keep_no_history(db, keep):
     with pytest.raises(psycopg.Error) as refused:
         db.execute("CALL lead_protection.run_nightly_maintenance(%s)", (keep,))
     assert refused.value.sqlstate == "LP016"
+    assert "Run " in refused.value.diag.message_detail and refused.value.diag.message_hint
 
 
 def test_leads_on_hold_do_not_keep_others_waiting(db):

@@ -25,6 +25,14 @@ FROM lead_protection.leads WHERE id % 7 = 0 AND id > 1000;
 INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, created_by)
 SELECT id, user_id, 'x', now() - INTERVAL '1 hour', 1
 FROM lead_protection.leads WHERE id % 33 = 1 AND created_at > now() - INTERVAL '200 days';
+-- Every tenth was extended, changed its policy once and has seen some activity.
+INSERT INTO lead_protection.lead_extensions
+(lead_id, user_id, days, reason, approved_by, granted_by, granted_at, request_key)
+SELECT id, user_id, 5, 'x', 1, 1, created_at, 'x' FROM lead_protection.leads WHERE id % 10 = 2;
+INSERT INTO lead_protection.lead_activities (lead_id, user_id, kind, occurred_at, activity_key, recorded_by)
+SELECT id, user_id, 'QUALIFIED_CALL', created_at, 'x', 1 FROM lead_protection.leads WHERE id % 10 = 3;
+INSERT INTO lead_protection.lead_history (lead_id, valid_until, user_id, policy_id, created_at)
+SELECT id, created_at, user_id, policy_id, created_at FROM lead_protection.leads WHERE id % 10 = 4;
 """
 
 
@@ -58,11 +66,10 @@ def scans(nodes):
     return sorted({node for node in nodes if node[1]})
 
 
-def test_ten_day_list_of_running_clocks_is_one_index_scan(big):
-    assert plan(big, NEXT_TEN_DAYS + " AND NOT on_hold" + BY_EXPIRY) == [
-        ("Limit", None),
-        ("Index Scan", "lead_clocks_expiry"),
-    ]
+def test_ten_day_list_of_running_clocks_is_an_index_scan_merged_with_those_that_wait_for_a_notice(big):
+    nodes = plan(big, NEXT_TEN_DAYS + " AND NOT on_hold" + BY_EXPIRY)
+    assert nodes[:2] == [("Limit", None), ("Merge Append", None)]
+    assert scans(nodes) == [("Index Scan", "lead_clocks_expiry"), ("Index Scan", "lead_clocks_owing_notice")]
 
 
 def test_ten_day_list_with_stopped_clocks_reads_two_indexes_of_the_cache(big):
@@ -81,16 +88,16 @@ def test_lookups_read_the_cache_by_index(big, where):
 
 def test_the_view_reads_nothing_but_the_cache(big):
     nodes = plan(big, f"SELECT * FROM {VIEW}")
-    assert {name for _, name in scans(nodes)} <= {"lead_clocks", "lead_clocks_stopped"}
+    assert {name for _, name in scans(nodes)} <= {"lead_clocks", "lead_clocks_stopped", "lead_clocks_owing_notice"}
 
 
 def test_derivation_of_one_lead_reads_no_table_through(big):
-    nodes = plan(big, "SELECT * FROM lead_protection.derive_lead_protection(now()) WHERE lead_id = 4711")
-    # The policies fit on a page.
-    assert {name for kind, name in nodes if kind == "Seq Scan"} <= {"protection_policies"}
+    nodes = plan(big, "SELECT * FROM lead_protection.protection_as_of(now()) WHERE lead_id = 4711")
+    # Policies and kinds fit on a page.
+    assert {name for kind, name in nodes if kind == "Seq Scan"} <= {"protection_policies", "activity_kinds"}
 
 
-@pytest.mark.parametrize("function", ["derive_lead_protection", "user_lead_protection"])
+@pytest.mark.parametrize("function", ["protection_as_of", "user_lead_protection"])
 def test_the_rule_is_inlined(big, function):
     """A function scan would hide the indexes from every query."""
     nodes = plan(big, f"SELECT * FROM lead_protection.{function}(now())")

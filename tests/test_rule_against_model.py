@@ -70,7 +70,7 @@ def test_random_facts(db, world):
             return [Protection(*in_utc(row)) for row in rows]
 
         expected = [protection(start, policy, holds, reminders, closed_at, look) for look in looks]
-        assert shown("derive_lead_protection", looks) == expected
+        assert shown("protection_as_of", looks) == expected
         # The cache answers for the time after what it knows: the last reminder, the closing.
         known = [*reminders, *filter(None, [closed_at])]
         later = [look for look in looks if look >= max(known, default=start)]

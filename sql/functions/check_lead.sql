@@ -4,7 +4,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF new.policy_id IS NULL THEN
-        SELECT p.id INTO new.policy_id FROM lead_protection.protection_policies AS p WHERE p.is_default;
+        new.policy_id := lead_protection.policy_of_user(new.user_id);
         IF new.policy_id IS NULL THEN
             RAISE EXCEPTION 'lead % has no policy and there is no default policy', new.id
                 USING ERRCODE = 'LP017',
@@ -26,14 +26,17 @@ BEGIN
     END IF;
     -- Within the allowed skew a closing is taken to be now: nothing may happen to the lead any more.
     IF new.closed_at > clock_timestamp() THEN
-        new.closed_at := clock_timestamp();
+        new.closed_at := greatest(clock_timestamp(), new.created_at);
+    END IF;
+    IF new.closed_at IS NULL THEN
+        new.closed_as := NULL;
     END IF;
     RETURN new;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_lead() IS
-'Trigger: gives a lead the default policy (LP017 if there is none) and refuses a start or a closing that lies more than 5 minutes ahead (LP010).';
+'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a closing that lies more than 5 minutes ahead (LP010).';
 
 CREATE OR REPLACE TRIGGER check_lead
 BEFORE INSERT OR UPDATE ON lead_protection.leads

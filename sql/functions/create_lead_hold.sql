@@ -19,34 +19,15 @@ DECLARE
     hold lead_protection.lead_holds;
     created boolean;
 BEGIN
-    IF num_nulls(create_lead_hold.lead_id, create_lead_hold.user_id, create_lead_hold.actor_id) > 0 THEN
-        RAISE EXCEPTION 'a hold needs lead_id, user_id and actor_id'
-            USING ERRCODE = 'LP001',
-            DETAIL = format(
-                'Given: lead_id %s, user_id %s, actor_id %s.',
-                coalesce(create_lead_hold.lead_id::text, 'null'), coalesce(create_lead_hold.user_id::text, 'null'),
-                coalesce(create_lead_hold.actor_id::text, 'null')
-            ),
-            HINT = 'Say which lead to hold, for which user, and who does it.';
-    END IF;
-    -- Not \S, which a session with standard_conforming_strings off reads as S.
-    IF coalesce(create_lead_hold.reason !~ '[^[:space:]]' OR length(create_lead_hold.reason) > 255, true) THEN
-        RAISE EXCEPTION 'a hold needs a reason of 1 to 255 characters that is not blank'
-            USING ERRCODE = 'LP004',
-            DETAIL = format('Given: %s characters.', coalesce(length(create_lead_hold.reason), 0)),
-            HINT = 'Say why the clock stops: the protected user and an auditor will read it.';
-    END IF;
-    IF NOT tstzrange('1900-01-01 00:00:00+00', '3000-01-01 00:00:00+00') @> ALL (
-        array_remove(ARRAY[create_lead_hold.start_at, create_lead_hold.end_at], NULL)
-    ) THEN
-        RAISE EXCEPTION 'a hold must start and end between the years 1900 and 2999'
-            USING ERRCODE = 'LP005',
-            DETAIL = format(
-                'Given: from %s to %s.',
-                coalesce(create_lead_hold.start_at::text, 'now'), coalesce(create_lead_hold.end_at::text, 'open')
-            ),
-            HINT = 'Check the year. For a hold without a planned end leave end_at out.';
-    END IF;
+    PERFORM lead_protection.require_arguments(
+        jsonb_build_object(
+            'lead_id', create_lead_hold.lead_id, 'user_id', create_lead_hold.user_id,
+            'actor_id', create_lead_hold.actor_id
+        )
+    );
+    PERFORM lead_protection.require_reason(create_lead_hold.reason);
+    PERFORM lead_protection.require_sensible_instant(create_lead_hold.start_at, 'start_at');
+    PERFORM lead_protection.require_sensible_instant(create_lead_hold.end_at, 'end_at');
     IF create_lead_hold.end_at <= coalesce(create_lead_hold.start_at, clock_timestamp()) THEN
         RAISE EXCEPTION 'a hold must end after it starts'
             USING ERRCODE = 'LP006',
@@ -69,18 +50,7 @@ BEGIN
     before := lead_protection.require_protected_lead(create_lead_hold.lead_id, create_lead_hold.user_id, decided_at);
     create_lead_hold.start_at := coalesce(create_lead_hold.start_at, decided_at);
 
-    IF before.state = 'CLOSED' THEN
-        RAISE EXCEPTION 'lead % is closed', create_lead_hold.lead_id
-            USING ERRCODE = 'LP009',
-            DETAIL = format('It was closed at %s.', before.closed_at),
-            HINT = 'A closed lead has no running clock that a hold could stop.';
-    END IF;
-    IF before.state = 'EXPIRED' THEN
-        RAISE EXCEPTION 'the protection of lead % has expired', create_lead_hold.lead_id
-            USING ERRCODE = 'LP008',
-            DETAIL = format('It expired at %s.', before.protection_expires_at),
-            HINT = 'A hold cannot revive a lead that is free.';
-    END IF;
+    PERFORM lead_protection.require_running_lead(before);
 
     INSERT INTO lead_protection.lead_holds AS h (lead_id, user_id, reason, start_at, end_at, created_by)
     VALUES (

@@ -1,5 +1,6 @@
 -- The rule, first half: everything about a clock that does not depend on the time of looking.
--- LIMIT 1 keeps the planner from copying an expression into each place that uses it.
+-- LIMIT 1 keeps the planner from copying an expression into each place that uses it, and from turning the joins round:
+-- led by the policies, it would derive every lead once for each of them.
 -- The linter cannot indent JOIN LATERAL (…), and does not see that a SELECT without FROM has one row.
 -- noqa: disable=LT02,AM09
 CREATE OR REPLACE FUNCTION lead_protection.derive_lead_clocks(as_of timestamptz DEFAULT 'infinity')
@@ -7,7 +8,7 @@ RETURNS SETOF lead_protection.lead_clocks
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT
-        lead.id AS lead_id,
+        present.id AS lead_id,
         lead.user_id,
         lead.policy_id,
         lead.created_at AS started_at,
@@ -16,22 +17,97 @@ BEGIN ATOMIC
         hold.stops,
         runs.open_hold_from,
         runs.runs_from,
-        expiry.expires_at AS protection_expires_at,
+        noticed.expires_at AS protection_expires_at,
         reminder_window.window_date,
-        (reminder_window.window_date - policy.grace_days + policy.reminder_time)
-        AT TIME ZONE policy.time_zone AS reminder_due_at,
+        reminder_window.due_at AS reminder_due_at,
         reminder.reminded_at,
         reminder.reminded_window,
-        standing.expired_at
-    FROM lead_protection.leads AS lead
-    INNER JOIN lead_protection.protection_policies AS policy ON lead.policy_id = policy.id
-    CROSS JOIN LATERAL (
-        SELECT lead_protection.base_expiry(lead.created_at, policy) AS expires_at
+        standing.expired_at,
+        activity.idle_from,
+        base.idle_expires_at AS idle_base_expires_at,
+        notice.noticed_at,
+        notice.base_expires_at AS notice_base_expires_at,
+        notice.owed_days AS owed_notice_days,
+        CASE WHEN notice.owed_days IS NOT NULL THEN policy.time_zone END AS owed_notice_zone
+    FROM lead_protection.leads AS present
+    LEFT JOIN LATERAL (
+        SELECT
+            h.lead_id,
+            h.user_id,
+            h.policy_id,
+            h.created_at,
+            h.closed_at
+        FROM lead_protection.lead_history AS h
+        WHERE h.lead_id = present.id AND h.valid_until > as_of
+        ORDER BY h.valid_until
         LIMIT 1
-    ) AS base
+    ) AS past ON true
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(past.user_id, present.user_id) AS user_id,
+            coalesce(past.policy_id, present.policy_id) AS policy_id,
+            coalesce(past.created_at, present.created_at) AS created_at,
+            CASE WHEN past.lead_id IS NULL THEN present.closed_at ELSE past.closed_at END AS closed_at
+    ) AS lead
+    CROSS JOIN LATERAL (
+        SELECT
+            p.rule,
+            p.base_months,
+            p.extension_days,
+            p.grace_days,
+            p.time_zone,
+            p.reminder_time,
+            p.notice_required
+        FROM lead_protection.protection_policies AS p
+        WHERE p.id = lead.policy_id
+        LIMIT 1
+    ) AS policy
     CROSS JOIN LATERAL (
         SELECT CASE WHEN lead.closed_at <= as_of THEN lead.closed_at END AS closed_at
     ) AS closing
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE WHEN policy.rule = 'parallel'
+                THEN coalesce(
+                    (
+                        SELECT max(a.occurred_at)
+                        FROM lead_protection.lead_activities AS a
+                        INNER JOIN lead_protection.activity_kinds AS k ON a.kind = k.kind
+                        WHERE
+                            a.lead_id = present.id AND a.user_id = lead.user_id AND a.deleted_at IS NULL
+                            AND a.occurred_at >= lead.created_at
+                            AND a.occurred_at <= least(as_of, closing.closed_at)
+                            AND k.qualifies
+                    ),
+                    lead.created_at
+                )
+            END AS idle_from
+        LIMIT 1
+    ) AS activity
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(sum(x.days), 0)::integer AS days,
+            -- A qualified activity restarts the idle clock, and leaves behind what was granted before.
+            coalesce(sum(x.days) FILTER (WHERE x.granted_at >= activity.idle_from), 0)::integer AS idle_days
+        FROM lead_protection.lead_extensions AS x
+        WHERE
+            x.lead_id = present.id AND x.user_id = lead.user_id
+            AND x.granted_at >= lead.created_at AND x.granted_at <= least(as_of, closing.closed_at)
+    ) AS extension
+    CROSS JOIN LATERAL (
+        SELECT
+            lead_protection.calendar_expiry(
+                lead.created_at,
+                policy.time_zone,
+                policy.base_months,
+                CASE policy.rule WHEN 'sequential' THEN policy.extension_days + policy.grace_days ELSE 0 END
+                + extension.days
+            ) AS expires_at,
+            lead_protection.calendar_expiry(
+                activity.idle_from, policy.time_zone, 0, policy.extension_days + policy.grace_days + extension.idle_days
+            ) AS idle_expires_at
+        LIMIT 1
+    ) AS base
     CROSS JOIN LATERAL (
         SELECT
             coalesce(
@@ -49,22 +125,17 @@ BEGIN ATOMIC
                     ELSE coalesce(f.end_at, greatest(closing.closed_at, f.start_at))
                 END AS end_at
             FROM lead_protection.lead_holds AS f
-            WHERE f.lead_id = lead.id AND f.user_id = lead.user_id
+            WHERE f.lead_id = present.id AND f.user_id = lead.user_id
         ) AS h
     ) AS hold
-    CROSS JOIN LATERAL lead_protection.protection_expiry(base.expires_at, hold.stops) AS expiry
+    CROSS JOIN LATERAL lead_protection.rule_expiry(
+        base.expires_at, activity.idle_from, base.idle_expires_at, hold.stops
+    ) AS expiry
     CROSS JOIN LATERAL (
         SELECT
-            -- An open hold that begins at the expiry or later will never count.
-            CASE WHEN hold.open_from < expiry.expires_at THEN hold.open_from END AS open_hold_from,
-            CASE
-                WHEN hold.open_from < expiry.expires_at THEN 'infinity'
-                -- Stops that begin at the expiry or later do not count; those that count end before it.
-                ELSE greatest(lead.created_at, upper(hold.stops * tstzmultirange(tstzrange(NULL, expiry.expires_at))))
-            END AS runs_from
-    ) AS runs
-    CROSS JOIN LATERAL (
-        SELECT (expiry.expires_at AT TIME ZONE policy.time_zone)::date AS window_date
+            d.window_date,
+            (d.window_date - policy.grace_days + policy.reminder_time) AT TIME ZONE policy.time_zone AS due_at
+        FROM (SELECT (expiry.expires_at AT TIME ZONE policy.time_zone)::date AS window_date) AS d
         LIMIT 1
     ) AS reminder_window
     CROSS JOIN LATERAL (
@@ -74,18 +145,48 @@ BEGIN ATOMIC
             max(r.window_date) FILTER (
                 WHERE r.reactivated_at IS NULL OR r.reactivated_at > as_of
                 OR r.window_date = reminder_window.window_date
-            ) AS reminded_window
+            ) AS reminded_window,
+            min(r.sent_at) FILTER (
+                WHERE r.sent_at >= reminder_window.due_at OR r.window_date = reminder_window.window_date
+            ) AS covered_at
         FROM lead_protection.lead_reminders AS r
-        WHERE r.lead_id = lead.id AND r.user_id = lead.user_id AND r.sent_at <= as_of
+        WHERE r.lead_id = present.id AND r.user_id = lead.user_id AND r.sent_at <= as_of
     ) AS reminder
+    CROSS JOIN LATERAL (
+        SELECT
+            CASE WHEN policy.notice_required THEN reminder.covered_at END AS noticed_at,
+            CASE WHEN policy.notice_required
+                THEN lead_protection.calendar_expiry(reminder.covered_at, policy.time_zone, 0, policy.grace_days)
+            END AS base_expires_at,
+            CASE WHEN policy.notice_required AND reminder.covered_at IS NULL THEN policy.grace_days END AS owed_days
+        LIMIT 1
+    ) AS notice
+    CROSS JOIN LATERAL lead_protection.noticed_expiry(
+        expiry.expires_at, notice.noticed_at, notice.base_expires_at, hold.stops
+    ) AS noticed
+    CROSS JOIN LATERAL (
+        -- While a notice is owed the protection does not end, and a hold can still begin.
+        SELECT CASE WHEN notice.owed_days IS NULL THEN noticed.expires_at ELSE 'infinity' END AS before
+        LIMIT 1
+    ) AS counts
+    CROSS JOIN LATERAL (
+        SELECT
+            -- An open hold that begins at the expiry or later will never count.
+            CASE WHEN hold.open_from < counts.before THEN hold.open_from END AS open_hold_from,
+            CASE
+                WHEN hold.open_from < counts.before THEN 'infinity'
+                -- Stops that begin at the expiry or later do not count; those that count end before it.
+                ELSE greatest(lead.created_at, upper(hold.stops * tstzmultirange(tstzrange(NULL, counts.before))))
+            END AS runs_from
+    ) AS runs
     CROSS JOIN LATERAL (
         SELECT max(x.protection_expires_at) AS expired_at
         FROM lead_protection.lead_expiries AS x
         WHERE
-            x.lead_id = lead.id AND x.user_id = lead.user_id AND x.recorded_at <= as_of
+            x.lead_id = present.id AND x.user_id = lead.user_id AND x.recorded_at <= as_of
             AND (x.reactivated_at IS NULL OR x.reactivated_at > as_of)
     ) AS standing;
 END;
 
 COMMENT ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) IS
-'The clock of every lead, derived from the facts: the rule. A closing, reminders and expiries after as_of are left out; infinity (the default) takes all that is known, which is what lead_clocks caches. Filter by lead_id: the filter reaches the tables. Add the time of looking with clock_at().';
+'The clock of every lead, derived from the facts: the rule. The lead as it was at as_of (see lead_history), with the activities, extensions, closing, reminders and expiries until then; infinity (the default) takes all that is known, which is what lead_clocks caches. Filter by lead_id: the filter reaches the tables. Add the time of looking with clock_at().';

@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION lead_protection.find_clock_drift()
 RETURNS TABLE (
     lead_id bigint, cached lead_protection.lead_clocks, derived lead_protection.lead_clocks
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 SELECT coalesce(d.lead_id, c.lead_id), c, d
 FROM lead_protection.derive_lead_clocks() AS d

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.mend_clock_drift()
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 -- The log shows both rows as text, which must read the same whoever runs this.
 SET timezone = 'UTC' SET datestyle = 'ISO'
 AS $$

@@ -5,7 +5,7 @@ RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
     WHEN clock.closed_at <= as_of THEN 'CLOSED'
-    WHEN at >= clock.protection_expires_at THEN 'EXPIRED'
+    WHEN at >= clock.protection_expires_at AND clock.owed_notice_days IS NULL THEN 'EXPIRED'
     WHEN at < clock.reminder_due_at THEN 'PROTECTED'
     -- The second half: a new policy may move the due instant past the reminder of the window, which is never repeated.
     WHEN clock.reminded_at >= clock.reminder_due_at OR clock.reminded_window = clock.window_date THEN 'GRACE'
@@ -13,4 +13,4 @@ RETURN CASE
 END;
 
 COMMENT ON FUNCTION lead_protection.protection_state(lead_protection.lead_clocks, timestamptz, timestamptz) IS
-'State of a clock: PROTECTED, REMINDER_DUE, GRACE, EXPIRED or CLOSED. as_of: the instant of looking; at: the same, or where the clock stopped while it stands still.';
+'State of a clock: PROTECTED, REMINDER_DUE, GRACE, EXPIRED or CLOSED. as_of: the instant of looking; at: the same, or where the clock stopped while it stands still. A clock that owes a notice does not expire.';

@@ -19,7 +19,7 @@ BEGIN
                 'state', n.state_after,
                 'protection_expires_at', lead_protection.instant_text(n.expires_after)
             )
-            || n.details
+            || n.details - 'evidence'
         )
     FROM new_rows AS n;
     RETURN NULL;
@@ -27,7 +27,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.publish_log_rows() IS
-'Trigger: writes the outbox event of each new protection_log row. The reason is left out: it is free text and may name a person.';
+'Trigger: writes the outbox event of each new protection_log row. Reason and evidence are left out: they are free text and may name a person.';
 
 CREATE OR REPLACE TRIGGER publish_log_rows
 AFTER INSERT ON lead_protection.protection_log REFERENCING NEW TABLE AS new_rows

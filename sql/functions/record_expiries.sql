@@ -22,6 +22,8 @@ BEGIN
             AND c.protection_expires_at <= decided_at
             -- A clock that stands still does not expire, and one that has expired has no stop left that counts.
             AND c.runs_from <= decided_at
+            -- Nor does one whose user must be reminded first.
+            AND c.owed_notice_days IS NULL
         ORDER BY c.protection_expires_at, c.lead_id
         LIMIT record_expiries.batch_size
         FOR NO KEY UPDATE OF l SKIP LOCKED

@@ -1,13 +1,22 @@
+-- The linter cannot indent JOIN LATERAL (…), and does not see that a SELECT without FROM has one row.
+-- noqa: disable=LT02,AM09
 -- A function of its own, called when it is needed: inlined, it would make the planner take every list for a long one.
 CREATE OR REPLACE FUNCTION lead_protection.recounted_expiry(clock lead_protection.lead_clocks, as_of timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT expiry.expires_at
-    FROM lead_protection.protection_expiry(
-        clock.base_expires_at, clock.stops + tstzmultirange(tstzrange(clock.open_hold_from, as_of))
-    ) AS expiry;
+    SELECT noticed.expires_at
+    FROM (
+        SELECT clock.stops + tstzmultirange(tstzrange(clock.open_hold_from, as_of)) AS stops
+        LIMIT 1
+    ) AS hold
+    CROSS JOIN LATERAL lead_protection.rule_expiry(
+        clock.base_expires_at, clock.idle_from, clock.idle_base_expires_at, hold.stops
+    ) AS expiry
+    CROSS JOIN LATERAL lead_protection.noticed_expiry(
+        expiry.expires_at, clock.noticed_at, clock.notice_base_expires_at, hold.stops
+    ) AS noticed;
 END;
 
 COMMENT ON FUNCTION lead_protection.recounted_expiry(lead_protection.lead_clocks, timestamptz) IS
-'Expiry at as_of of a clock that an open hold stops, counted anew with all its stops, as if that hold ended at as_of. For clocks whose other stops reach into the open hold or lie ahead of it.';
+'Expiry at as_of of a clock that an open hold stops, counted anew with all its stops, as if that hold ended at as_of. For clocks whose other stops reach into the open hold or lie ahead of it, or which were restarted during it.';

@@ -52,3 +52,23 @@ FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_fa
 CREATE OR REPLACE TRIGGER refresh_clocks_after_delete
 AFTER DELETE ON lead_protection.lead_expiries REFERENCING OLD TABLE AS old_rows
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_facts();
+
+CREATE OR REPLACE TRIGGER refresh_clocks_after_insert
+AFTER INSERT ON lead_protection.lead_activities REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_facts();
+CREATE OR REPLACE TRIGGER refresh_clocks_after_update
+AFTER UPDATE ON lead_protection.lead_activities REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_facts();
+CREATE OR REPLACE TRIGGER refresh_clocks_after_delete
+AFTER DELETE ON lead_protection.lead_activities REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_facts();
+
+CREATE OR REPLACE TRIGGER refresh_clocks_after_insert
+AFTER INSERT ON lead_protection.lead_extensions REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_facts();
+CREATE OR REPLACE TRIGGER refresh_clocks_after_update
+AFTER UPDATE ON lead_protection.lead_extensions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_facts();
+CREATE OR REPLACE TRIGGER refresh_clocks_after_delete
+AFTER DELETE ON lead_protection.lead_extensions REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_facts();

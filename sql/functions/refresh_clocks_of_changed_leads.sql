@@ -10,11 +10,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refresh_clocks_of_changed_leads() IS
-'Trigger: keeps lead_clocks equal to the leads in the transaction that changes them. A deleted lead takes its row along by its foreign key.';
+'Trigger: makes the clocks of new leads in the transaction that inserts them.';
 
 CREATE OR REPLACE TRIGGER refresh_clocks_after_insert
 AFTER INSERT ON lead_protection.leads REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_leads();
-CREATE OR REPLACE TRIGGER refresh_clocks_after_update
-AFTER UPDATE ON lead_protection.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refresh_clocks_of_changed_leads();

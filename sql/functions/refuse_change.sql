@@ -7,6 +7,7 @@ BEGIN
         USING ERRCODE = 'LP012',
         DETAIL = 'Dates that money hangs on are proved from these rows.',
         HINT = CASE
+            WHEN TG_TABLE_NAME = 'leads' AND TG_OP = 'DELETE' THEN 'Use lead_protection.delete_lead(), which keeps the proof.'
             WHEN TG_OP = 'TRUNCATE' THEN 'To begin anew, roll back all migrations and apply them again.'
             ELSE 'A correction is a new row.'
         END;
@@ -14,7 +15,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_change() IS
-'Trigger: refuses the statement (LP012). On the log and the outbox: they are append-only. On the facts: TRUNCATE would leave the clocks behind.';
+'Trigger: refuses the statement (LP012). On the log, the outbox, extensions and policy assignments: they are append-only. On leads and their history: what was is proved from them. On the other facts: TRUNCATE would leave the clocks behind.';
 
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.protection_log
@@ -23,7 +24,7 @@ CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR TRUNCATE ON lead_protection.outbox_events
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
-BEFORE TRUNCATE ON lead_protection.leads
+BEFORE DELETE OR TRUNCATE ON lead_protection.leads
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE TRUNCATE ON lead_protection.lead_holds
@@ -33,4 +34,16 @@ BEFORE TRUNCATE ON lead_protection.lead_reminders
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE TRUNCATE ON lead_protection.lead_expiries
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE TRUNCATE ON lead_protection.lead_activities
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.lead_extensions
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE DELETE OR TRUNCATE ON lead_protection.lead_history
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.policy_assignments
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();

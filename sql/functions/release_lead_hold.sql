@@ -8,20 +8,15 @@ AS $$
 DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
-    after lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
     released boolean := false;
 BEGIN
-    IF num_nulls(release_lead_hold.lead_id, release_lead_hold.user_id, release_lead_hold.actor_id) > 0 THEN
-        RAISE EXCEPTION 'a release needs lead_id, user_id and actor_id'
-            USING ERRCODE = 'LP001',
-            DETAIL = format(
-                'Given: lead_id %s, user_id %s, actor_id %s.',
-                coalesce(release_lead_hold.lead_id::text, 'null'), coalesce(release_lead_hold.user_id::text, 'null'),
-                coalesce(release_lead_hold.actor_id::text, 'null')
-            ),
-            HINT = 'Say which hold to release and who releases it.';
-    END IF;
+    PERFORM lead_protection.require_arguments(
+        jsonb_build_object(
+            'lead_id', release_lead_hold.lead_id, 'user_id', release_lead_hold.user_id,
+            'actor_id', release_lead_hold.actor_id
+        )
+    );
 
     PERFORM lead_protection.lock_leads(ARRAY[release_lead_hold.lead_id]);
     -- Not now(): the transaction may have begun before what was committed while it waited for the lock.
@@ -30,26 +25,9 @@ BEGIN
 
     -- The clock runs again only when no hold is in force any more: the open one ends, and so do planned ones under way.
     FOR hold IN
-        UPDATE lead_protection.lead_holds AS h
-        -- Closing the lead ended its clock: a hold that is tidied up later must not move it.
-        SET end_at = greatest(least(decided_at, before.closed_at), h.start_at), released_by = release_lead_hold.actor_id
-        WHERE
-            h.lead_id = release_lead_hold.lead_id AND h.user_id = release_lead_hold.user_id
-            AND h.released_by IS NULL
-            AND (h.end_at IS NULL OR (h.start_at <= decided_at AND h.end_at > decided_at))
-        RETURNING h.*
+        SELECT h.* FROM lead_protection.end_holds(before, decided_at, release_lead_hold.actor_id, 'in force') AS h
     LOOP
         released := true;
-        after := lead_protection.show_lead(hold.lead_id, decided_at);
-        INSERT INTO lead_protection.protection_log (
-            lead_id, user_id, event_type, occurred_at, actor_id, reason,
-            state_before, expires_before, state_after, expires_after, details
-        )
-        VALUES (
-            hold.lead_id, hold.user_id, 'lead.hold.released', decided_at, hold.released_by, hold.reason,
-            before.state, before.protection_expires_at, after.state, after.protection_expires_at,
-            lead_protection.hold_details(hold)
-        );
         RETURN NEXT (
             hold.id, hold.lead_id, hold.user_id, hold.reason, hold.start_at, hold.end_at,
             hold.created_by, hold.created_at, hold.released_by, false, true

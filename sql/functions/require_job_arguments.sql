@@ -7,7 +7,7 @@ BEGIN
         RAISE EXCEPTION 'the pipeline cannot run as of %', require_job_arguments.as_of
             USING ERRCODE = 'LP013',
             DETAIL = format('It is now %s.', clock_timestamp()),
-            HINT = 'What it sends cannot be taken back. To look ahead, use derive_lead_protection(as_of).';
+            HINT = 'What it sends cannot be taken back. To look ahead, use protection_as_of(as_of).';
     END IF;
     IF require_job_arguments.batch_size IS NULL OR require_job_arguments.batch_size < 1 THEN
         RAISE EXCEPTION 'batch_size must be 1 or more'

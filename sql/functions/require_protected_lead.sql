@@ -5,14 +5,7 @@ AS $$
 DECLARE
     protection lead_protection.v_user_lead_protection;
 BEGIN
-    protection := lead_protection.show_lead(require_protected_lead.lead_id, require_protected_lead.as_of);
-
-    IF protection.lead_id IS NULL THEN
-        RAISE EXCEPTION 'lead % is unknown', require_protected_lead.lead_id
-            USING ERRCODE = 'LP002',
-            DETAIL = 'There is no such row in lead_protection.leads.',
-            HINT = 'Check the lead''s number.';
-    END IF;
+    protection := lead_protection.require_known_lead(require_protected_lead.lead_id, require_protected_lead.as_of);
     IF protection.user_id <> require_protected_lead.user_id THEN
         RAISE EXCEPTION 'lead % is not protected for user %', require_protected_lead.lead_id, require_protected_lead.user_id
             USING ERRCODE = 'LP003',

@@ -13,6 +13,8 @@ DECLARE
     outcome text := 'skipped';
     error_state text;
     error_message text;
+    error_detail text;
+    error_hint text;
 BEGIN
     run_id := lead_protection.start_job_run(job_name);
     COMMIT;
@@ -37,8 +39,9 @@ BEGIN
             EXCEPTION
                 WHEN query_canceled OR OTHERS THEN
                     outcome := 'failed';
-                    error_state := SQLSTATE;
-                    error_message := SQLERRM;
+                    GET STACKED DIAGNOSTICS
+                        error_state = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
+                        error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
             END;
             EXIT steps WHEN outcome = 'failed';
             COMMIT;
@@ -50,8 +53,11 @@ BEGIN
     COMMIT;
     IF outcome = 'failed' THEN
         RAISE EXCEPTION USING ERRCODE = error_state, MESSAGE = error_message,
-            DETAIL = pg_catalog.format('Run %s of job %s failed; what it had committed before stands.', run_id, job_name),
-            HINT = 'Mend the cause; the next run catches up by itself.';
+            DETAIL = pg_catalog.concat_ws(
+                E'\n', nullif(error_detail, ''),
+                pg_catalog.format('Run %s of job %s failed; what it had committed before stands.', run_id, job_name)
+            ),
+            HINT = coalesce(nullif(error_hint, ''), 'Mend the cause; the next run catches up by itself.');
     END IF;
 END;
 $$;

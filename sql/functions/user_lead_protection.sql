@@ -1,5 +1,8 @@
--- Two branches, so that the expiry of a running clock stays a plain indexed column and lists are index scans; only the
--- few clocks that stand still are computed, and a list of those that run (NOT on_hold) leaves them out altogether.
+-- The linter cannot indent JOIN LATERAL (…).
+-- noqa: disable=LT02
+-- Three branches, so that the expiry of a running clock stays a plain indexed column and lists are index scans; only
+-- the few clocks that stand still or wait for a notice are computed, and a list of those that run (NOT on_hold) leaves
+-- those that stand still out altogether.
 -- The branches are told apart outside the UNION ALL: the planner merges branches by an index's order only if they
 -- carry no WHERE of their own.
 CREATE OR REPLACE FUNCTION lead_protection.user_lead_protection(as_of timestamptz DEFAULT now())
@@ -33,7 +36,8 @@ BEGIN ATOMIC
             false AS on_hold,
             CASE WHEN c.closed_at <= user_lead_protection.as_of THEN NULL ELSE c.reminder_due_at END AS reminder_due_at,
             c.reminded_at,
-            NOT lead_protection.is_on_hold(c, user_lead_protection.as_of) AS belongs_here
+            NOT lead_protection.is_on_hold(c, user_lead_protection.as_of)
+            AND NOT lead_protection.waits_for_notice(c, user_lead_protection.as_of) AS belongs_here
         FROM lead_protection.lead_clocks AS c
         UNION ALL
         SELECT
@@ -50,9 +54,29 @@ BEGIN ATOMIC
             lead_protection.is_on_hold(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c
         CROSS JOIN LATERAL lead_protection.clock_at(c, user_lead_protection.as_of) AS s
+        UNION ALL
+        SELECT
+            c.lead_id,
+            c.user_id,
+            c.policy_id,
+            c.started_at,
+            c.closed_at,
+            s.protection_expires_at,
+            'REMINDER_DUE',
+            false,
+            c.reminder_due_at,
+            c.reminded_at,
+            lead_protection.waits_for_notice(c, user_lead_protection.as_of)
+        FROM lead_protection.lead_clocks AS c
+        -- Joined, not computed in place: pulled up into the UNION ALL it would have no order of its own to merge by.
+        CROSS JOIN LATERAL (
+            SELECT
+                lead_protection.awaited_expiry(c, c.protection_expires_at, user_lead_protection.as_of)
+                AS protection_expires_at
+        ) AS s
     ) AS p
     WHERE p.belongs_here;
 END;
 
 COMMENT ON FUNCTION lead_protection.user_lead_protection(timestamptz) IS
-'The body of v_user_lead_protection: reads the cache, at as_of. For now and later: the cache knows the last reminder and the closing as if they had always been; for the past use derive_lead_protection().';
+'The body of v_user_lead_protection: reads the cache, at as_of. For now and later: the cache knows the last reminder and the closing as if they had always been; for the past use protection_as_of().';

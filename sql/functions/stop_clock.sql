@@ -1,7 +1,7 @@
 -- The stop-clock. A stop counts only if it begins before the expiry reached so far, and the first that does not ends
 -- the count. Because the stops are disjoint and in order, one test for each is enough: once a stop begins too late,
 -- the next begins later still by at least that stop's length, which is all that it could have added.
-CREATE OR REPLACE FUNCTION lead_protection.protection_expiry(base_expires_at timestamptz, stops tstzmultirange)
+CREATE OR REPLACE FUNCTION lead_protection.stop_clock(base_expires_at timestamptz, stops tstzmultirange)
 RETURNS TABLE (expires_at timestamptz)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
@@ -29,5 +29,5 @@ BEGIN ATOMIC
     ) AS s;
 END;
 
-COMMENT ON FUNCTION lead_protection.protection_expiry(timestamptz, tstzmultirange) IS
-'One row: the expiry after the stops, exact to the microsecond. base_expires_at: expiry without stops; stops: merged, bounded, none before the start.';
+COMMENT ON FUNCTION lead_protection.stop_clock(timestamptz, tstzmultirange) IS
+'One row: the expiry of one clock after its stops, exact to the microsecond. base_expires_at: its expiry without stops (null: null); stops: merged, bounded, none before its start (null: none).';

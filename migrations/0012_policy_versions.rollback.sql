@@ -1,0 +1,11 @@
+ALTER TABLE lead_protection.protection_policies
+DROP CONSTRAINT protection_policies_version_unique,
+ADD CONSTRAINT protection_policies_name_unique UNIQUE (name),
+DROP CONSTRAINT protection_policies_rule_known,
+ADD CONSTRAINT protection_policies_rule_known CHECK (rule IN ('sequential')),
+DROP CONSTRAINT protection_policies_extension_days_sensible,
+ADD CONSTRAINT protection_policies_extension_days_sensible CHECK (extension_days BETWEEN 0 AND 36500),
+DROP COLUMN version,
+DROP COLUMN notice_required,
+DROP COLUMN extension_limit_days,
+DROP COLUMN created_by;

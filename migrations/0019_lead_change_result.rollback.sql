@@ -1,0 +1,1 @@
+DROP TYPE lead_protection.lead_change_result;

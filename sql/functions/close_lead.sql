@@ -1,0 +1,54 @@
+CREATE OR REPLACE FUNCTION lead_protection.close_lead(
+    lead_id bigint, user_id bigint, outcome text, reason text, actor_id bigint
+)
+RETURNS lead_protection.lead_change_result
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    decided_at timestamptz;
+    before lead_protection.v_user_lead_protection;
+    after lead_protection.v_user_lead_protection;
+    closed_as text;
+BEGIN
+    PERFORM lead_protection.require_arguments(
+        jsonb_build_object(
+            'lead_id', close_lead.lead_id, 'user_id', close_lead.user_id, 'outcome', close_lead.outcome,
+            'actor_id', close_lead.actor_id
+        )
+    );
+    PERFORM lead_protection.require_reason(close_lead.reason);
+    IF close_lead.outcome NOT IN ('CONVERTED', 'LOST') THEN
+        RAISE EXCEPTION 'a lead cannot be closed as %', close_lead.outcome
+            USING ERRCODE = 'LP027',
+            DETAIL = 'The outcomes are CONVERTED and LOST.',
+            HINT = 'To delete a lead, use delete_lead().';
+    END IF;
+
+    PERFORM lead_protection.lock_leads(ARRAY[close_lead.lead_id]);
+    decided_at := clock_timestamp();
+    before := lead_protection.require_protected_lead(close_lead.lead_id, close_lead.user_id, decided_at);
+    SELECT l.closed_as INTO closed_as FROM lead_protection.leads AS l WHERE l.id = before.lead_id;
+    IF closed_as = close_lead.outcome THEN
+        RETURN lead_protection.lead_change(before, before, false, decided_at);
+    END IF;
+    PERFORM lead_protection.require_open_lead(before);
+
+    PERFORM lead_protection.end_holds(before, decided_at, close_lead.actor_id, 'in force');
+    before := lead_protection.show_lead(before.lead_id, decided_at);
+    UPDATE lead_protection.leads AS l
+    SET closed_at = greatest(decided_at, l.created_at), closed_as = close_lead.outcome, changed_at = decided_at
+    WHERE l.id = before.lead_id;
+    after := lead_protection.show_lead(before.lead_id, decided_at);
+
+    RETURN lead_protection.log_lead_change(
+        'lead.closed', before, after, decided_at, close_lead.actor_id, close_lead.reason,
+        jsonb_build_object('outcome', close_lead.outcome)
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.close_lead(bigint, bigint, text, text, bigint) IS
+'Closes a lead now, as outcome CONVERTED or LOST: no reminder and no expiry any more. Holds in force end.
+Returns the lead before and after, with changed = true. Repeated with the same outcome: changed = false, and nothing changes.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP009 closed with another outcome, LP027 unknown outcome.
+Logs and publishes lead.closed, and lead.hold.released for each hold it ended, in the same transaction.';

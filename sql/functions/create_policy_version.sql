@@ -1,0 +1,135 @@
+CREATE OR REPLACE FUNCTION lead_protection.create_policy_version(
+    OUT policy_id bigint,
+    INOUT name text,
+    actor_id bigint,
+    rule text DEFAULT 'sequential',
+    base_months integer DEFAULT 6,
+    extension_days integer DEFAULT 60,
+    grace_days integer DEFAULT 10,
+    time_zone text DEFAULT 'Europe/Berlin',
+    reminder_time time DEFAULT '08:00',
+    notice_required boolean DEFAULT false,
+    extension_limit_days integer DEFAULT 60,
+    OUT version integer,
+    OUT created boolean
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong text;
+    allowed text;
+    latest lead_protection.protection_policies;
+BEGIN
+    PERFORM lead_protection.require_arguments(
+        jsonb_build_object(
+            'name', create_policy_version.name, 'actor_id', create_policy_version.actor_id,
+            'rule', create_policy_version.rule, 'base_months', create_policy_version.base_months,
+            'extension_days', create_policy_version.extension_days, 'grace_days', create_policy_version.grace_days,
+            'time_zone', create_policy_version.time_zone, 'reminder_time', create_policy_version.reminder_time,
+            'notice_required', create_policy_version.notice_required,
+            'extension_limit_days', create_policy_version.extension_limit_days
+        )
+    );
+    SELECT
+        string_agg(format('%s: %s', t.term, t.given), '; ' ORDER BY t.term),
+        string_agg(format('%s: %s', t.term, t.allowed), '; ' ORDER BY t.term)
+    INTO wrong, allowed
+    FROM (
+        VALUES
+        (
+            'name', format('%L', create_policy_version.name),
+            create_policy_version.name ~ '[^[:space:]]' AND length(create_policy_version.name) <= 255,
+            '1 to 255 characters, not blank'
+        ),
+        (
+            'rule', create_policy_version.rule,
+            create_policy_version.rule IN ('sequential', 'parallel'),
+            'sequential or parallel'
+        ),
+        (
+            'base_months', create_policy_version.base_months::text,
+            create_policy_version.base_months BETWEEN 1 AND 1200,
+            '1 to 1200'
+        ),
+        (
+            'extension_days', create_policy_version.extension_days::text,
+            create_policy_version.extension_days BETWEEN 1 AND 36500,
+            '1 to 36500'
+        ),
+        (
+            'grace_days', create_policy_version.grace_days::text,
+            create_policy_version.grace_days BETWEEN 1 AND 36500,
+            '1 to 36500'
+        ),
+        (
+            'time_zone', create_policy_version.time_zone,
+            -- The pattern of the table's constraint, which leaves out what is listed but no place: CET, Factory …
+            create_policy_version.time_zone ~ '^(UTC|Etc/GMT[+-][0-9]{1,2}|[A-Z][A-Za-z]+(/[A-Za-z_-]+)+)$'
+            -- Not AT TIME ZONE: it takes Etc/GMT+99 for a rule of its own.
+            AND create_policy_version.time_zone IN (SELECT z.name FROM pg_timezone_names AS z),
+            'a name of the time zone database, as in pg_timezone_names, such as Europe/Berlin or UTC'
+        ),
+        (
+            'reminder_time', create_policy_version.reminder_time::text,
+            create_policy_version.reminder_time < TIME '24:00',
+            '00:00 to before 24:00'
+        ),
+        (
+            'extension_limit_days', create_policy_version.extension_limit_days::text,
+            create_policy_version.extension_limit_days BETWEEN 0 AND 36500,
+            '0 to 36500'
+        )
+    ) AS t (term, given, makes_sense, allowed)
+    WHERE NOT t.makes_sense;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'such a policy makes no sense'
+            USING ERRCODE = 'LP018',
+            DETAIL = format('Given: %s.', wrong),
+            HINT = format('Allowed: %s.', allowed);
+    END IF;
+
+    -- Whoever comes second finds its number taken and looks again: it may want the very version that was just made.
+    LOOP
+        SELECT p.* INTO latest
+        FROM lead_protection.protection_policies AS p
+        WHERE p.name = create_policy_version.name
+        ORDER BY p.version DESC
+        LIMIT 1;
+        created := false;
+        EXIT WHEN (
+            latest.rule, latest.base_months, latest.extension_days, latest.grace_days, latest.time_zone,
+            latest.reminder_time, latest.notice_required, latest.extension_limit_days
+        ) = (
+            create_policy_version.rule, create_policy_version.base_months, create_policy_version.extension_days,
+            create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
+            create_policy_version.notice_required, create_policy_version.extension_limit_days
+        );
+
+        INSERT INTO lead_protection.protection_policies AS p (
+            name, version, rule, base_months, extension_days, grace_days, time_zone, reminder_time,
+            notice_required, extension_limit_days, created_by
+        )
+        VALUES (
+            create_policy_version.name, coalesce(latest.version, 0) + 1, create_policy_version.rule,
+            create_policy_version.base_months, create_policy_version.extension_days,
+            create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
+            create_policy_version.notice_required, create_policy_version.extension_limit_days,
+            create_policy_version.actor_id
+        )
+        ON CONFLICT ON CONSTRAINT protection_policies_version_unique DO NOTHING
+        RETURNING p.* INTO latest;
+        created := FOUND;
+        EXIT WHEN created;
+    END LOOP;
+    policy_id := latest.id;
+    name := latest.name;
+    version := latest.version;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.create_policy_version(
+    text, bigint, text, integer, integer, integer, text, time, boolean, integer
+) IS
+'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the package and not those of the last version. rule: sequential or parallel; base_months: 1 to 1200; extension_days and grace_days: 1 to 36500; time_zone: a name of the time zone database; reminder_time: local, before 24:00; notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500.
+Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the same terms: returns that one with created = false, and makes none.
+Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed).';

@@ -1,0 +1,47 @@
+CREATE OR REPLACE FUNCTION lead_protection.delete_lead(lead_id bigint, user_id bigint, reason text, actor_id bigint)
+RETURNS lead_protection.lead_change_result
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    decided_at timestamptz;
+    before lead_protection.v_user_lead_protection;
+    after lead_protection.v_user_lead_protection;
+    closed_as text;
+BEGIN
+    PERFORM lead_protection.require_arguments(
+        jsonb_build_object(
+            'lead_id', delete_lead.lead_id, 'user_id', delete_lead.user_id, 'actor_id', delete_lead.actor_id
+        )
+    );
+    PERFORM lead_protection.require_reason(delete_lead.reason);
+
+    PERFORM lead_protection.lock_leads(ARRAY[delete_lead.lead_id]);
+    decided_at := clock_timestamp();
+    before := lead_protection.require_protected_lead(delete_lead.lead_id, delete_lead.user_id, decided_at);
+    SELECT l.closed_as INTO closed_as FROM lead_protection.leads AS l WHERE l.id = before.lead_id;
+    IF closed_as = 'DELETED' THEN
+        RETURN lead_protection.lead_change(before, before, false, decided_at);
+    END IF;
+
+    PERFORM lead_protection.end_holds(before, decided_at, delete_lead.actor_id, 'in force');
+    before := lead_protection.show_lead(before.lead_id, decided_at);
+    UPDATE lead_protection.leads AS l
+    SET
+        closed_at = coalesce(l.closed_at, greatest(decided_at, l.created_at)),
+        closed_as = 'DELETED',
+        changed_at = decided_at
+    WHERE l.id = before.lead_id;
+    after := lead_protection.show_lead(before.lead_id, decided_at);
+
+    RETURN lead_protection.log_lead_change(
+        'lead.deleted', before, after, decided_at, delete_lead.actor_id, delete_lead.reason,
+        jsonb_build_object('outcome_before', closed_as)
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.delete_lead(bigint, bigint, text, bigint) IS
+'Deletes a lead, open or closed, for good: it is CLOSED from now on, or from when it was closed, and cannot be reopened. Its rows stay, because dates that money hangs on are proved from them.
+Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long.
+Logs and publishes lead.deleted, and lead.hold.released for each hold it ended, in the same transaction.';

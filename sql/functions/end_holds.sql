@@ -1,0 +1,43 @@
+CREATE OR REPLACE FUNCTION lead_protection.end_holds(
+    before lead_protection.v_user_lead_protection, decided_at timestamptz, actor_id bigint, which text
+)
+RETURNS SETOF lead_protection.lead_holds
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
+-- Its statements are short: to plan them anew each time would take as long as to run them. The one plan must not be one
+-- for the empty tables that a session may have met first.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+AS $$
+DECLARE
+    after lead_protection.v_user_lead_protection;
+    hold lead_protection.lead_holds;
+BEGIN
+    FOR hold IN
+        UPDATE lead_protection.lead_holds AS h
+        -- Closing the lead ended its clock: a hold that is tidied up later must not move it.
+        SET
+            end_at = greatest(least(end_holds.decided_at, end_holds.before.closed_at), h.start_at),
+            released_by = end_holds.actor_id
+        WHERE
+            h.lead_id = end_holds.before.lead_id AND h.user_id = end_holds.before.user_id
+            AND h.released_by IS NULL
+            AND (
+                h.end_at IS NULL
+                OR (end_holds.which <> 'open' AND h.start_at <= end_holds.decided_at AND h.end_at > end_holds.decided_at)
+                OR (end_holds.which = 'standing' AND h.end_at > end_holds.decided_at)
+            )
+        RETURNING h.*
+    LOOP
+        after := lead_protection.show_lead(hold.lead_id, end_holds.decided_at);
+        PERFORM lead_protection.log_lead_change(
+            'lead.hold.released', end_holds.before, after, end_holds.decided_at, end_holds.actor_id, hold.reason,
+            lead_protection.hold_details(hold)
+        );
+        RETURN NEXT hold;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.end_holds(
+    lead_protection.v_user_lead_protection, timestamptz, bigint, text
+) IS
+'Ends holds of the lead and user of before, at decided_at or at the closing if that came first; one that had not begun stops nothing. which: open (the open one), in force (also planned ones under way), standing (also planned ones to come). Logs and publishes lead.hold.released for each and returns them. Internal: the caller has locked the lead.';

@@ -1,0 +1,74 @@
+-- Once a statement, so that a bulk change is one refresh. The statement itself has locked the rows.
+CREATE OR REPLACE FUNCTION lead_protection.record_lead_updates()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    decided_at CONSTANT timestamptz := clock_timestamp();
+    by_hand CONSTANT bigint [] := ARRAY(
+        SELECT n.id
+        FROM new_rows AS n
+        INNER JOIN old_rows AS o ON n.id = o.id
+        WHERE
+            n.changed_at IS NOT DISTINCT FROM o.changed_at
+            AND (n.user_id, n.policy_id, n.created_at, n.closed_at)
+            IS DISTINCT FROM (o.user_id, o.policy_id, o.created_at, o.closed_at)
+    );
+    before CONSTANT lead_protection.v_user_lead_protection [] := ARRAY(
+        SELECT b FROM lead_protection.show_leads(by_hand, decided_at) AS b
+    );
+BEGIN
+    -- A closing needs no row here: what it was before follows from when it was closed.
+    INSERT INTO lead_protection.lead_history (lead_id, valid_until, user_id, policy_id, created_at, closed_at)
+    SELECT
+        o.id, CASE WHEN n.changed_at IS DISTINCT FROM o.changed_at THEN n.changed_at ELSE decided_at END,
+        o.user_id, o.policy_id, o.created_at, o.closed_at
+    FROM new_rows AS n
+    INNER JOIN old_rows AS o ON n.id = o.id
+    WHERE
+        (n.user_id, n.policy_id) IS DISTINCT FROM (o.user_id, o.policy_id)
+        OR (o.closed_at IS NOT NULL AND n.closed_at IS DISTINCT FROM o.closed_at)
+    -- What lasted no time was never so.
+    ON CONFLICT ON CONSTRAINT lead_history_pkey DO NOTHING;
+
+    -- A corrected start is the start of all that this protection was before.
+    UPDATE lead_protection.lead_history AS h
+    SET created_at = n.created_at
+    FROM new_rows AS n
+    INNER JOIN old_rows AS o ON n.id = o.id
+    WHERE
+        n.created_at <> o.created_at AND n.user_id = o.user_id
+        AND h.lead_id = n.id AND h.user_id = o.user_id AND h.created_at = o.created_at;
+
+    PERFORM lead_protection.refresh_lead_clocks((SELECT array_agg(n.id) FROM new_rows AS n));
+
+    INSERT INTO lead_protection.protection_log (
+        lead_id, user_id, event_type, occurred_at, reason,
+        state_before, expires_before, state_after, expires_after, details
+    )
+    SELECT
+        a.lead_id, a.user_id, 'lead.changed', decided_at, 'changed as a row',
+        b.state, b.protection_expires_at, a.state, a.protection_expires_at,
+        jsonb_strip_nulls(
+            jsonb_build_object(
+                'user_id_before', b.user_id,
+                'policy_id_before', b.policy_id,
+                'policy_id', a.policy_id,
+                'started_at_before', lead_protection.instant_text(b.created_at),
+                'started_at', lead_protection.instant_text(a.created_at),
+                'closed_at_before', lead_protection.instant_text(b.closed_at),
+                'closed_at', lead_protection.instant_text(a.closed_at)
+            )
+        )
+    FROM lead_protection.show_leads(by_hand, decided_at) AS a
+    INNER JOIN unnest(before) AS b ON a.lead_id = b.lead_id;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.record_lead_updates() IS
+'Trigger: keeps lead_history and lead_clocks in step with leads in the transaction that changes them, and logs and publishes changes that none of our functions made as lead.changed.';
+
+CREATE OR REPLACE TRIGGER refresh_clocks_after_update
+AFTER UPDATE ON lead_protection.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.record_lead_updates();

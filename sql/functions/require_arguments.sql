@@ -1,0 +1,23 @@
+CREATE OR REPLACE FUNCTION lead_protection.require_arguments(arguments jsonb)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing text;
+BEGIN
+    SELECT string_agg(a.key, ', ' ORDER BY a.key) INTO missing
+    FROM jsonb_each(require_arguments.arguments) AS a
+    WHERE a.value = 'null';
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'null given for %', missing
+            USING ERRCODE = 'LP001',
+            DETAIL = format('All of these must be given: %s.', (
+                SELECT string_agg(a.key, ', ' ORDER BY a.key) FROM jsonb_each(require_arguments.arguments) AS a
+            )),
+            HINT = 'Say which lead, for which user, and who does it; names and order of the arguments are in \df.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.require_arguments(jsonb) IS
+'Refuses null arguments (LP001). arguments: an object of the arguments that must be given, by name. Internal.';

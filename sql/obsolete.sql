@@ -1,0 +1,18 @@
+-- Drops what former versions left behind, once nothing of ours is built on it any more. A fresh install finds nothing.
+-- Without CASCADE: what somebody else built on it is not swept away but stops the load, and is named.
+DO $obsolete$
+DECLARE
+    signature text;
+BEGIN
+    FOREACH signature IN ARRAY ARRAY[
+        -- 0.1.0
+        'lead_protection.derive_lead_protection(timestamptz)',
+        'lead_protection.protection_expiry(timestamptz, tstzmultirange)',
+        'lead_protection.base_expiry(timestamptz, lead_protection.protection_policies)'
+    ] LOOP
+        IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
+            EXECUTE pg_catalog.format('DROP FUNCTION %s', pg_catalog.to_regprocedure(signature));
+        END IF;
+    END LOOP;
+END
+$obsolete$;
