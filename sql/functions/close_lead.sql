@@ -7,6 +7,7 @@ AS $$
 DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
+    without_holds lead_protection.v_user_lead_protection;
     after lead_protection.v_user_lead_protection;
     closed_as text;
 BEGIN
@@ -34,16 +35,18 @@ BEGIN
     PERFORM lead_protection.require_open_lead(before);
 
     PERFORM lead_protection.end_holds(before, decided_at, close_lead.actor_id, 'in force');
-    before := lead_protection.show_lead(before.lead_id, decided_at);
+    -- The log tells one change after the other, the answer tells all that this call did.
+    without_holds := lead_protection.show_lead(before.lead_id, decided_at);
     UPDATE lead_protection.leads AS l
     SET closed_at = greatest(decided_at, l.created_at), closed_as = close_lead.outcome, changed_at = decided_at
     WHERE l.id = before.lead_id;
     after := lead_protection.show_lead(before.lead_id, decided_at);
 
-    RETURN lead_protection.log_lead_change(
-        'lead.closed', before, after, decided_at, close_lead.actor_id, close_lead.reason,
+    PERFORM lead_protection.log_lead_change(
+        'lead.closed', without_holds, after, decided_at, close_lead.actor_id, close_lead.reason,
         jsonb_build_object('outcome', close_lead.outcome)
     );
+    RETURN lead_protection.lead_change(before, after, true, decided_at);
 END;
 $$;
 

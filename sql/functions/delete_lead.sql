@@ -5,6 +5,7 @@ AS $$
 DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
+    without_holds lead_protection.v_user_lead_protection;
     after lead_protection.v_user_lead_protection;
     closed_as text;
 BEGIN
@@ -24,7 +25,8 @@ BEGIN
     END IF;
 
     PERFORM lead_protection.end_holds(before, decided_at, delete_lead.actor_id, 'in force');
-    before := lead_protection.show_lead(before.lead_id, decided_at);
+    -- The log tells one change after the other, the answer tells all that this call did.
+    without_holds := lead_protection.show_lead(before.lead_id, decided_at);
     UPDATE lead_protection.leads AS l
     SET
         closed_at = coalesce(l.closed_at, greatest(decided_at, l.created_at)),
@@ -33,10 +35,11 @@ BEGIN
     WHERE l.id = before.lead_id;
     after := lead_protection.show_lead(before.lead_id, decided_at);
 
-    RETURN lead_protection.log_lead_change(
-        'lead.deleted', before, after, decided_at, delete_lead.actor_id, delete_lead.reason,
+    PERFORM lead_protection.log_lead_change(
+        'lead.deleted', without_holds, after, decided_at, delete_lead.actor_id, delete_lead.reason,
         jsonb_build_object('outcome_before', closed_as)
     );
+    RETURN lead_protection.lead_change(before, after, true, decided_at);
 END;
 $$;
 

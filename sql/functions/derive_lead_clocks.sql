@@ -150,7 +150,10 @@ BEGIN ATOMIC
                 WHERE r.sent_at >= reminder_window.due_at OR r.window_date = reminder_window.window_date
             ) AS covered_at
         FROM lead_protection.lead_reminders AS r
-        WHERE r.lead_id = present.id AND r.user_id = lead.user_id AND r.sent_at <= as_of
+        WHERE
+            r.lead_id = present.id AND r.user_id = lead.user_id AND r.sent_at <= as_of
+            -- Those of an earlier protection of the same user do not count, unless the ledger takes no second one.
+            AND (r.sent_at >= lead.created_at OR r.window_date = reminder_window.window_date)
     ) AS reminder
     CROSS JOIN LATERAL (
         SELECT

@@ -13,9 +13,9 @@ BEGIN
             preview_lead_extension.lead_id, preview_lead_extension.user_id, preview_lead_extension.days,
             'preview', 0, 0, 'preview ' || gen_random_uuid()
         );
-        RAISE EXCEPTION USING ERRCODE = 'LP000', MESSAGE = 'a preview is undone';
+        RAISE EXCEPTION USING ERRCODE = 'LP999', MESSAGE = 'a preview is undone';
     EXCEPTION
-        WHEN SQLSTATE 'LP000' THEN
+        WHEN SQLSTATE 'LP999' THEN
             NULL;
     END;
     RETURN answer;

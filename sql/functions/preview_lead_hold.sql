@@ -25,9 +25,9 @@ BEGIN
         answer := lead_protection.lead_change(
             before, lead_protection.show_lead(preview_lead_hold.lead_id, decided_at), hold.created, decided_at
         );
-        RAISE EXCEPTION USING ERRCODE = 'LP000', MESSAGE = 'a preview is undone';
+        RAISE EXCEPTION USING ERRCODE = 'LP999', MESSAGE = 'a preview is undone';
     EXCEPTION
-        WHEN SQLSTATE 'LP000' THEN
+        WHEN SQLSTATE 'LP999' THEN
             NULL;
     END;
     RETURN answer;

@@ -15,9 +15,9 @@ BEGIN
                 preview_policy_move.lead_ids, preview_policy_move.policy_id, 'preview', 0
             ) AS m
         );
-        RAISE EXCEPTION USING ERRCODE = 'LP000', MESSAGE = 'a preview is undone';
+        RAISE EXCEPTION USING ERRCODE = 'LP999', MESSAGE = 'a preview is undone';
     EXCEPTION
-        WHEN SQLSTATE 'LP000' THEN
+        WHEN SQLSTATE 'LP999' THEN
             NULL;
     END;
     RETURN QUERY SELECT a.* FROM unnest(answer) AS a;

@@ -7,6 +7,7 @@ AS $$
 DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
+    without_holds lead_protection.v_user_lead_protection;
     after lead_protection.v_user_lead_protection;
 BEGIN
     PERFORM lead_protection.require_arguments(
@@ -32,7 +33,8 @@ BEGIN
     SET reactivated_at = greatest(decided_at, x.recorded_at)
     WHERE x.lead_id = before.lead_id AND x.user_id = before.user_id AND x.reactivated_at IS NULL;
 
-    before := lead_protection.show_lead(before.lead_id, decided_at);
+    -- The log tells one change after the other, the answer tells all that this call did.
+    without_holds := lead_protection.show_lead(before.lead_id, decided_at);
     UPDATE lead_protection.leads AS l
     SET
         user_id = transfer_lead.new_user_id,
@@ -42,12 +44,13 @@ BEGIN
     WHERE l.id = before.lead_id;
     after := lead_protection.show_lead(before.lead_id, decided_at);
 
-    RETURN lead_protection.log_lead_change(
-        'lead.protection.transferred', before, after, decided_at, transfer_lead.actor_id, transfer_lead.reason,
+    PERFORM lead_protection.log_lead_change(
+        'lead.protection.transferred', without_holds, after, decided_at, transfer_lead.actor_id, transfer_lead.reason,
         jsonb_build_object(
             'user_id_before', before.user_id, 'policy_id_before', before.policy_id, 'policy_id', after.policy_id
         )
     );
+    RETURN lead_protection.lead_change(before, after, true, decided_at);
 END;
 $$;
 
