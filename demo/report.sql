@@ -37,6 +37,30 @@ WHERE nth <= CASE WHEN state = 'PROTECTED' AND NOT on_hold THEN 3 ELSE 2 END
 ORDER BY array_position(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED'], state), on_hold, protection_expires_at
 LIMIT 15;
 
+\echo 'The agents under the parallel rule: whichever clock ends first'
+SELECT
+    c.lead_id,
+    c.user_id,
+    v.state,
+    to_char(c.started_at, 'YYYY-MM-DD') AS started,
+    to_char(c.idle_from, 'YYYY-MM-DD') AS idle_since,
+    to_char(c.base_expires_at, 'YYYY-MM-DD') AS base_clock,
+    to_char(c.idle_base_expires_at, 'YYYY-MM-DD') AS idle_clock,
+    to_char(v.protection_expires_at, 'YYYY-MM-DD HH24:MI') AS protection_expires_at
+FROM lead_protection.lead_clocks AS c
+INNER JOIN lead_protection.v_user_lead_protection AS v ON c.lead_id = v.lead_id
+WHERE c.idle_from IS NOT NULL
+ORDER BY c.lead_id;
+
+\echo 'Why lead 311 is protected until then: lead_protection.explain_protection'
+SELECT
+    clock,
+    item,
+    to_char(expires_at, 'YYYY-MM-DD HH24:MI') AS expires_at,
+    explanation
+FROM lead_protection.explain_protection(311)
+ORDER BY step;
+
 \echo 'Reminders that pg_cron sent (the first 8 of them)'
 SELECT
     r.lead_id,

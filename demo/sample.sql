@@ -1,6 +1,7 @@
--- 300 leads of FreshFoodz's sales agents (users 101 to 112), made relative to now so that every state occurs
--- whenever this is loaded, and the same each time: nothing is random.
--- Actors: 900 sales office, 901 customer service.
+-- 312 leads of FreshFoodz, made relative to now so that every state occurs whenever this is loaded, and the same each
+-- time: nothing is random. Users 101 to 112 are employees under the standard policy, 113 and 114 agents whose contract
+-- has the activity standard.
+-- Actors: 900 sales office, 901 customer service, 902 head of sales.
 
 -- What each lead is to be, by its number. days_left: from today to the expiry, before any hold. Where the
 -- calendar month is too short, 6 months take up to 3 days off: all keep that distance from the next state.
@@ -62,6 +63,71 @@ SELECT
     created_at,
     CASE kind WHEN 'closed' THEN created_at + make_interval(days => 10 + id * 7 % 130) END
 FROM started;
+
+-- The agents' contract: they keep a lead for six months at most, and only while they work on it.
+SELECT lead_protection.assign_user_policy(agent.user_id, policy.policy_id, 900)
+FROM lead_protection.create_policy_version('agents', 900, rule => 'parallel', notice_required => true) AS policy
+CROSS JOIN (VALUES (113), (114)) AS agent (user_id);
+
+-- started and active: days since the start and since the last qualified activity.
+CREATE TEMPORARY TABLE agent_plan (id, user_id, kind, started, active) ON COMMIT DROP AS
+VALUES
+(301, 113, 'active', 100, 8),
+(302, 114, 'active', 90, 15),
+(303, 113, 'active', 60, 22),
+(304, 114, 'active', 75, 29),
+(305, 113, 'e-mails only', 110, 45),
+(306, 114, 'e-mails only', 95, 48),
+(307, 113, 'idle and reminded', 120, 66),
+(308, 114, 'idle and reminded', 130, 66),
+(309, 113, 'active to the end', 150, 12),
+(310, 113, 'transferred', 80, 30),
+(311, 113, 'extended', 85, 50),
+(312, 114, 'idle and expired', 140, 100);
+
+INSERT INTO lead_protection.leads (id, user_id, created_at)
+SELECT
+    id,
+    user_id,
+    ((now() AT TIME ZONE 'Europe/Berlin')::date - started + TIME '09:30') AT TIME ZONE 'Europe/Berlin' AS created_at
+FROM agent_plan;
+
+-- What the agents did: a call that counts, a later one that is the last that counts, and e-mails that do not count.
+WITH activities AS (
+    SELECT
+        agent_plan.id,
+        agent_plan.user_id,
+        activity.kind,
+        activity.key,
+        (
+            (now() AT TIME ZONE 'Europe/Berlin')::date - activity.ago + TIME '14:00'
+        ) AT TIME ZONE 'Europe/Berlin' AS occurred_at
+    FROM agent_plan
+    CROSS JOIN LATERAL (
+        VALUES
+        ('QUALIFIED_CALL', 'call-1', (agent_plan.started + agent_plan.active) / 2),
+        (
+            (ARRAY['SAMPLE_FEEDBACK', 'CUSTOMER_REACTION', 'ROI_PRESENTATION'])[1 + agent_plan.id % 3],
+            'visit-1',
+            agent_plan.active
+        ),
+        ('EMAIL_SENT', 'mail-1', agent_plan.active - 3),
+        ('EMAIL_SENT', 'mail-2', 2)
+    ) AS activity (kind, key, ago)
+)
+
+INSERT INTO lead_protection.lead_activities (
+    lead_id, user_id, kind, occurred_at, activity_key, recorded_by, recorded_at
+)
+SELECT
+    id,
+    user_id,
+    kind,
+    occurred_at,
+    key,
+    user_id AS recorded_by,
+    occurred_at AS recorded_at
+FROM activities;
 
 -- The next lead gets the next number.
 SELECT setval(pg_get_serial_sequence('lead_protection.leads', 'id'), max(id)) FROM lead_protection.leads;
@@ -162,3 +228,8 @@ WHERE kind = 'revived';
 SELECT lead_protection.release_lead_hold(id, user_id, 901)
 FROM plan
 WHERE kind = 'revived';
+
+-- An agent has left: a colleague goes on with the lead. Another one asked for more time.
+SELECT lead_protection.transfer_lead(310, 113, 114, 'agent has left', 900);
+
+SELECT lead_protection.extend_lead(311, 113, 30, 'customer decides after the trade fair', 902, 900, 'request-2041');

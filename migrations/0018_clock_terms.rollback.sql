@@ -13,4 +13,4 @@ DROP COLUMN owed_notice_days,
 DROP COLUMN owed_notice_zone,
 ADD CONSTRAINT lead_clocks_expires_after_start CHECK (
     protection_expires_at >= base_expires_at AND base_expires_at > started_at
-);
+) NOT VALID;
