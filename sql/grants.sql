@@ -48,7 +48,10 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.noticed_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.recounted_expiry(lead_protection.lead_clocks, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.calendar_expiry(timestamptz, text, integer, integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.explain_protection(bigint, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.explain_protection_json(bigint, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.forecast_protection(integer) TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;

@@ -66,6 +66,15 @@
 \ir functions/preview_lead_hold.sql
 \ir functions/preview_lead_extension.sql
 \ir functions/preview_policy_move.sql
+\ir functions/local_text.sql
+\ir functions/elapsed_text.sql
+\ir functions/explain_calendar.sql
+\ir functions/explain_holds.sql
+\ir functions/explain_activity.sql
+\ir functions/explain_steps.sql
+\ir functions/explain_protection.sql
+\ir functions/explain_protection_json.sql
+\ir functions/forecast_protection.sql
 \ir functions/require_job_arguments.sql
 \ir functions/send_due_reminders.sql
 \ir functions/record_expiries.sql

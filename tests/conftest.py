@@ -100,8 +100,9 @@ def server() -> Iterator[Server]:
         with psycopg.connect(private_postgres("url", directory)) as connection:
             host = connection.info.host
         server = Server(host=host, bin=Path(private_postgres("bin", directory)))
-        # A test that waits for a lock which nobody will give back must fail, not hang.
+        # A test that waits for a lock which nobody will give back, or runs in a circle, must fail, not hang.
         server.execute("ALTER SYSTEM SET lock_timeout = '30s'")
+        server.execute("ALTER SYSTEM SET statement_timeout = '300s'")
         server.execute("SELECT pg_reload_conf()")
         yield server
     finally:

@@ -671,6 +671,19 @@ def test_activities_of_two_sessions_both_count(db, connect, wait_until, parallel
     assert events(db) == [RECORDED]
 
 
+def test_a_deletion_waits_for_a_deletion(db, connect, wait_until, parallel):
+    record(db)
+    first, second = connect(autocommit=False), connect()
+    delete(first)
+    with ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(delete, second)
+        wait_until(lambda: waits_for_a_lock(db, second))
+        first.commit()
+        answered = answered.result(timeout=10)
+    assert (answered["changed"], answered["expires_before"]) == (False, instant(IDLE[0]))
+    assert events(db) == [DELETED, RECORDED]
+
+
 def test_a_correction_waits_for_a_deletion(db, connect, wait_until, parallel):
     record(db)
     first, second = connect(autocommit=False), connect()

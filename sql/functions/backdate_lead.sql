@@ -36,7 +36,10 @@ BEGIN
     IF backdate_lead.start_at > before.created_at THEN
         RAISE EXCEPTION 'the protection of lead % starts before that already', before.lead_id
             USING ERRCODE = 'LP025',
-            DETAIL = format('It started at %s; given: %s.', before.created_at, backdate_lead.start_at),
+            DETAIL = format(
+                'It started at %s; given: %s.', lead_protection.instant_text(before.created_at),
+                lead_protection.instant_text(backdate_lead.start_at)
+            ),
             HINT = 'A start is only ever moved back. To give a user more time, use extend_lead().';
     END IF;
     SELECT max(h.valid_until) INTO others_until
@@ -45,7 +48,10 @@ BEGIN
     IF backdate_lead.start_at < others_until THEN
         RAISE EXCEPTION 'lead % was another user''s then', before.lead_id
             USING ERRCODE = 'LP026',
-            DETAIL = format('It was until %s; given: %s.', others_until, backdate_lead.start_at),
+            DETAIL = format(
+                'It was until %s; given: %s.', lead_protection.instant_text(others_until),
+                lead_protection.instant_text(backdate_lead.start_at)
+            ),
             HINT = 'A lead is protected for one user at a time. lead_history shows for whom it was.';
     END IF;
 

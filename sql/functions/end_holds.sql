@@ -22,7 +22,10 @@ BEGIN
             AND h.released_by IS NULL
             AND (
                 h.end_at IS NULL
-                OR (end_holds.which <> 'open' AND h.start_at <= end_holds.decided_at AND h.end_at > end_holds.decided_at)
+                OR (
+                    end_holds.which <> 'open'
+                    AND h.start_at <= end_holds.decided_at AND h.end_at > end_holds.decided_at
+                )
                 OR (end_holds.which = 'standing' AND h.end_at > end_holds.decided_at)
             )
         RETURNING h.*

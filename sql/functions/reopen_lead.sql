@@ -25,7 +25,7 @@ BEGIN
     IF closed_as = 'DELETED' THEN
         RAISE EXCEPTION 'lead % is deleted', before.lead_id
             USING ERRCODE = 'LP028',
-            DETAIL = format('It was deleted or closed at %s.', before.closed_at),
+            DETAIL = format('It was deleted or closed at %s.', lead_protection.instant_text(before.closed_at)),
             HINT = 'A deletion is for good. Insert the lead anew.';
     END IF;
 

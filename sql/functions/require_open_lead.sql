@@ -6,7 +6,9 @@ BEGIN
     IF require_open_lead.protection.state = 'CLOSED' THEN
         RAISE EXCEPTION 'lead % is closed', require_open_lead.protection.lead_id
             USING ERRCODE = 'LP009',
-            DETAIL = pg_catalog.format('It was closed at %s.', require_open_lead.protection.closed_at),
+            DETAIL = pg_catalog.format(
+                'It was closed at %s.', lead_protection.instant_text(require_open_lead.protection.closed_at)
+            ),
             HINT = 'A closed lead has no running clock. If it was closed by mistake, reopen_lead() comes first.';
     END IF;
 END;

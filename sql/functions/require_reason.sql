@@ -8,7 +8,10 @@ BEGIN
         RAISE EXCEPTION 'the % must have 1 to 255 characters and not be blank', require_reason.what
             USING ERRCODE = 'LP004',
             DETAIL = format('Given: %s characters.', coalesce(length(require_reason.reason), 0)),
-            HINT = 'Say why the clock changes: the protected user and an auditor will read it.';
+            HINT = CASE require_reason.what
+                WHEN 'reason' THEN 'Say why the clock changes: the protected user and an auditor will read it.'
+                ELSE 'An auditor must find by it what it stands for.'
+            END;
     END IF;
 END;
 $$;

@@ -7,7 +7,10 @@ BEGIN
     IF require_running_lead.protection.state = 'EXPIRED' THEN
         RAISE EXCEPTION 'the protection of lead % has expired', require_running_lead.protection.lead_id
             USING ERRCODE = 'LP008',
-            DETAIL = pg_catalog.format('It expired at %s.', require_running_lead.protection.protection_expires_at),
+            DETAIL = pg_catalog.format(
+                'It expired at %s.',
+                lead_protection.instant_text(require_running_lead.protection.protection_expires_at)
+            ),
             HINT = 'Neither a hold nor an extension revives a lead that is free. transfer_lead() begins a new protection.';
     END IF;
 END;
