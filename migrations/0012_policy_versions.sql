@@ -11,10 +11,7 @@ ADD CONSTRAINT protection_policies_version_unique UNIQUE (name, version),
 ADD CONSTRAINT protection_policies_version_positive CHECK (version > 0),
 ADD CONSTRAINT protection_policies_extension_limit_sensible CHECK (extension_limit_days BETWEEN 0 AND 36500),
 DROP CONSTRAINT protection_policies_rule_known,
-ADD CONSTRAINT protection_policies_rule_known CHECK (rule IN ('sequential', 'parallel')),
--- Rows of before may have no extension, and their clocks run on: NOT VALID.
-DROP CONSTRAINT protection_policies_extension_days_sensible,
-ADD CONSTRAINT protection_policies_extension_days_sensible CHECK (extension_days BETWEEN 1 AND 36500) NOT VALID;
+ADD CONSTRAINT protection_policies_rule_known CHECK (rule IN ('sequential', 'parallel'));
 
 COMMENT ON TABLE lead_protection.protection_policies IS
 'The terms of a protection, a row for each version. The terms of a row never change (LP011): a running clock must not move because a contract was renegotiated. Make a new version with create_policy_version(); running clocks keep theirs unless they are moved with move_leads_to_policy().';

@@ -54,6 +54,7 @@
 \ir functions/delete_lead_activity.sql
 \ir functions/hold_details.sql
 \ir functions/end_holds.sql
+\ir functions/record_expiries_of.sql
 \ir functions/create_lead_hold.sql
 \ir functions/release_lead_hold.sql
 \ir functions/transfer_lead.sql

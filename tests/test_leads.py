@@ -19,7 +19,7 @@ REFUSED = [
     ("protection_policies_base_months_sensible", "INSERT INTO {}.protection_policies VALUES "
      "(9, 'x', false, 'sequential', 0, 60, 10, 'UTC', '08:00')"),
     ("protection_policies_extension_days_sensible", "INSERT INTO {}.protection_policies VALUES "
-     "(9, 'x', false, 'sequential', 6, 0, 10, 'UTC', '08:00')"),
+     "(9, 'x', false, 'sequential', 6, -1, 10, 'UTC', '08:00')"),
     ("protection_policies_grace_days_sensible", "INSERT INTO {}.protection_policies VALUES "
      "(9, 'x', false, 'sequential', 6, 60, 0, 'UTC', '08:00')"),
     ("protection_policies_rule_known", "INSERT INTO {}.protection_policies VALUES "

@@ -24,9 +24,13 @@ BEGIN
             DETAIL = pg_catalog.format('It is now %s.', pg_catalog.now()),
             HINT = 'Close a lead when it is converted, lost or deleted: check the date and its time zone.';
     END IF;
-    -- Within the allowed skew a closing is taken to be now: nothing may happen to the lead any more.
+    -- Within the allowed skew both are taken to be now: what happens to the lead next must not lie before its start or
+    -- after its end.
+    IF new.created_at > clock_timestamp() THEN
+        new.created_at := clock_timestamp();
+    END IF;
     IF new.closed_at > clock_timestamp() THEN
-        new.closed_at := greatest(clock_timestamp(), new.created_at);
+        new.closed_at := clock_timestamp();
     END IF;
     IF new.closed_at IS NULL THEN
         new.closed_as := NULL;
@@ -36,7 +40,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_lead() IS
-'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a closing that lies more than 5 minutes ahead (LP010).';
+'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a closing that lies more than 5 minutes ahead (LP010); one that lies less ahead is taken to be now.';
 
 CREATE OR REPLACE TRIGGER check_lead
 BEFORE INSERT OR UPDATE ON lead_protection.leads

@@ -24,12 +24,14 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
 
+    -- An expiry that no run of the pipeline has seen yet must not be lost.
+    PERFORM lead_protection.record_expiries_of(ARRAY[before.lead_id], decided_at);
     PERFORM lead_protection.end_holds(before, decided_at, delete_lead.actor_id, 'in force');
     -- The log tells one change after the other, the answer tells all that this call did.
     without_holds := lead_protection.show_lead(before.lead_id, decided_at);
     UPDATE lead_protection.leads AS l
     SET
-        closed_at = coalesce(l.closed_at, greatest(decided_at, l.created_at)),
+        closed_at = coalesce(l.closed_at, decided_at),
         closed_as = 'DELETED',
         changed_at = decided_at
     WHERE l.id = before.lead_id;

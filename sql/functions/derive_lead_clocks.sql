@@ -141,10 +141,10 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
         SELECT
             max(r.sent_at) AS reminded_at,
-            -- One that was taken back counts again when its window comes back: the ledger takes no second one.
-            max(r.window_date) FILTER (
-                WHERE r.reactivated_at IS NULL OR r.reactivated_at > as_of
-                OR r.window_date = reminder_window.window_date
+            -- The present window's own comes first, even if it was taken back: the ledger takes no second one.
+            coalesce(
+                max(r.window_date) FILTER (WHERE r.window_date = reminder_window.window_date),
+                max(r.window_date) FILTER (WHERE r.reactivated_at IS NULL OR r.reactivated_at > as_of)
             ) AS reminded_window,
             min(r.sent_at) FILTER (
                 WHERE r.sent_at >= reminder_window.due_at OR r.window_date = reminder_window.window_date

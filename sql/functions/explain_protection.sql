@@ -3,7 +3,7 @@ RETURNS TABLE (
     step integer, clock text, item text, fact_id bigint, from_at timestamptz, until_at timestamptz, moved_by interval,
     expires_at timestamptz, explanation text
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     PERFORM lead_protection.require_arguments(

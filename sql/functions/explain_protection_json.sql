@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.explain_protection_json(lead_id bigint, as_of timestamptz DEFAULT now())
 RETURNS jsonb
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     steps jsonb;

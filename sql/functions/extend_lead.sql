@@ -68,8 +68,7 @@ BEGIN
     )
     VALUES (
         before.lead_id, before.user_id, extend_lead.days, extend_lead.reason, extend_lead.approved_by,
-        -- The start may lie ahead by the skew that is allowed between clocks.
-        extend_lead.actor_id, greatest(decided_at, before.created_at), extend_lead.request_key
+        extend_lead.actor_id, decided_at, extend_lead.request_key
     )
     RETURNING x.* INTO extension;
     after := lead_protection.show_lead(before.lead_id, decided_at);

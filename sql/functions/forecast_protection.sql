@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.forecast_protection(weeks integer DEFAULT 8)
 RETURNS TABLE (week_start date, user_id bigint, expiries bigint, reminders bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     IF forecast_protection.weeks IS NULL OR forecast_protection.weeks NOT BETWEEN 1 AND 520 THEN

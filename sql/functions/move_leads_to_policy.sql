@@ -13,7 +13,7 @@ BEGIN
         jsonb_build_object(
             -- Null if it is null itself or holds a null.
             'lead_ids', CASE
-                WHEN array_position(move_leads_to_policy.lead_ids, NULL) IS NULL
+                WHEN NOT EXISTS (SELECT FROM unnest(move_leads_to_policy.lead_ids) AS g WHERE g IS NULL)
                     THEN to_jsonb(move_leads_to_policy.lead_ids)
             END,
             'policy_id', move_leads_to_policy.policy_id, 'actor_id', move_leads_to_policy.actor_id

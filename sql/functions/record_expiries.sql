@@ -7,7 +7,6 @@ AS $$
 DECLARE
     lead_ids bigint [];
     decided_at timestamptz;
-    recorded bigint;
 BEGIN
     PERFORM lead_protection.require_job_arguments(record_expiries.as_of, record_expiries.batch_size);
     decided_at := coalesce(record_expiries.as_of, clock_timestamp());
@@ -32,33 +31,7 @@ BEGIN
     -- Decided under the locks, at an instant after the last change that was committed before them.
     decided_at := coalesce(record_expiries.as_of, clock_timestamp());
 
-    WITH expiry AS (
-        INSERT INTO lead_protection.lead_expiries AS x (lead_id, user_id, protection_expires_at, recorded_at)
-        SELECT c.lead_id, c.user_id, s.protection_expires_at, decided_at
-        FROM lead_protection.lead_clocks AS c
-        CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
-        WHERE c.lead_id = ANY(lead_ids) AND s.state = 'EXPIRED'
-        ON CONFLICT (lead_id, user_id) WHERE reactivated_at IS NULL DO NOTHING
-        RETURNING x.*
-    )
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, state_before, expires_before, state_after, expires_after, details
-    )
-    SELECT
-        x.lead_id, x.user_id, 'lead.protection.expired', x.recorded_at,
-        before.state, x.protection_expires_at, 'EXPIRED', x.protection_expires_at,
-        jsonb_strip_nulls(
-            jsonb_build_object(
-                'reminded_at', CASE WHEN before.state = 'GRACE' THEN lead_protection.instant_text(c.reminded_at) END
-            )
-        )
-    FROM expiry AS x
-    INNER JOIN lead_protection.lead_clocks AS c ON x.lead_id = c.lead_id
-    CROSS JOIN LATERAL lead_protection.protection_state(
-        c, x.protection_expires_at - INTERVAL '1 microsecond', decided_at
-    ) AS before (state);
-    GET DIAGNOSTICS recorded = ROW_COUNT;
-    RETURN recorded;
+    RETURN lead_protection.record_expiries_of(lead_ids, decided_at);
 END;
 $$;
 

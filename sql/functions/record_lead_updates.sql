@@ -11,8 +11,8 @@ DECLARE
         INNER JOIN old_rows AS o ON n.id = o.id
         WHERE
             n.changed_at IS NOT DISTINCT FROM o.changed_at
-            AND (n.user_id, n.policy_id, n.created_at, n.closed_at)
-            IS DISTINCT FROM (o.user_id, o.policy_id, o.created_at, o.closed_at)
+            AND (n.user_id, n.policy_id, n.created_at, n.closed_at, n.closed_as)
+            IS DISTINCT FROM (o.user_id, o.policy_id, o.created_at, o.closed_at, o.closed_as)
     );
     before CONSTANT lead_protection.v_user_lead_protection [] := ARRAY(
         SELECT b FROM lead_protection.show_leads(by_hand, decided_at) AS b
@@ -57,11 +57,15 @@ BEGIN
                 'started_at_before', lead_protection.instant_text(b.created_at),
                 'started_at', lead_protection.instant_text(a.created_at),
                 'closed_at_before', lead_protection.instant_text(b.closed_at),
-                'closed_at', lead_protection.instant_text(a.closed_at)
+                'closed_at', lead_protection.instant_text(a.closed_at),
+                'outcome_before', o.closed_as,
+                'outcome', n.closed_as
             )
         )
     FROM lead_protection.show_leads(by_hand, decided_at) AS a
-    INNER JOIN unnest(before) AS b ON a.lead_id = b.lead_id;
+    INNER JOIN unnest(before) AS b ON a.lead_id = b.lead_id
+    INNER JOIN old_rows AS o ON a.lead_id = o.id
+    INNER JOIN new_rows AS n ON a.lead_id = n.id;
     RETURN NULL;
 END;
 $$;

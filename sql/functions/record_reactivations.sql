@@ -24,7 +24,7 @@ BEGIN
             c.closed_at IS NULL
             AND (
                 c.expired_at < c.protection_expires_at
-                OR (c.expired_at IS NOT NULL AND c.open_hold_from IS NOT NULL)
+                OR (c.expired_at IS NOT NULL AND (c.open_hold_from IS NOT NULL OR c.owed_notice_days IS NOT NULL))
                 OR c.reminded_window < c.window_date
             )
             AND lead_protection.is_reactivated(c, s.state)

@@ -14,7 +14,7 @@ BEGIN
             DETAIL = format('All of these must be given: %s.', (
                 SELECT string_agg(a.key, ', ' ORDER BY a.key) FROM jsonb_each(require_arguments.arguments) AS a
             )),
-            HINT = 'Say which lead, for which user, and who does it; names and order of the arguments are in \df.';
+            HINT = 'Give all of them: \df shows the names and their order.';
     END IF;
 END;
 $$;

@@ -27,6 +27,8 @@ BEGIN
     before := lead_protection.require_protected_lead(transfer_lead.lead_id, transfer_lead.user_id, decided_at);
     PERFORM lead_protection.require_open_lead(before);
 
+    -- An expiry that no run of the pipeline has seen yet must not be lost.
+    PERFORM lead_protection.record_expiries_of(ARRAY[before.lead_id], decided_at);
     -- The old protection is over, and with it all that was planned for it: none of it comes back with a transfer back.
     PERFORM lead_protection.end_holds(before, decided_at, transfer_lead.actor_id, 'standing');
     UPDATE lead_protection.lead_expiries AS x

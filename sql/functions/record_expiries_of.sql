@@ -1,0 +1,41 @@
+CREATE OR REPLACE FUNCTION lead_protection.record_expiries_of(lead_ids bigint[], decided_at timestamptz)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+-- One plan for all batches, which must not be one for the empty tables that a session may have met first.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+AS $$
+DECLARE
+    recorded bigint;
+BEGIN
+    WITH expiry AS (
+        INSERT INTO lead_protection.lead_expiries AS x (lead_id, user_id, protection_expires_at, recorded_at)
+        SELECT c.lead_id, c.user_id, s.protection_expires_at, record_expiries_of.decided_at
+        FROM lead_protection.lead_clocks AS c
+        CROSS JOIN LATERAL lead_protection.clock_at(c, record_expiries_of.decided_at) AS s
+        WHERE c.lead_id = ANY(record_expiries_of.lead_ids) AND s.state = 'EXPIRED'
+        ON CONFLICT (lead_id, user_id) WHERE reactivated_at IS NULL DO NOTHING
+        RETURNING x.*
+    )
+    INSERT INTO lead_protection.protection_log (
+        lead_id, user_id, event_type, occurred_at, state_before, expires_before, state_after, expires_after, details
+    )
+    SELECT
+        x.lead_id, x.user_id, 'lead.protection.expired', x.recorded_at,
+        before.state, x.protection_expires_at, 'EXPIRED', x.protection_expires_at,
+        jsonb_strip_nulls(
+            jsonb_build_object(
+                'reminded_at', CASE WHEN before.state = 'GRACE' THEN lead_protection.instant_text(c.reminded_at) END
+            )
+        )
+    FROM expiry AS x
+    INNER JOIN lead_protection.lead_clocks AS c ON x.lead_id = c.lead_id
+    CROSS JOIN LATERAL lead_protection.protection_state(
+        c, x.protection_expires_at - INTERVAL '1 microsecond', record_expiries_of.decided_at
+    ) AS before (state);
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    RETURN recorded;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.record_expiries_of(bigint[], timestamptz) IS
+'Records those of the leads whose protection has ended at decided_at and is not recorded yet: ledger row, log row and event. Returns how many; repeated: 0. Internal: the caller has locked the leads.';
