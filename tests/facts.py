@@ -4,24 +4,26 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
+from psycopg import sql
 
 
 def insert_policy(db: psycopg.Connection, name: str = "test", **terms) -> int:
-    """Insert a policy and return its id."""
+    """Insert a policy, version 1, and return its id."""
     columns = {
+        "name": name,
         "rule": "sequential",
         "base_months": 6,
         "extension_days": 60,
         "grace_days": 10,
         "time_zone": "Europe/Berlin",
         "reminder_time": "08:00",
+        "notice_required": False,
+        "extension_limit_days": 60,
     } | terms
-    return db.execute(
-        "INSERT INTO lead_protection.protection_policies (name, rule, base_months, extension_days, grace_days,"
-        " time_zone, reminder_time) VALUES (%(name)s, %(rule)s, %(base_months)s, %(extension_days)s,"
-        " %(grace_days)s, %(time_zone)s, %(reminder_time)s) RETURNING id",
-        columns | {"name": name},
-    ).fetchone()[0]
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    values = sql.SQL(", ").join(map(sql.Placeholder, columns))
+    insert = sql.SQL("INSERT INTO lead_protection.protection_policies ({}) VALUES ({}) RETURNING id")
+    return db.execute(insert.format(names, values), columns).fetchone()[0]
 
 
 def insert_lead(
@@ -58,6 +60,42 @@ def insert_reminders(db: psycopg.Connection, lead_id: int, sent_at: Iterable, us
             " (lead_id, user_id, window_date, protection_expires_at, due_at, sent_at)"
             " VALUES (%s, %s, %s, %s::timestamptz + INTERVAL '1 day', %s, %s)",
             (lead_id, user_id, date(1999, 1, 1) + timedelta(days=number), sent, sent, sent),
+        )
+
+
+def insert_activities(db: psycopg.Connection, lead_id: int, activities: Iterable, user_id: int = 7) -> None:
+    """Insert activities as (instant, kind), or as instants of qualified calls; their keys are made up.
+
+    Those in the future want the trigger check_activity disabled.
+    """
+    for activity in activities:
+        occurred_at, kind = activity if isinstance(activity, tuple) else (activity, "QUALIFIED_CALL")
+        db.execute(
+            "INSERT INTO lead_protection.lead_activities"
+            " (lead_id, user_id, kind, occurred_at, activity_key, recorded_by)"
+            " VALUES (%s, %s, %s, %s, gen_random_uuid()::text, 1)",
+            (lead_id, user_id, kind, occurred_at),
+        )
+
+
+def insert_extensions(db: psycopg.Connection, lead_id: int, extensions: Iterable[tuple], user_id: int = 7) -> None:
+    """Insert extensions on request as (instant of the grant, days); their keys are made up."""
+    for granted_at, days in extensions:
+        db.execute(
+            "INSERT INTO lead_protection.lead_extensions"
+            " (lead_id, user_id, days, reason, approved_by, granted_by, granted_at, request_key)"
+            " VALUES (%s, %s, %s, 'test', 1, 1, %s, gen_random_uuid()::text)",
+            (lead_id, user_id, days, granted_at),
+        )
+
+
+def insert_history(db: psycopg.Connection, lead_id: int, rows: Iterable[tuple]) -> None:
+    """Insert what a lead was before, as (valid until, user, policy, start, closed at or None)."""
+    for valid_until, user_id, policy_id, created_at, closed_at in rows:
+        db.execute(
+            "INSERT INTO lead_protection.lead_history"
+            " (lead_id, valid_until, user_id, policy_id, created_at, closed_at) VALUES (%s, %s, %s, %s, %s, %s)",
+            (lead_id, valid_until, user_id, policy_id, created_at, closed_at),
         )
 
 

@@ -1,40 +1,105 @@
 """An independent model of the rule, in Python and zoneinfo: what the SQL is tested against.
 
-It knows nothing of the SQL: it walks the holds of one lead one after another.
+It knows nothing of the SQL: it walks the facts of one lead one after another, anew for each instant of looking.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The terms of a sequential protection."""
+    """The terms of a protection."""
 
+    rule: str = "sequential"
     base_months: int = 6
     extension_days: int = 60
     grace_days: int = 10
     time_zone: str = "Europe/Berlin"
     reminder_time: time = time(8, 0)
+    notice_required: bool = False
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a lead is until `valid_until`, or from then on if that is None."""
+
+    user_id: int
+    policy: Policy
+    start: datetime
+    closed_at: datetime | None = None
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Hold:
     """A hold; `end_at` None while it is open."""
 
+    user_id: int
     start_at: datetime
     end_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Activity:
+    """An activity; deleted or of a kind that does not qualify, it changes nothing."""
+
+    user_id: int
+    occurred_at: datetime
+    kind: str = "QUALIFIED_CALL"
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Days granted on request."""
+
+    user_id: int
+    granted_at: datetime
+    days: int
+
+
+@dataclass(frozen=True)
+class Reminder:
+    """A reminder of the window that ends on `window`."""
+
+    user_id: int
+    sent_at: datetime
+    window: date
+
+
+@dataclass(frozen=True)
+class Lead:
+    """All that is known of a lead; its versions in order, the present one last."""
+
+    versions: tuple[Version, ...]
+    holds: tuple[Hold, ...] = ()
+    activities: tuple[Activity, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    reminders: tuple[Reminder, ...] = ()
 
 
 @dataclass(frozen=True)
 class Protection:
     """What a lead shows."""
 
+    user_id: int
     protection_expires_at: datetime
     state: str
     on_hold: bool
     reminder_due_at: datetime | None
+
+
+QUALIFYING = ("QUALIFIED_CALL", "CUSTOMER_REACTION", "SCHEDULED_FOLLOWUP", "SAMPLE_FEEDBACK", "ROI_PRESENTATION")
+
+
+@cache
+def zone_of(policy: Policy) -> ZoneInfo:
+    """The zone of the policy's calendar."""
+    return ZoneInfo(policy.time_zone)
 
 
 def instant(local: datetime, zone: ZoneInfo) -> datetime:
@@ -44,11 +109,11 @@ def instant(local: datetime, zone: ZoneInfo) -> datetime:
     return (second if repeated else first).astimezone(UTC)
 
 
-def base_expiry(start: datetime, policy: Policy) -> datetime:
+def calendar(begin: datetime, policy: Policy, months: int, days: int) -> datetime:
     """Add months, then days, on the wall clock of the policy."""
-    zone = ZoneInfo(policy.time_zone)
-    local = start.astimezone(zone).replace(tzinfo=None)
-    months = local.year * 12 + local.month - 1 + policy.base_months
+    zone = zone_of(policy)
+    local = begin.astimezone(zone).replace(tzinfo=None)
+    months += local.year * 12 + local.month - 1
     day = local.day
     while True:
         try:
@@ -56,68 +121,154 @@ def base_expiry(start: datetime, policy: Policy) -> datetime:
             break
         except ValueError:
             day -= 1
-    return instant(local + timedelta(days=policy.extension_days + policy.grace_days), zone)
+    return instant(local + timedelta(days=days), zone)
 
 
-def stops(start: datetime, holds: list[Hold], as_of: datetime) -> list[list[datetime]]:
-    """The holds as seen at `as_of`, cut at the start and merged where they overlap or touch, in order."""
-    merged: list[list[datetime]] = []
-    spans = ([max(hold.start_at, start), as_of if hold.end_at is None else hold.end_at] for hold in holds)
-    for begin, end in sorted(span for span in spans if span[0] < span[1]):
+def local_date(moment: datetime, policy: Policy) -> date:
+    """The date on the policy's calendar."""
+    return moment.astimezone(zone_of(policy)).date()
+
+
+def reminder_due(window: date, policy: Policy) -> datetime:
+    """The policy's reminder time, `grace_days` calendar days before the date of the expiry."""
+    day = window - timedelta(days=policy.grace_days)
+    return instant(datetime.combine(day, policy.reminder_time), zone_of(policy))
+
+
+def merge(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """Make one of those that overlap or touch; in order."""
+    merged: list[tuple[datetime, datetime]] = []
+    for begin, end in sorted(spans):
         if merged and begin <= merged[-1][1]:
-            merged[-1][1] = max(merged[-1][1], end)
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
         else:
-            merged.append([begin, end])
+            merged.append((begin, end))
     return merged
 
 
-def expiry(start: datetime, policy: Policy, holds: list[Hold], as_of: datetime) -> datetime:
-    """The expiry as seen at `as_of`: each stop that begins before the expiry reached so far moves it."""
-    reached = base_expiry(start, policy)
-    for begin, end in stops(start, holds, as_of):
-        if begin >= reached:
+def stopped(base: datetime, begin: datetime, spans: Iterable[tuple[datetime, datetime]]) -> datetime:
+    """The expiry of a clock that began at `begin`: each stop that begins before the expiry reached so far moves it."""
+    reached = base
+    for stop_begin, stop_end in merge((max(span[0], begin), span[1]) for span in spans if span[1] > begin):
+        if stop_begin >= reached:
             break
-        reached += end - begin
+        reached += stop_end - stop_begin
     return reached
 
 
-def reminder_due(expires_at: datetime, policy: Policy) -> datetime:
-    """The policy's reminder time, `grace_days` calendar days before the local date of the expiry."""
-    zone = ZoneInfo(policy.time_zone)
-    day = expires_at.astimezone(zone).date() - timedelta(days=policy.grace_days)
-    return instant(datetime.combine(day, policy.reminder_time), zone)
+def version_at(lead: Lead, as_of: datetime) -> Version | None:
+    """What the lead was at `as_of`; None if its protection had not begun."""
+    for version in lead.versions:
+        if version.valid_until is None or as_of < version.valid_until:
+            return version if version.start <= as_of else None
+    raise ValueError("the last version has an end")
 
 
-def protection(
-    start: datetime,
-    policy: Policy,
-    holds: list[Hold],
-    reminders: list[datetime],
-    closed_at: datetime | None,
-    as_of: datetime,
-) -> Protection:
-    """What the lead shows at `as_of`."""
-    seen = as_of if closed_at is None else min(as_of, closed_at)
-    expires_at = expiry(start, policy, holds, seen)
-    if seen is closed_at or (closed_at is not None and closed_at <= as_of):
-        return Protection(expires_at, "CLOSED", False, None)
+class Clock:
+    """The clock of one version of a lead, with what was known at `as_of`."""
 
-    in_force = [h for h in holds if h.start_at <= as_of and (h.end_at is None or as_of < h.end_at) and as_of >= start]
-    on_hold = bool(in_force) and as_of < expires_at
-    # An open hold that begins this very moment stops the clock without having moved anything.
-    looked_at = as_of
-    if on_hold:
-        looked_at = min(max(h.start_at, start) for h in in_force)
-        for begin, end in reversed(stops(start, holds, as_of)):
-            if begin <= looked_at <= end:
-                looked_at = begin
-    expiry_there = expiry(start, policy, holds, looked_at)
-    due = reminder_due(expiry_there, policy)
-    reminded = any(due <= sent <= as_of for sent in reminders)
-    if looked_at >= expiry_there:
-        state = "EXPIRED"
-    elif looked_at < due:
-        state = "PROTECTED"
-    else:
-        state = "GRACE" if reminded else "REMINDER_DUE"
-    return Protection(expires_at, state, on_hold, None if on_hold else due)
+    def __init__(self, lead: Lead, version: Version, as_of: datetime):
+        self.start = version.start
+        self.policy = policy = version.policy
+        self.closed_at = version.closed_at if version.closed_at is not None and version.closed_at <= as_of else None
+        self.seen = as_of if self.closed_at is None else self.closed_at
+        self.user_id = version.user_id
+        self.holds = [hold for hold in lead.holds if hold.user_id == self.user_id]
+        self.reminders = [
+            reminder for reminder in lead.reminders if reminder.user_id == self.user_id and reminder.sent_at <= as_of
+        ]
+        self.restarted_at = max(
+            (
+                activity.occurred_at
+                for activity in lead.activities
+                if activity.user_id == self.user_id
+                and activity.kind in QUALIFYING
+                and not activity.deleted
+                and self.start <= activity.occurred_at <= self.seen
+            ),
+            default=self.start,
+        )
+        granted = [
+            extension
+            for extension in lead.extensions
+            if extension.user_id == self.user_id and self.start <= extension.granted_at <= self.seen
+        ]
+        days = policy.extension_days + policy.grace_days
+        on_request = sum(extension.days for extension in granted)
+        if policy.rule == "sequential":
+            self.clocks = [(self.start, calendar(self.start, policy, policy.base_months, days + on_request))]
+        else:
+            since = sum(extension.days for extension in granted if extension.granted_at >= self.restarted_at)
+            self.clocks = [
+                (self.start, calendar(self.start, policy, policy.base_months, on_request)),
+                (self.restarted_at, calendar(self.restarted_at, policy, 0, days + since)),
+            ]
+
+        # The window and the notice belong to the clock as it stands without what an open hold has yet to add.
+        self.window = local_date(self.by_rule(self.spans(None)), policy)
+        self.due = reminder_due(self.window, policy)
+        # A window is reminded of once, even if the user's protection began anew since.
+        counting_from = max(self.start, self.due)
+        self.reminded_at = min(
+            (r.sent_at for r in self.reminders if r.sent_at >= counting_from or r.window == self.window), default=None
+        )
+        self.owes_notice = policy.notice_required and self.reminded_at is None
+
+    def spans(self, open_until: datetime | None) -> list[tuple[datetime, datetime]]:
+        """The holds from the start on; an open one until `open_until`, and none of it if that is None."""
+        spans = []
+        for hold in self.holds:
+            # Closing the lead ends its holds that have no end.
+            end = hold.end_at or self.closed_at or open_until
+            begin = max(hold.start_at, self.start)
+            if end is not None and begin < end:
+                spans.append((begin, end))
+        return spans
+
+    def by_rule(self, spans: list[tuple[datetime, datetime]]) -> datetime:
+        """The expiry of the clock that ends first."""
+        return min(stopped(base, begin, spans) for begin, base in self.clocks)
+
+    def expiry(self, open_until: datetime | None) -> datetime:
+        """The expiry, which waits for the end of the grace days after a late reminder where notice is required."""
+        spans = self.spans(open_until)
+        expires_at = self.by_rule(spans)
+        if self.policy.notice_required and self.reminded_at is not None:
+            noticed = calendar(self.reminded_at, self.policy, 0, self.policy.grace_days)
+            expires_at = max(expires_at, stopped(noticed, self.reminded_at, spans))
+        return expires_at
+
+    def stopped_since(self, as_of: datetime) -> datetime | None:
+        """Where the clock stopped that stands still at `as_of`; None if it runs or has run out."""
+        in_force = [h for h in self.holds if h.start_at <= as_of and (h.end_at is None or as_of < h.end_at)]
+        if not in_force or not (self.owes_notice or as_of < self.expiry(as_of)):
+            return None
+        # An open hold that begins this very moment stops the clock without having moved anything.
+        just_begun = [(as_of, as_of) for hold in in_force if max(hold.start_at, self.start) == as_of]
+        return next(begin for begin, end in merge(self.spans(as_of) + just_begun) if begin <= as_of <= end)
+
+    def state(self, moment: datetime) -> str:
+        """The state where the clock stands at `moment`."""
+        if self.closed_at is not None:
+            return "CLOSED"
+        if moment >= self.expiry(None) and not self.owes_notice:
+            return "EXPIRED"
+        if moment < self.due:
+            return "PROTECTED"
+        return "REMINDER_DUE" if self.reminded_at is None else "GRACE"
+
+
+def protection(lead: Lead, as_of: datetime) -> Protection | None:
+    """What the lead shows at `as_of`; None if its protection had not begun."""
+    version = version_at(lead, as_of)
+    if version is None:
+        return None
+    clock = Clock(lead, version, as_of)
+    since = clock.stopped_since(as_of) if clock.closed_at is None else None
+    state = clock.state(as_of if since is None else since)
+    # While it runs, no open hold is in force that counts: what has not begun or came too late adds nothing.
+    expires_at = clock.expiry(None if since is None else as_of)
+    if clock.owes_notice and state == "REMINDER_DUE":
+        expires_at = max(expires_at, calendar(as_of, version.policy, 0, version.policy.grace_days))
+    due = None if since is not None or clock.closed_at is not None else clock.due
+    return Protection(version.user_id, expires_at, state, since is not None, due)

@@ -8,7 +8,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, 
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
-    before lead_protection.v_user_lead_protection := end_holds.before;
+    shown lead_protection.v_user_lead_protection := end_holds.before;
     after lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
 BEGIN
@@ -16,7 +16,7 @@ BEGIN
         SELECT h.*
         FROM lead_protection.lead_holds AS h
         WHERE
-            h.lead_id = before.lead_id AND h.user_id = before.user_id
+            h.lead_id = end_holds.before.lead_id AND h.user_id = end_holds.before.user_id
             AND h.released_by IS NULL
             AND (
                 h.end_at IS NULL
@@ -31,16 +31,16 @@ BEGIN
         UPDATE lead_protection.lead_holds AS h
         -- Closing the lead ended its clock: a hold that is tidied up later must not move it.
         SET
-            end_at = greatest(least(end_holds.decided_at, before.closed_at), h.start_at),
+            end_at = greatest(least(end_holds.decided_at, end_holds.before.closed_at), h.start_at),
             released_by = end_holds.actor_id
         WHERE h.id = hold.id
         RETURNING h.* INTO hold;
         after := lead_protection.show_lead(hold.lead_id, end_holds.decided_at);
         PERFORM lead_protection.log_lead_change(
-            'lead.hold.released', before, after, end_holds.decided_at, end_holds.actor_id, hold.reason,
+            'lead.hold.released', shown, after, end_holds.decided_at, end_holds.actor_id, hold.reason,
             lead_protection.hold_details(hold)
         );
-        before := after;
+        shown := after;
         RETURN NEXT hold;
     END LOOP;
 END;
