@@ -124,9 +124,22 @@ def test_an_open_lead_stays_open(db):
     assert db.execute("SELECT closed_at FROM lead_protection.leads").fetchone() == (None,)
 
 
-def test_a_start_a_moment_ahead_is_taken_for_a_fast_clock(db):
+def test_a_start_a_moment_ahead_is_now(db):
+    """Taken for a fast clock. What happens to the lead next must not lie before its start."""
     db.execute("INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (1, 7, now() + INTERVAL '1 minute')")
-    assert db.execute("SELECT state FROM lead_protection.v_user_lead_protection").fetchone() == ("PROTECTED",)
+    started = db.execute("SELECT created_at <= clock_timestamp() FROM lead_protection.leads").fetchone()
+    assert started == (True,)
+    closed = "SELECT state_after FROM lead_protection.close_lead(1, 7, 'LOST', 'x', 1)"
+    assert db.execute(closed).fetchone() == ("CLOSED",)
+
+
+def test_another_outcome_by_hand_is_logged(db):
+    insert_lead_of_age(db, 1, PROTECTED)
+    db.execute("SELECT lead_protection.delete_lead(1, 7, 'x', 1)")
+    db.execute("UPDATE lead_protection.leads SET closed_as = 'LOST'")
+    logged = "SELECT details ->> 'outcome_before', details ->> 'outcome' FROM lead_protection.protection_log"
+    logged += " WHERE event_type = 'lead.changed'"
+    assert db.execute(logged).fetchall() == [("DELETED", "LOST")]
 
 
 def test_before_it_began_a_lead_was_not_protected(db):

@@ -337,3 +337,33 @@ def test_a_run_that_its_own_session_left_behind_is_called_abandoned(db):
     assert run(db) == did()
     outcomes = db.execute("SELECT outcome FROM lead_protection.job_runs ORDER BY id").fetchall()
     assert outcomes == [("abandoned",), ("succeeded",)]
+
+
+def test_a_window_that_comes_back_was_announced_even_if_a_later_one_was_too(db):
+    """The ledger takes no second reminder for it: the lead must not wait for one, nor keep others waiting."""
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    insert_lead_of_age(db, 2, REMINDER_DUE - 1)
+    # The present window was announced before it was due, and after that another one, which has gone again.
+    db.execute(
+        "INSERT INTO lead_protection.lead_reminders"
+        " (lead_id, user_id, window_date, protection_expires_at, due_at, sent_at)"
+        " SELECT lead_id, user_id, window_date + later, protection_expires_at + make_interval(days => later),"
+        " reminder_due_at - INTERVAL '9 days', reminder_due_at - INTERVAL '9 days' + make_interval(days => later)"
+        " FROM lead_protection.lead_clocks, unnest(ARRAY[0, 7]) AS later WHERE lead_id = 1"
+    )
+    assert states(db) == {1: "GRACE", 2: "REMINDER_DUE"}
+    assert run(db, batch_size=1) == did(reminders=1)
+    assert states(db) == {1: "GRACE", 2: "GRACE"}
+
+
+def test_a_recorded_expiry_that_a_notice_takes_back_is_reactivated_and_then_reminded(db):
+    insert_lead_of_age(db, 1, EXPIRED)
+    assert run(db) == did(expiries=1)
+    policy_id = insert_policy(db, "notice")
+    db.execute("ALTER TABLE lead_protection.protection_policies DISABLE TRIGGER refuse_new_terms")
+    db.execute("UPDATE lead_protection.protection_policies SET notice_required = true WHERE id = %s", (policy_id,))
+    # By hand: move_leads_to_policy() does not move a lead that is free.
+    db.execute("UPDATE lead_protection.leads SET policy_id = %s", (policy_id,))
+    assert states(db) == {1: "REMINDER_DUE"}
+    assert run(db) == did(reactivations=1, reminders=1)
+    assert states(db) == {1: "GRACE"}

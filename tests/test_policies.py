@@ -169,7 +169,20 @@ def test_all_terms_that_make_no_sense_are_named(db):
         create(db, base_months=0, grace_days=-1)
     assert refused.value.sqlstate == "LP018"
     assert refused.value.diag.message_detail == "Given: base_months: 0; grace_days: -1."
-    assert refused.value.diag.message_hint == "Allowed: base_months: 1 to 1200; grace_days: 1 to 36500."
+    assert refused.value.diag.message_hint == (
+        "Allowed: base_months: 1 to 1200;"
+        " grace_days: 1 to 36500, and under the parallel rule less than base_months of 28 days."
+    )
+
+
+def test_a_reminder_is_never_due_before_the_start(db):
+    """Under the parallel rule nothing lies between the start and the grace days but the base."""
+    terms = {"rule": "parallel", "base_months": 1}
+    with pytest.raises(psycopg.Error) as refused:
+        create(db, **terms, grace_days=28)
+    assert refused.value.sqlstate == "LP018"
+    assert create(db, **terms, grace_days=27)
+    assert create(db, name="sequential", rule="sequential", base_months=1, grace_days=28)
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,13 @@ BEGIN
         ),
         (
             'grace_days', create_policy_version.grace_days::text,
-            create_policy_version.grace_days BETWEEN 1 AND 36500,
-            '1 to 36500'
+            create_policy_version.grace_days BETWEEN 1 AND 36500
+            -- Or the reminder would be due before the protection starts.
+            AND (
+                create_policy_version.rule = 'sequential'
+                OR create_policy_version.grace_days < 28 * create_policy_version.base_months
+            ),
+            '1 to 36500, and under the parallel rule less than base_months of 28 days'
         ),
         (
             'time_zone', create_policy_version.time_zone,

@@ -20,16 +20,19 @@ BEGIN
             AND h.released_by IS NULL
             AND (
                 h.end_at IS NULL
+                -- Planned holds count in full in what a closed lead shows: they stay.
                 OR (
-                    end_holds.which <> 'open'
-                    AND h.start_at <= end_holds.decided_at AND h.end_at > end_holds.decided_at
+                    end_holds.before.closed_at IS NULL AND h.end_at > end_holds.decided_at
+                    AND (
+                        end_holds.which = 'standing'
+                        OR (end_holds.which = 'in force' AND h.start_at <= end_holds.decided_at)
+                    )
                 )
-                OR (end_holds.which = 'standing' AND h.end_at > end_holds.decided_at)
             )
         ORDER BY h.start_at, h.id
     LOOP
         UPDATE lead_protection.lead_holds AS h
-        -- Closing the lead ended its clock: a hold that is tidied up later must not move it.
+        -- Closing the lead ended its clock: an open hold that is tidied up later must not move it.
         SET
             end_at = greatest(least(end_holds.decided_at, end_holds.before.closed_at), h.start_at),
             released_by = end_holds.actor_id
