@@ -269,6 +269,8 @@ def protection(lead: Lead, as_of: datetime) -> Protection | None:
     # While it runs, no open hold is in force that counts: what has not begun or came too late adds nothing.
     expires_at = clock.expiry(None if since is None else as_of)
     if clock.owes_notice and state == "REMINDER_DUE":
-        expires_at = max(expires_at, calendar(as_of, version.policy, 0, version.policy.grace_days))
+        # As if the reminder went out now: what is planned to stop the clock will stop that one, too.
+        noticed = calendar(as_of, version.policy, 0, version.policy.grace_days)
+        expires_at = max(expires_at, stopped(noticed, as_of, clock.spans(as_of)))
     due = None if since is not None or clock.closed_at is not None else clock.due
     return Protection(version.user_id, expires_at, state, since is not None, due)

@@ -46,6 +46,7 @@ REFUSED = [
     ("lead_history_lead_id_fkey", "INSERT INTO {}.lead_history VALUES (99, now(), 7, 1, now())"),
     ("lead_history_valid_until_finite", "INSERT INTO {}.lead_history VALUES (1, 'infinity', 7, 1, now())"),
     ("LP012", "DELETE FROM {}.lead_history"),
+    ("LP012", "UPDATE {}.lead_history SET user_id = 99"),
     ("LP012", "TRUNCATE {}.lead_history"),
     ("lead_extensions_days_sensible", "INSERT INTO {}.lead_extensions "
      "(lead_id, user_id, days, reason, approved_by, granted_by, granted_at, request_key) "
@@ -147,3 +148,11 @@ def test_before_it_began_a_lead_was_not_protected(db):
     derive = "SELECT state FROM lead_protection.protection_as_of(now() - %s * INTERVAL '1 day')"
     assert db.execute(derive, (PROTECTED + 1,)).fetchall() == []
     assert db.execute(derive, (PROTECTED - 1,)).fetchall() == [("PROTECTED",)]
+
+
+def test_a_closing_corrected_by_hand_was_always_then(db):
+    insert_lead_of_age(db, 1, PROTECTED)
+    for days in (1, 5):
+        db.execute("UPDATE lead_protection.leads SET closed_at = now() - %s * INTERVAL '1 day'", (days,))
+    shown = "SELECT state FROM lead_protection.protection_as_of(now() - %s * INTERVAL '1 day')"
+    assert [db.execute(shown, (days,)).fetchone()[0] for days in (3, 6)] == ["CLOSED", "PROTECTED"]

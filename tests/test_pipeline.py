@@ -367,3 +367,19 @@ def test_a_recorded_expiry_that_a_notice_takes_back_is_reactivated_and_then_remi
     assert states(db) == {1: "REMINDER_DUE"}
     assert run(db) == did(reactivations=1, reminders=1)
     assert states(db) == {1: "GRACE"}
+
+
+def test_a_late_reminder_tells_the_date_that_then_stands(db):
+    """A hold that is planned for the grace days after it moves the end of them, from the first."""
+    policy_id = insert_policy(db, "notice", notice_required=True)
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    db.execute("SELECT lead_protection.move_leads_to_policy('{1}', %s, 'x', 1)", (policy_id,))
+    insert_holds(db, 1, [(datetime.now(UTC) + timedelta(days=7), datetime.now(UTC) + timedelta(days=9))])
+    assert run(db) == did(reminders=1)
+    told, stands, told_early = db.execute(
+        "SELECT g.expires_after, p.protection_expires_at, g.expires_after < g.occurred_at + INTERVAL '11 days 22 hours'"
+        " FROM lead_protection.protection_log AS g, lead_protection.v_user_lead_protection AS p"
+        " WHERE g.event_type = 'lead.protection.reminder'"
+    ).fetchone()
+    assert told == stands
+    assert not told_early

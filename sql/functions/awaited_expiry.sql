@@ -1,11 +1,20 @@
+-- A function of its own, called when it is needed: inlined, it would make the planner take every list for a long one.
 CREATE OR REPLACE FUNCTION lead_protection.awaited_expiry(
     clock lead_protection.lead_clocks, expires_at timestamptz, as_of timestamptz
 )
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN greatest(
-    expires_at, lead_protection.calendar_expiry(as_of, clock.owed_notice_zone, 0, clock.owed_notice_days)
-);
+BEGIN ATOMIC
+    SELECT noticed.expires_at
+    FROM lead_protection.noticed_expiry(
+        awaited_expiry.expires_at,
+        awaited_expiry.as_of,
+        lead_protection.calendar_expiry(
+            awaited_expiry.as_of, (awaited_expiry.clock).owed_notice_zone, 0, (awaited_expiry.clock).owed_notice_days
+        ),
+        (awaited_expiry.clock).stops
+    ) AS noticed;
+END;
 
 COMMENT ON FUNCTION lead_protection.awaited_expiry(lead_protection.lead_clocks, timestamptz, timestamptz) IS
 'The expiry of a clock whose notice is due and not yet given, as if the reminder went out at as_of. expires_at: its expiry by the rule.';

@@ -18,7 +18,7 @@ DECLARE
         SELECT b FROM lead_protection.show_leads(by_hand, decided_at) AS b
     );
 BEGIN
-    -- A closing needs no row here: what it was before follows from when it was closed.
+    -- A closing, or another instant of it, needs no row here: what the lead was follows from when it was closed.
     INSERT INTO lead_protection.lead_history (lead_id, valid_until, user_id, policy_id, created_at, closed_at)
     SELECT
         o.id, CASE WHEN n.changed_at IS DISTINCT FROM o.changed_at THEN n.changed_at ELSE decided_at END,
@@ -27,7 +27,7 @@ BEGIN
     INNER JOIN old_rows AS o ON n.id = o.id
     WHERE
         (n.user_id, n.policy_id) IS DISTINCT FROM (o.user_id, o.policy_id)
-        OR (o.closed_at IS NOT NULL AND n.closed_at IS DISTINCT FROM o.closed_at)
+        OR (o.closed_at IS NOT NULL AND n.closed_at IS NULL)
     -- What lasted no time was never so.
     ON CONFLICT ON CONSTRAINT lead_history_pkey DO NOTHING;
 

@@ -42,7 +42,8 @@ CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.lead_extensions
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
-BEFORE DELETE OR TRUNCATE ON lead_protection.lead_history
+BEFORE UPDATE OF lead_id, valid_until, user_id, policy_id, closed_at OR DELETE OR TRUNCATE
+ON lead_protection.lead_history
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.policy_assignments

@@ -1,6 +1,8 @@
 CREATE OR REPLACE FUNCTION lead_protection.show_leads(lead_ids bigint[], as_of timestamptz)
 RETURNS SETOF lead_protection.v_user_lead_protection
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Planned for the list that is given: a plan for any list would look at the leads that wait for a notice one by one.
+SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
     RETURN QUERY
