@@ -301,7 +301,6 @@ def test_written_by_roles(db, world):
     assert differing(db, write, [SETTINGS[0], SETTINGS[-1]], WRITERS) == []
 
 
-@pytest.mark.xfail(strict=True, reason="LP005, LP006, LP007 and LP010 write instants as the session does")
 def test_refused(db, world):
     """What a refusal says is a result, too."""
     start, end = world + timedelta(days=9), world + timedelta(days=3)

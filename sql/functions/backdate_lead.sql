@@ -18,12 +18,7 @@ BEGIN
     );
     PERFORM lead_protection.require_reason(backdate_lead.reason);
     PERFORM lead_protection.require_reason(backdate_lead.evidence, 'evidence');
-    IF lead_protection.lies_ahead(backdate_lead.start_at) THEN
-        RAISE EXCEPTION 'lead % would start in the future, at %', backdate_lead.lead_id, backdate_lead.start_at
-            USING ERRCODE = 'LP010',
-            DETAIL = format('It is now %s.', now()),
-            HINT = 'Check the date and its time zone.';
-    END IF;
+    PERFORM lead_protection.require_past_instant(backdate_lead.start_at, 'start_at');
     PERFORM lead_protection.require_sensible_instant(backdate_lead.start_at, 'start_at');
 
     PERFORM lead_protection.lock_leads(ARRAY[backdate_lead.lead_id]);

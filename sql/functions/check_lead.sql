@@ -13,15 +13,17 @@ BEGIN
         END IF;
     END IF;
     IF lead_protection.lies_ahead(new.created_at) THEN
-        RAISE EXCEPTION 'lead % would start in the future, at %', new.id, new.created_at
+        RAISE EXCEPTION 'lead % would start in the future, at %', new.id,
+            lead_protection.instant_text(new.created_at)
             USING ERRCODE = 'LP010',
-            DETAIL = pg_catalog.format('It is now %s.', pg_catalog.now()),
+            DETAIL = pg_catalog.format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
             HINT = 'A protection starts when the lead is brought in: check the date and its time zone.';
     END IF;
     IF lead_protection.lies_ahead(new.closed_at) THEN
-        RAISE EXCEPTION 'lead % would be closed in the future, at %', new.id, new.closed_at
+        RAISE EXCEPTION 'lead % would be closed in the future, at %', new.id,
+            lead_protection.instant_text(new.closed_at)
             USING ERRCODE = 'LP010',
-            DETAIL = pg_catalog.format('It is now %s.', pg_catalog.now()),
+            DETAIL = pg_catalog.format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
             HINT = 'Close a lead when it is converted, lost or deleted: check the date and its time zone.';
     END IF;
     -- Within the allowed skew both are taken to be now: what happens to the lead next must not lie before its start or

@@ -33,14 +33,16 @@ BEGIN
             USING ERRCODE = 'LP006',
             DETAIL = format(
                 'Given: from %s to %s.',
-                coalesce(create_lead_hold.start_at::text, 'now'), coalesce(create_lead_hold.end_at::text, 'open')
+                coalesce(lead_protection.instant_text(create_lead_hold.start_at), 'now'),
+                coalesce(lead_protection.instant_text(create_lead_hold.end_at), 'open')
             ),
             HINT = 'Check the order of the two instants and their time zones.';
     END IF;
     IF create_lead_hold.end_at IS NULL AND lead_protection.lies_ahead(create_lead_hold.start_at) THEN
-        RAISE EXCEPTION 'a hold without an end cannot start in the future, at %', create_lead_hold.start_at
+        RAISE EXCEPTION 'a hold without an end cannot start in the future, at %',
+            lead_protection.instant_text(create_lead_hold.start_at)
             USING ERRCODE = 'LP007',
-            DETAIL = format('It is now %s.', now()),
+            DETAIL = format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
             HINT = 'Leave start_at out to stop the clock now, or give end_at to plan a hold.';
     END IF;
 

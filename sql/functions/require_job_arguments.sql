@@ -4,9 +4,11 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF require_job_arguments.as_of > clock_timestamp() OR NOT isfinite(require_job_arguments.as_of) THEN
-        RAISE EXCEPTION 'the pipeline cannot run as of %', require_job_arguments.as_of
+        RAISE EXCEPTION 'the pipeline cannot run as of %', coalesce(
+            lead_protection.instant_text(require_job_arguments.as_of), require_job_arguments.as_of::text
+        )
             USING ERRCODE = 'LP013',
-            DETAIL = format('It is now %s.', clock_timestamp()),
+            DETAIL = format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
             HINT = 'What it sends cannot be taken back. To look ahead, use protection_as_of(as_of).';
     END IF;
     IF require_job_arguments.batch_size IS NULL OR require_job_arguments.batch_size < 1 THEN

@@ -7,7 +7,10 @@ BEGIN
         RAISE EXCEPTION '% lies in the future', require_past_instant.what
             USING ERRCODE = 'LP010',
             DETAIL = format(
-                'Given: %s. It is now %s.', lead_protection.instant_text(require_past_instant.instant),
+                'Given: %s. It is now %s.',
+                coalesce(
+                    lead_protection.instant_text(require_past_instant.instant), require_past_instant.instant::text
+                ),
                 lead_protection.instant_text(clock_timestamp())
             ),
             HINT = 'Check the date and its time zone.';

@@ -6,7 +6,13 @@ BEGIN
     IF NOT tstzrange('1900-01-01 00:00:00+00', '3000-01-01 00:00:00+00') @> require_sensible_instant.instant THEN
         RAISE EXCEPTION '% must lie between the years 1900 and 2999', require_sensible_instant.what
             USING ERRCODE = 'LP005',
-            DETAIL = format('Given: %s.', require_sensible_instant.instant),
+            DETAIL = format(
+                'Given: %s.',
+                coalesce(
+                    lead_protection.instant_text(require_sensible_instant.instant),
+                    require_sensible_instant.instant::text
+                )
+            ),
             HINT = 'Check the year.';
     END IF;
 END;
