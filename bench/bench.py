@@ -5,12 +5,12 @@ the bare INSERT. Milliseconds depend on the machine; the ratios are what to hold
 """
 
 import argparse
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -61,29 +61,23 @@ def in_server(db, query, repeat=30):
     return statistics.quantiles(taken, n=20)[-1]
 
 
-def once(db, statement):
+def once(db, statement, args=None):
     """Seconds that the statement takes."""
     start = time.perf_counter()
-    db.execute(statement)
+    db.execute(statement, args)
     return time.perf_counter() - start
 
 
-def rate(url, clients, seconds, users, statements):
-    """Rounds a second that `clients` connections get through, each round all statements for a lead of its own."""
-
-    def work(client):
-        rounds, lead = 0, client
-        with psycopg.connect(url, autocommit=True) as db:
-            limit = time.perf_counter() + seconds
-            while time.perf_counter() < limit:
-                lead += clients
-                for statement in statements:
-                    db.execute(statement, {"lead": lead, "user": lead % users})
-                rounds += 1
-        return rounds
-
-    with ThreadPoolExecutor(clients) as pool:
-        return sum(pool.map(work, range(1, clients + 1))) / seconds
+def rate(pgbench, url, seconds, leads, statements):
+    """Rounds a second that pgbench gets through with two clients, each round all statements for one running lead."""
+    users = leads // 200
+    script = f"\\set lead random(1, {leads // 2})\n\\set user :lead % {users}\n" + ";\n".join(statements) + ";\n"
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(script)
+        file.flush()
+        command = [pgbench, "-n", "-c", "2", "-j", "2", "-M", "prepared", "-T", str(seconds), "-f", file.name, url]
+        report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(re.search(r"tps = ([0-9.]+)", report)[1])
 
 
 def show(what, ours, bare, unit, hold=""):
@@ -108,29 +102,72 @@ def lists(db):
     show("plain view that adds up all holds : ours", plain, ours, "ms P95", "at least 30 x")
 
 
-def holds(url, seconds, users):
-    """Holds created and released by two clients."""
+def holds(pgbench, url, seconds, leads):
+    """Holds created and released, each in a transaction of its own."""
     bare = rate(
+        pgbench,
         url,
-        2,
         seconds,
-        users,
+        leads,
         [
-            "INSERT INTO bare_lead_holds (lead_id, user_id, reason, created_by) VALUES (%(lead)s, %(user)s, 'x', 1)",
-            "UPDATE bare_lead_holds SET end_at = now(), released_by = 1 WHERE lead_id = %(lead)s AND end_at IS NULL",
+            "INSERT INTO bare_lead_holds (lead_id, user_id, reason, created_by) VALUES (:lead, :user, 'x', 1)"
+            " ON CONFLICT DO NOTHING",
+            "UPDATE bare_lead_holds SET end_at = now(), released_by = 1 WHERE lead_id = :lead AND end_at IS NULL",
         ],
     )
     ours = rate(
+        pgbench,
         url,
-        2,
         seconds,
-        users,
+        leads,
         [
-            "SELECT lead_protection.create_lead_hold(%(lead)s, %(user)s, 'x', 1)",
-            "SELECT lead_protection.release_lead_hold(%(lead)s, %(user)s, 1)",
+            "SELECT lead_protection.create_lead_hold(:lead, :user, 'x', 1)",
+            "SELECT lead_protection.release_lead_hold(:lead, :user, 1)",
         ],
     )
     show("holds created and released : bare INSERT and UPDATE", ours, bare, "a second", "at least 0.5 x")
+
+
+BARE_HOLD = """
+INSERT INTO bare_lead_holds (lead_id, user_id, reason, created_by)
+SELECT id, user_id, 'x', 1 FROM lead_protection.leads WHERE id = ANY(%s)
+"""
+BARE_RELEASE = "UPDATE bare_lead_holds SET end_at = now(), released_by = 1 WHERE end_at IS NULL AND lead_id = ANY(%s)"
+
+
+def bulk_holds(db, most):
+    """Many leads held in one call, and released in another."""
+    running = f"SELECT lead_id FROM {VIEW} WHERE state <> 'EXPIRED' AND NOT on_hold LIMIT %s"
+    (leads,) = db.execute(f"SELECT array_agg(lead_id) FROM ({running}) AS v", (most,)).fetchone()
+    for what, key, call, bare_holds, event in (
+        ("held", "k1", "hold_leads('k1', 'x', 1, %s)", BARE_HOLD, "lead.hold.created"),
+        ("released", "k2", "release_leads('k2', 1, %s)", BARE_RELEASE, "lead.hold.released"),
+    ):
+        ours = once(db, f"SELECT count(*) FROM lead_protection.{call}", (leads,))
+        repeated = once(db, f"SELECT count(*) FROM lead_protection.{call}", (leads,))
+        # What else it has written: the answers, the log, the events, the clocks.
+        bare = once(db, bare_holds, (leads,))
+        logged = f"SELECT * FROM lead_protection.protection_log WHERE event_type = '{event}'"
+        written = bare + sum(
+            once(db, statement)
+            for statement in (
+                f"INSERT INTO bare_bulk_hold_results SELECT * FROM lead_protection.bulk_hold_results"
+                f" WHERE request_key = '{key}'",
+                f"INSERT INTO bare_protection_log {logged} AND details ->> 'request_key' = '{key}'",
+                f"INSERT INTO bare_outbox_events SELECT * FROM lead_protection.outbox_events"
+                f" WHERE payload ->> 'request_key' = '{key}'",
+                "UPDATE bare_lead_clocks AS c SET"
+                " (stops, open_hold_from, runs_from, protection_expires_at, window_date, reminder_due_at)"
+                " = (o.stops, o.open_hold_from, o.runs_from, o.protection_expires_at, o.window_date, o.reminder_due_at)"
+                " FROM lead_protection.lead_clocks AS o"
+                " INNER JOIN lead_protection.bulk_hold_results AS r ON o.lead_id = r.lead_id"
+                f" WHERE r.request_key = '{key}' AND o.lead_id = c.lead_id",
+            )
+        )
+        verb = {"held": "INSERT", "released": "UPDATE"}[what]
+        show(f"{len(leads)} {what} in one call : bare {verb} of the holds", ours * 1000, bare * 1000, "ms")
+        show("the same : bare writing of all that it writes", ours * 1000, written * 1000, "ms")
+        show("the same, repeated with its key", repeated * 1000, 0, "ms")
 
 
 def pipeline(db):
@@ -183,13 +220,16 @@ def main():
         with psycopg.connect(url, autocommit=True) as db:
             with psycopg.ClientCursor(db) as cursor:
                 cursor.execute(LEADS, {"leads": arguments.leads})
-            for table in ("lead_holds", "lead_reminders", "protection_log", "outbox_events"):
+            for table in ("lead_holds", "lead_reminders", "protection_log", "outbox_events", "bulk_hold_results"):
                 db.execute(f"CREATE TABLE bare_{table} (LIKE lead_protection.{table} INCLUDING ALL)")
+            db.execute("CREATE TABLE bare_lead_clocks (LIKE lead_protection.lead_clocks INCLUDING ALL)")
+            db.execute("INSERT INTO bare_lead_clocks SELECT * FROM lead_protection.lead_clocks")
             db.execute("VACUUM ANALYZE")
             print(f"{arguments.leads} leads, 12 % held once, 3 % on hold now\n")
             print(f"{'':<58}{'ours':>12}{'bare':>12}")
             lists(db)
-            holds(url, arguments.seconds, arguments.leads // 200)
+            holds(Path(private_postgres("bin", directory)) / "pgbench", url, arguments.seconds, arguments.leads)
+            bulk_holds(db, 100_000)
             pipeline(db)
             drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
             show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")

@@ -150,12 +150,13 @@ WITH holds AS (
 )
 
 INSERT INTO lead_protection.lead_holds (
-    lead_id, user_id, reason, start_at, end_at, created_by, created_at, released_by
+    lead_id, user_id, reason, reason_code, start_at, end_at, created_by, created_at, released_by
 )
 SELECT
     id,
     user_id,
     reason,
+    reason AS reason_code,
     start_at,
     start_at + length,
     900,
@@ -175,11 +176,12 @@ WITH holds AS (
     WHERE kind IN ('held', 'held beyond the end')
 )
 
-INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, created_by, created_at)
+INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, reason_code, start_at, created_by, created_at)
 SELECT
     id,
     user_id,
     reason,
+    reason AS reason_code,
     start_at,
     900,
     start_at AS created_at

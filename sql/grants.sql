@@ -30,6 +30,9 @@ BEGIN
         IF group_role <> 'lead_protection_jobs' THEN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT SELECT ON lead_protection.v_user_lead_protection, lead_protection.lead_clocks TO %I',
+                'GRANT SELECT ON lead_protection.v_active_holds, lead_protection.v_holds_about_to_end TO %I',
+                'GRANT SELECT ON lead_protection.v_leads_on_hold, lead_protection.hold_reasons TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.hold_limit(lead_protection.lead_holds, timestamptz) TO %I',
                 'GRANT SELECT ON lead_protection.protection_policies, lead_protection.leads, lead_protection.lead_holds TO %I',
                 'GRANT SELECT ON lead_protection.lead_reminders, lead_protection.lead_expiries TO %I',
                 'GRANT SELECT ON lead_protection.lead_history, lead_protection.lead_extensions TO %I',
@@ -64,6 +67,12 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.record_lead_activity(bigint, bigint, text, timestamptz, text, bigint) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.correct_lead_activity(bigint, text, text, timestamptz, text, bigint) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.delete_lead_activity(bigint, text, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.correct_lead_hold(bigint, integer, timestamptz, timestamptz, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.void_lead_hold(bigint, integer, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.preview_hold_correction(bigint, timestamptz, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.preview_hold_void(bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.hold_leads(text, text, bigint, bigint[], bigint, timestamptz, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.release_leads(text, bigint, bigint[], bigint) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.transfer_lead(bigint, bigint, bigint, text, bigint) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.backdate_lead(bigint, bigint, timestamptz, text, text, bigint) TO %I',
@@ -97,11 +106,12 @@ BEGIN
 
         IF group_role = 'lead_protection_operator' THEN
             FOREACH statement IN ARRAY ARRAY[
-                'GRANT EXECUTE ON FUNCTION lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.set_default_policy(bigint, bigint) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.assign_user_policy(bigint, bigint, bigint) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.move_leads_to_policy(bigint[], bigint, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.preview_policy_move(bigint[], bigint) TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.preview_policy_move(bigint[], bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.override_hold_limit(bigint, integer, timestamptz, text, bigint) TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;
@@ -119,6 +129,8 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.send_due_reminders(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.record_expiries(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.mend_clock_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.end_overrun_holds() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.announce_hold_limits(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.purge_job_history(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.schedule_jobs() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.schedule_jobs_sql(boolean) TO %I',

@@ -8,7 +8,9 @@ BEGIN
         -- 0.1.0
         'lead_protection.derive_lead_protection(timestamptz)',
         'lead_protection.protection_expiry(timestamptz, tstzmultirange)',
-        'lead_protection.base_expiry(timestamptz, lead_protection.protection_policies)'
+        'lead_protection.base_expiry(timestamptz, lead_protection.protection_policies)',
+        -- before policies limited holds
+        'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP FUNCTION %s', pg_catalog.to_regprocedure(signature));

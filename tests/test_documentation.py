@@ -148,6 +148,15 @@ def notices_are_owed(server: Server, dbname: str) -> None:
     )
 
 
+def holds_pass_their_limit(server: Server, dbname: str) -> None:
+    """Two leads whose holds have stood for weeks get a policy that allows ten days."""
+    server.psql(
+        "SELECT lead_protection.move_leads_to_policy(ARRAY[264, 265], p.policy_id, 'limits', 902)"
+        " FROM lead_protection.create_policy_version('standard', 902, hold_limit_days => 10) AS p",
+        dbname=dbname,
+    )
+
+
 def summary_shows(results: list) -> None:
     seen = {name: ok for name, ok, _ in results[0]}
     assert len(seen) == 6
@@ -240,11 +249,36 @@ def drift_is_found_and_mended(results: list) -> None:
     assert [row[1] for row in log] == ["42"] and log[0][3] == drift[0][2]
 
 
-def hold_is_released(results: list) -> None:
-    open_holds, released, lead = results
-    assert "261" in [row[1] for row in open_holds]
+def hold_is_put_right(results: list) -> None:
+    in_force, of_lead, released, *previews_and_changes, _, lead, history, overrun = results
+    previewed, corrected, void_previewed, voided, cancelled, overridden = previews_and_changes
+    assert {row[2] for row in in_force if row[10] == "t"} == {"264", "265"}
+    assert [row[1] for row in of_lead] == ["1"]
     assert released[0][3] == "t"
-    assert lead[0][2] == "f" and lead[0][4] != ""
+    assert corrected[0][:2] == ["t", previewed[0][1]] and corrected[0][3] == previewed[0][3] < previewed[0][2]
+    assert voided[0][:2] == ["t", void_previewed[0][1]] and voided[0][3] == void_previewed[0][3] < void_previewed[0][2]
+    assert cancelled[0][0] == "t" and cancelled[0][2] > cancelled[0][3]
+    assert overridden == [["t", "PROTECTED"]]
+    assert lead[0][2:4] == ["f", corrected[0][3]] and lead[0][4] != ""
+    assert [row[1] for row in history] == ["lead.hold.corrected"] and history[0][6] == "" != history[0][8]
+    assert overrun == []
+
+
+def many_are_held(results: list) -> None:
+    reasons, on_hold, held, of_user, refused, released, holds = results
+    assert ["USER_NEEDS_TIME", "f"] in [row[:2] for row in reasons]
+    assert on_hold
+    assert [(row[0], row[1], row[3], row[4]) for row in held] == [
+        ("already", "", "1", "265"),
+        ("done", "", "2", "12"),
+        ("refused", "LP002", "1", "999999"),
+        ("refused", "LP008", "1", "195"),
+        ("refused", "LP009", "1", "231"),
+    ]
+    assert {(row[0], row[1]) for row in of_user} == {("done", ""), ("refused", "LP008")}
+    assert [(row[0], row[2]) for row in refused] == [("195", "LP008"), ("231", "LP009"), ("999999", "LP002")]
+    assert released == [["done", "", "", "2"]]
+    assert holds == [["FFZ_SUPPLY_ISSUE", "f", "f", "2"]]
 
 
 def reminder_is_explained(results: list) -> None:
@@ -254,6 +288,10 @@ def reminder_is_explained(results: list) -> None:
 
 
 def lead_is_back(results: list) -> None:
+    holds, (preview, corrected) = results[:2]
+    assert [row[1] for row in holds] == ["1"]
+    assert preview[0] == "EXPIRED" and preview[1] in ("PROTECTED", "REMINDER_DUE", "GRACE")
+    assert corrected == ["t", *preview[:2], preview[3]]
     state, _, had_expired, reactivated = results[-1][0]
     assert state in ("PROTECTED", "REMINDER_DUE", "GRACE")
     assert had_expired and reactivated
@@ -293,7 +331,8 @@ SCENARIOS: dict[str, tuple[Callable, Callable]] = {
     "A job run is abandoned": (run_is_killed, abandoned_run_is_seen_and_marked),
     "A date is in dispute": (nothing_wrong, dispute_is_explained),
     "The cached clock differs from the rule": (cache_is_tampered_with, drift_is_found_and_mended),
-    "A hold was forgotten or made by mistake": (nothing_wrong, hold_is_released),
+    "A hold is wrong, too long or forgotten": (holds_pass_their_limit, hold_is_put_right),
+    "Hold many leads at once": (nothing_wrong, many_are_held),
     "A user got no reminder": (nothing_wrong, reminder_is_explained),
     "A lead's user, start or end is wrong": (nothing_wrong, lead_is_put_right),
     "An activity is missing or wrong": (nothing_wrong, activity_is_put_right),

@@ -67,6 +67,42 @@ REFUSED = [
      "(9, 'x', false, 'sequential', 6, 60, 10, 'UTC', '08:00', now(), 0)"),
     ("protection_policies_extension_limit_sensible", "INSERT INTO {}.protection_policies VALUES "
      "(9, 'x', false, 'sequential', 6, 60, 10, 'UTC', '08:00', now(), 1, false, -1)"),
+    ("LP011", "UPDATE {}.protection_policies SET hold_limit_days = 30"),
+    ("LP011", "UPDATE {}.protection_policies SET hold_total_limit_days = 30"),
+    ("protection_policies_hold_limit_sensible", "INSERT INTO {}.protection_policies "
+     "(name, rule, base_months, extension_days, grace_days, time_zone, reminder_time, hold_limit_days) "
+     "VALUES ('x', 'sequential', 6, 60, 10, 'UTC', '08:00', 0)"),
+    ("protection_policies_hold_total_limit_sensible", "INSERT INTO {}.protection_policies "
+     "(name, rule, base_months, extension_days, grace_days, time_zone, reminder_time, hold_total_limit_days) "
+     "VALUES ('x', 'sequential', 6, 60, 10, 'UTC', '08:00', 36501)"),
+    ("hold_reasons_pkey", "INSERT INTO {}.hold_reasons VALUES ('OTHER', true, 'x')"),
+    ("hold_reasons_code_in_capitals", "INSERT INTO {}.hold_reasons VALUES ('Other', true, 'x')"),
+    ("hold_reasons_description_not_blank", "INSERT INTO {}.hold_reasons VALUES ('X', true, E' \\n')"),
+    ("lead_holds_reason_code_fkey", "UPDATE {}.lead_holds SET reason_code = 'NONE'"),
+    ("lead_holds_reason_code_fkey", "DELETE FROM {}.hold_reasons WHERE code = 'OTHER'"),
+    ("lead_holds_limit_override_finite", "UPDATE {}.lead_holds SET limit_override_until = 'infinity'"),
+    ("lead_holds_overrun_has_ended", "UPDATE {}.lead_holds SET overrun_at = now()"),
+    ("lead_holds_voided_by_somebody", "UPDATE {}.lead_holds SET voided_at = now()"),
+    ("lead_holds_voided_by_somebody", "UPDATE {}.lead_holds SET voided_by = 1"),
+    ("lead_holds_one_planned", "INSERT INTO {}.lead_holds "
+     "(lead_id, user_id, reason, start_at, end_at, created_by) "
+     "SELECT 1, 7, 'x', '2026-01-01Z', '2026-01-02Z', 1 FROM generate_series(1, 2)"),
+    ("bulk_hold_requests_pkey", "INSERT INTO {}.bulk_hold_requests "
+     "SELECT 'k', jsonb_build_object() FROM generate_series(1, 2)"),
+    ("bulk_hold_requests_request_key_sensible", "INSERT INTO {}.bulk_hold_requests VALUES (' ', jsonb_build_object())"),
+    ("bulk_hold_requests_asked_object", "INSERT INTO {}.bulk_hold_requests VALUES ('k', '[]')"),
+    ("bulk_hold_results_pkey", "INSERT INTO {}.bulk_hold_results "
+     "SELECT 'k', 1, 7, 'hold', 'done', NULL, NULL, 1, now(), 1 FROM generate_series(1, 2)"),
+    ("bulk_hold_results_request_key_sensible", "INSERT INTO {}.bulk_hold_results "
+     "VALUES (repeat('k', 256), 1, 7, 'hold', 'done', NULL, NULL, 1, now(), 1)"),
+    ("bulk_hold_results_action_known", "INSERT INTO {}.bulk_hold_results "
+     "VALUES ('k', 1, 7, 'stop', 'done', NULL, NULL, 1, now(), 1)"),
+    ("bulk_hold_results_outcome_known", "INSERT INTO {}.bulk_hold_results "
+     "VALUES ('k', 1, 7, 'hold', 'perhaps', NULL, NULL, 1, now(), 1)"),
+    ("bulk_hold_results_refused_says_why", "INSERT INTO {}.bulk_hold_results "
+     "VALUES ('k', 1, 7, 'hold', 'refused', 'LP008', NULL, 1, now(), 1)"),
+    ("bulk_hold_results_decided_at_finite", "INSERT INTO {}.bulk_hold_results "
+     "VALUES ('k', 1, 7, 'hold', 'done', NULL, NULL, 1, 'infinity', 1)"),
     ("lead_reminders_sent_when_due", "INSERT INTO {}.lead_reminders VALUES "
      "(1, 7, '2025-01-01', '2025-01-02', '2025-01-01', '2024-12-31')"),
     ("lead_reminders_sent_before_expiry", "INSERT INTO {}.lead_reminders VALUES "

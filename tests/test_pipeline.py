@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_holds, insert_lead_of_age, insert_policy
+from facts import (
+    EXPIRED,
+    NIGHTLY_IDLE,
+    PROTECTED,
+    REMINDER_DUE,
+    events,
+    insert_holds,
+    insert_lead_of_age,
+    insert_policy,
+)
 
 CHANGE, REMINDER, EXPIRY, REACTIVATION = (
     "lead.changed",
@@ -286,7 +295,7 @@ def test_nightly_mends_and_logs_drift_and_purges_history(db):
     drifted = db.execute("SELECT lead_id FROM lead_protection.find_clock_drift() ORDER BY 1").fetchall()
     assert drifted == [(1,), (2,)]
     db.execute("CALL lead_protection.run_nightly_maintenance()")
-    assert last_run(db) == ("succeeded", {"clocks_mended": 2, "job_runs_purged": 1})
+    assert last_run(db) == ("succeeded", NIGHTLY_IDLE | {"clocks_mended": 2, "job_runs_purged": 1})
     assert db.execute("SELECT lead_id FROM lead_protection.find_clock_drift()").fetchall() == []
     details = db.execute("SELECT details -> 'derived' ->> 'started_at' FROM lead_protection.protection_log").fetchone()[
         0
@@ -299,7 +308,7 @@ def test_nightly_mends_and_logs_drift_and_purges_history(db):
     ).fetchall()
     assert mended == [(1, timedelta(days=1)), (2, None)]
     db.execute("CALL lead_protection.run_nightly_maintenance()")
-    assert last_run(db) == ("succeeded", {"clocks_mended": 0, "job_runs_purged": 0})
+    assert last_run(db) == ("succeeded", NIGHTLY_IDLE)
 
 
 @pytest.mark.parametrize("keep", ["1 hour", None])

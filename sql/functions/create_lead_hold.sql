@@ -17,6 +17,7 @@ DECLARE
     before lead_protection.v_user_lead_protection;
     after lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
+    reason_code text;
     created boolean;
 BEGIN
     PERFORM lead_protection.require_arguments(
@@ -25,26 +26,8 @@ BEGIN
             'actor_id', create_lead_hold.actor_id
         )
     );
-    PERFORM lead_protection.require_reason(create_lead_hold.reason);
-    PERFORM lead_protection.require_sensible_instant(create_lead_hold.start_at, 'start_at');
-    PERFORM lead_protection.require_sensible_instant(create_lead_hold.end_at, 'end_at');
-    IF create_lead_hold.end_at <= coalesce(create_lead_hold.start_at, clock_timestamp()) THEN
-        RAISE EXCEPTION 'a hold must end after it starts'
-            USING ERRCODE = 'LP006',
-            DETAIL = format(
-                'Given: from %s to %s.',
-                coalesce(lead_protection.instant_text(create_lead_hold.start_at), 'now'),
-                coalesce(lead_protection.instant_text(create_lead_hold.end_at), 'open')
-            ),
-            HINT = 'Check the order of the two instants and their time zones.';
-    END IF;
-    IF create_lead_hold.end_at IS NULL AND lead_protection.lies_ahead(create_lead_hold.start_at) THEN
-        RAISE EXCEPTION 'a hold without an end cannot start in the future, at %',
-            lead_protection.instant_text(create_lead_hold.start_at)
-            USING ERRCODE = 'LP007',
-            DETAIL = format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
-            HINT = 'Leave start_at out to stop the clock now, or give end_at to plan a hold.';
-    END IF;
+    reason_code := lead_protection.hold_reason_code(create_lead_hold.reason);
+    PERFORM lead_protection.require_hold_span(create_lead_hold.start_at, create_lead_hold.end_at);
 
     PERFORM lead_protection.lock_leads(ARRAY[create_lead_hold.lead_id]);
     -- Not now(): the transaction may have begun before what was committed while it waited for the lock.
@@ -54,9 +37,9 @@ BEGIN
 
     PERFORM lead_protection.require_running_lead(before);
 
-    INSERT INTO lead_protection.lead_holds AS h (lead_id, user_id, reason, start_at, end_at, created_by)
+    INSERT INTO lead_protection.lead_holds AS h (lead_id, user_id, reason, reason_code, start_at, end_at, created_by)
     VALUES (
-        create_lead_hold.lead_id, create_lead_hold.user_id, create_lead_hold.reason,
+        create_lead_hold.lead_id, create_lead_hold.user_id, create_lead_hold.reason, reason_code,
         create_lead_hold.start_at, create_lead_hold.end_at, create_lead_hold.actor_id
     )
     ON CONFLICT DO NOTHING
@@ -64,6 +47,7 @@ BEGIN
     created := FOUND;
 
     IF created THEN
+        PERFORM lead_protection.require_hold_within_limit(hold, decided_at);
         after := lead_protection.show_lead(hold.lead_id, decided_at);
         INSERT INTO lead_protection.protection_log (
             lead_id, user_id, event_type, occurred_at, actor_id, reason,
@@ -82,19 +66,23 @@ BEGIN
             h.lead_id = create_lead_hold.lead_id AND h.user_id = create_lead_hold.user_id
             AND CASE
                 WHEN create_lead_hold.end_at IS NULL THEN h.end_at IS NULL
-                ELSE h.start_at = create_lead_hold.start_at AND h.end_at = create_lead_hold.end_at AND h.released_by IS NULL
-            END;
+                ELSE
+                    h.start_at = create_lead_hold.start_at AND h.end_at = create_lead_hold.end_at
+                    AND h.released_by IS NULL AND h.overrun_at IS NULL
+            END
+            AND h.voided_at IS NULL;
     END IF;
 
     RETURN (
         hold.id, hold.lead_id, hold.user_id, hold.reason, hold.start_at, hold.end_at,
-        hold.created_by, hold.created_at, hold.released_by, created, false
+        hold.created_by, hold.created_at, hold.released_by, created, false,
+        hold.reason_code, hold.version
     )::lead_protection.lead_hold_result;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.create_lead_hold(bigint, bigint, text, bigint, timestamptz, timestamptz) IS
-'Stops the clock of a lead for its protected user. reason: 1 to 255 characters; actor_id: who does it; start_at: from when (null, the default: now, once the lead is locked; may lie in the past, and only the time after the protection began counts); end_at: planned end, null (default): open, until release_lead_hold().
+'Stops the clock of a lead for its protected user. reason: a code of hold_reasons or free text, 1 to 255 characters; actor_id: who does it; start_at: from when (null, the default: now, once the lead is locked; may lie in the past, and only the time after the protection began counts); end_at: planned end, null (default): open, until release_lead_hold().
 Returns the hold, with created = true. Repeated while an open hold stands (or, with an end, while the same planned hold stands): returns that hold as it is, with created = false, and changes nothing.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP005 start or end outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP008 expired, LP009 closed.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP005 start or end outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP008 expired, LP009 closed, LP030 the reason looks like a code and is unknown, LP031 the reason does not stop the clock, LP032 over the policy''s limit.
 Logs and publishes lead.hold.created in the same transaction.';

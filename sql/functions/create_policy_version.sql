@@ -10,6 +10,8 @@ CREATE OR REPLACE FUNCTION lead_protection.create_policy_version(
     reminder_time time DEFAULT '08:00',
     notice_required boolean DEFAULT false,
     extension_limit_days integer DEFAULT 60,
+    hold_limit_days integer DEFAULT NULL,
+    hold_total_limit_days integer DEFAULT NULL,
     OUT version integer,
     OUT created boolean
 )
@@ -83,6 +85,16 @@ BEGIN
             'extension_limit_days', create_policy_version.extension_limit_days::text,
             create_policy_version.extension_limit_days BETWEEN 0 AND 36500,
             '0 to 36500'
+        ),
+        (
+            'hold_limit_days', create_policy_version.hold_limit_days::text,
+            create_policy_version.hold_limit_days BETWEEN 1 AND 36500,
+            '1 to 36500, or null for no limit'
+        ),
+        (
+            'hold_total_limit_days', create_policy_version.hold_total_limit_days::text,
+            create_policy_version.hold_total_limit_days BETWEEN 1 AND 36500,
+            '1 to 36500, or null for no limit'
         )
     ) AS t (term, given, makes_sense, allowed)
     WHERE NOT t.makes_sense;
@@ -103,22 +115,25 @@ BEGIN
         created := false;
         EXIT WHEN (
             latest.rule, latest.base_months, latest.extension_days, latest.grace_days, latest.time_zone,
-            latest.reminder_time, latest.notice_required, latest.extension_limit_days
-        ) = (
+            latest.reminder_time, latest.notice_required, latest.extension_limit_days,
+            latest.hold_limit_days, latest.hold_total_limit_days
+        ) IS NOT DISTINCT FROM (
             create_policy_version.rule, create_policy_version.base_months, create_policy_version.extension_days,
             create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
-            create_policy_version.notice_required, create_policy_version.extension_limit_days
+            create_policy_version.notice_required, create_policy_version.extension_limit_days,
+            create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days
         );
 
         INSERT INTO lead_protection.protection_policies AS p (
             name, version, rule, base_months, extension_days, grace_days, time_zone, reminder_time,
-            notice_required, extension_limit_days, created_by
+            notice_required, extension_limit_days, hold_limit_days, hold_total_limit_days, created_by
         )
         VALUES (
             create_policy_version.name, coalesce(latest.version, 0) + 1, create_policy_version.rule,
             create_policy_version.base_months, create_policy_version.extension_days,
             create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
             create_policy_version.notice_required, create_policy_version.extension_limit_days,
+            create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days,
             create_policy_version.actor_id
         )
         ON CONFLICT ON CONSTRAINT protection_policies_version_unique DO NOTHING
@@ -133,8 +148,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.create_policy_version(
-    text, bigint, text, integer, integer, integer, text, time, boolean, integer
+    text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer
 ) IS
-'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the package and not those of the last version. rule: sequential or parallel; base_months: 1 to 1200; extension_days and grace_days: 1 to 36500; time_zone: a name of the time zone database; reminder_time: local, before 24:00; notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500.
+'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the package and not those of the last version. rule: sequential or parallel; base_months: 1 to 1200; extension_days and grace_days: 1 to 36500; time_zone: a name of the time zone database; reminder_time: local, before 24:00; notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500; hold_limit_days (longest length of one hold) and hold_total_limit_days (of all holds of a protection together): 1 to 36500, or null, the default, for no limit.
 Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the same terms: returns that one with created = false, and makes none.
 Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed).';

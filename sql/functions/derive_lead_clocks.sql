@@ -125,7 +125,7 @@ BEGIN ATOMIC
                     ELSE coalesce(f.end_at, greatest(closing.closed_at, f.start_at))
                 END AS end_at
             FROM lead_protection.lead_holds AS f
-            WHERE f.lead_id = present.id AND f.user_id = lead.user_id
+            WHERE f.lead_id = present.id AND f.user_id = lead.user_id AND f.voided_at IS NULL
         ) AS h
     ) AS hold
     CROSS JOIN LATERAL lead_protection.rule_expiry(

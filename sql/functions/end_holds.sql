@@ -17,7 +17,7 @@ BEGIN
         FROM lead_protection.lead_holds AS h
         WHERE
             h.lead_id = end_holds.before.lead_id AND h.user_id = end_holds.before.user_id
-            AND h.released_by IS NULL
+            AND h.released_by IS NULL AND h.voided_at IS NULL
             AND (
                 h.end_at IS NULL
                 -- Planned holds count in full in what a closed lead shows: they stay.
@@ -32,9 +32,18 @@ BEGIN
         ORDER BY h.start_at, h.id
     LOOP
         UPDATE lead_protection.lead_holds AS h
-        -- Closing the lead ended its clock: an open hold that is tidied up later must not move it.
+        -- Closing the lead ended its clock: an open hold that is tidied up later must not move it. And nobody gains by
+        -- releasing a hold after its limit, before the nightly job comes.
         SET
-            end_at = greatest(least(end_holds.decided_at, end_holds.before.closed_at), h.start_at),
+            end_at = greatest(
+                least(
+                    end_holds.decided_at, end_holds.before.closed_at,
+                    CASE WHEN h.end_at IS NULL
+                        THEN (SELECT l.limit_at FROM lead_protection.hold_limit(h, end_holds.decided_at) AS l)
+                    END
+                ),
+                h.start_at
+            ),
             released_by = end_holds.actor_id
         WHERE h.id = hold.id
         RETURNING h.* INTO hold;
@@ -52,4 +61,4 @@ $$;
 COMMENT ON FUNCTION lead_protection.end_holds(
     lead_protection.v_user_lead_protection, timestamptz, bigint, text
 ) IS
-'Ends holds of the lead and user of before, at decided_at or at the closing if that came first; one that had not begun stops nothing. which: open (the open one), in force (also planned ones under way), standing (also planned ones to come). Logs and publishes lead.hold.released for each and returns them. Internal: the caller has locked the lead.';
+'Ends holds of the lead and user of before, at decided_at, or at the closing or the open hold''s limit if that came first; one that had not begun stops nothing. which: open (the open one), in force (also planned ones under way), standing (also planned ones to come). Logs and publishes lead.hold.released for each and returns them. Internal: the caller has locked the lead.';

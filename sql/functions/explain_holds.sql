@@ -41,9 +41,10 @@ BEGIN ATOMIC
             h.user_id,
             h.start_at,
             h.end_at,
+            h.voided_at,
             s.stopped_until,
             CASE
-                WHEN h.user_id = (explain_holds.lead_clock).user_id
+                WHEN h.user_id = (explain_holds.lead_clock).user_id AND h.voided_at IS NULL
                     THEN tstzrange(h.start_at, s.stopped_until) * tstzrange(o.counted_from, NULL)
                 ELSE 'empty'
             END AS stop
@@ -95,6 +96,7 @@ BEGIN ATOMIC
         CASE
             WHEN e.user_id <> (explain_holds.lead_clock).user_id
                 THEN format('Not counted: a hold of user %s.', e.user_id)
+            WHEN e.voided_at IS NOT NULL THEN 'Not counted: it was declared void.'
             WHEN e.end_at = e.start_at THEN 'Not counted: it was ended before it began.'
             WHEN e.start_at = e.stopped_until AND (explain_holds.lead_clock).closed_at IS NOT NULL
                 THEN 'Not counted: it begins when the lead is closed already.'

@@ -19,12 +19,14 @@ FOR EACH ROW
 WHEN (
     (
         old.id, old.name, old.version, old.rule, old.base_months, old.extension_days, old.grace_days, old.time_zone,
-        old.reminder_time, old.notice_required, old.extension_limit_days, old.created_by, old.created_at
+        old.reminder_time, old.notice_required, old.extension_limit_days, old.hold_limit_days,
+        old.hold_total_limit_days, old.created_by, old.created_at
     )
     IS DISTINCT FROM
     (
         new.id, new.name, new.version, new.rule, new.base_months, new.extension_days, new.grace_days, new.time_zone,
-        new.reminder_time, new.notice_required, new.extension_limit_days, new.created_by, new.created_at
+        new.reminder_time, new.notice_required, new.extension_limit_days, new.hold_limit_days,
+        new.hold_total_limit_days, new.created_by, new.created_at
     )
 )
 EXECUTE FUNCTION lead_protection.refuse_new_terms();

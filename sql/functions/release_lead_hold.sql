@@ -30,21 +30,22 @@ BEGIN
         released := true;
         RETURN NEXT (
             hold.id, hold.lead_id, hold.user_id, hold.reason, hold.start_at, hold.end_at,
-            hold.created_by, hold.created_at, hold.released_by, false, true
+            hold.created_by, hold.created_at, hold.released_by, false, true,
+            hold.reason_code, hold.version
         )::lead_protection.lead_hold_result;
     END LOOP;
 
     IF NOT released THEN
         RETURN NEXT (
             NULL, release_lead_hold.lead_id, release_lead_hold.user_id, NULL, NULL, NULL,
-            NULL, NULL, NULL, false, false
+            NULL, NULL, NULL, false, false, NULL, NULL
         )::lead_protection.lead_hold_result;
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.release_lead_hold(bigint, bigint, bigint) IS
-'Lets the clock of a lead run again from now on: ends the open hold and any planned hold under way. actor_id: who does it. Planned holds that have not begun stay.
+'Lets the clock of a lead run again from now on: ends the open hold (at its limit, if it has passed that) and any planned hold under way. actor_id: who does it. Planned holds that have not begun stay.
 Returns a row for each hold it ended, with released = true. Repeated, or without a hold in force: one row with released = false and no hold, and nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead.
 Logs and publishes lead.hold.released in the same transaction.';

@@ -5,6 +5,8 @@ AS $$
 DECLARE
     job_name CONSTANT text := 'lead-protection-nightly';
     run_id bigint;
+    step text;
+    handled bigint;
     result jsonb := pg_catalog.jsonb_build_object();
     outcome text := 'skipped';
     error_state text;
@@ -15,12 +17,18 @@ BEGIN
     run_id := lead_protection.start_job_run(job_name);
     COMMIT;
 
-    IF lead_protection.try_job_lock(job_name) THEN
+    -- A transaction for each step: one that locks leads after another did would not lock them in the order of their ids.
+    FOREACH step IN ARRAY ARRAY['holds_overrun', 'hold_limits_announced', 'clocks_mended', 'job_runs_purged'] LOOP
+        EXIT WHEN NOT lead_protection.try_job_lock(job_name);
         BEGIN
-            result := pg_catalog.jsonb_build_object(
-                'clocks_mended', lead_protection.mend_clock_drift(),
-                'job_runs_purged', lead_protection.purge_job_history(keep)
-            );
+            handled := CASE step
+                WHEN 'holds_overrun' THEN lead_protection.end_overrun_holds()
+                WHEN 'hold_limits_announced' THEN lead_protection.announce_hold_limits()
+                WHEN 'clocks_mended' THEN lead_protection.mend_clock_drift()
+                ELSE lead_protection.purge_job_history(keep)
+            END;
+            result := pg_catalog.jsonb_set(result, ARRAY[step], pg_catalog.to_jsonb(handled));
+            PERFORM lead_protection.update_job_run(run_id, result);
             outcome := 'succeeded';
         EXCEPTION
             WHEN query_canceled OR OTHERS THEN
@@ -29,7 +37,9 @@ BEGIN
                     error_state = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
                     error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
         END;
-    END IF;
+        EXIT WHEN outcome = 'failed';
+        COMMIT;
+    END LOOP;
 
     PERFORM lead_protection.update_job_run(run_id, result, outcome, error_state || ': ' || error_message);
     COMMIT;
@@ -37,7 +47,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = error_state, MESSAGE = error_message,
             DETAIL = pg_catalog.concat_ws(
                 E'\n', nullif(error_detail, ''),
-                pg_catalog.format('Run %s of job %s failed and changed nothing.', run_id, job_name)
+                pg_catalog.format('Run %s of job %s failed; what it had committed before stands.', run_id, job_name)
             ),
             HINT = coalesce(nullif(error_hint, ''), 'Mend the cause and call it again.');
     END IF;
@@ -45,6 +55,6 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_nightly_maintenance(interval) IS
-'Job lead-protection-nightly: proves that every cached clock equals the rule, mends and logs those that do not (result.clocks_mended is the drift), and deletes job history older than keep, at least 1 day.
-Commits, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Repeated, it finds nothing left to do.
+'Job lead-protection-nightly: ends holds that have passed the limit of their policy, announces those that will within 7 days, proves that every cached clock equals the rule, mends and logs those that do not (result.clocks_mended is the drift), and deletes job history older than keep, at least 1 day.
+Commits after each of them, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Repeated, it finds nothing left to do.
 Errors: LP016 keep too short; whatever else fails is recorded in job_runs and raised again.';

@@ -1,0 +1,2 @@
+DROP TABLE lead_protection.bulk_hold_results;
+DROP TABLE lead_protection.bulk_hold_requests;

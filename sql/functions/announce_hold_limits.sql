@@ -1,0 +1,47 @@
+CREATE OR REPLACE FUNCTION lead_protection.announce_hold_limits(ahead interval DEFAULT INTERVAL '7 days')
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    decided_at timestamptz;
+    until_at CONSTANT timestamptz := lead_protection.plus_elapsed(now(), announce_hold_limits.ahead);
+    lead_ids CONSTANT bigint [] := ARRAY(
+        SELECT a.lead_id
+        FROM lead_protection.v_active_holds AS a
+        INNER JOIN lead_protection.lead_holds AS h ON a.hold_id = h.id
+        WHERE a.end_at IS NULL AND h.limit_noticed_at IS NULL AND a.limit_at > now() AND a.limit_at <= until_at
+    );
+    announced bigint;
+BEGIN
+    -- Locked first, then looked at once more, and only at those.
+    PERFORM lead_protection.lock_leads(lead_ids);
+    decided_at := clock_timestamp();
+    WITH near AS (
+        UPDATE lead_protection.lead_holds AS h
+        SET limit_noticed_at = decided_at
+        FROM lead_protection.v_active_holds AS a
+        WHERE
+            a.hold_id = h.id AND a.lead_id = ANY(lead_ids) AND a.end_at IS NULL AND h.limit_noticed_at IS NULL
+            AND a.limit_at > decided_at AND a.limit_at <= until_at
+        RETURNING h.*, a.limit_at
+    )
+    INSERT INTO lead_protection.protection_log (
+        lead_id, user_id, event_type, occurred_at, state_before, expires_before, state_after, expires_after, details
+    )
+    SELECT
+        n.lead_id, n.user_id, 'lead.hold.limit_near', decided_at,
+        p.state, p.protection_expires_at, p.state, p.protection_expires_at,
+        jsonb_build_object(
+            'hold_id', n.id,
+            'hold_start_at', lead_protection.instant_text(n.start_at),
+            'limit_at', lead_protection.instant_text(n.limit_at)
+        )
+    FROM near AS n
+    CROSS JOIN LATERAL lead_protection.show_lead(n.lead_id, decided_at) AS p;
+    GET DIAGNOSTICS announced = ROW_COUNT;
+    RETURN announced;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.announce_hold_limits(interval) IS
+'Publishes lead.hold.limit_near for open holds that reach the limit of their policy within ahead, once for each hold, and once more after its limit was overridden or it was corrected. Returns how many; repeated: 0. Internal: run_nightly_maintenance() calls it.';

@@ -1,0 +1,72 @@
+CREATE OR REPLACE FUNCTION lead_protection.correct_lead_hold(
+    hold_id bigint, version integer, start_at timestamptz, end_at timestamptz, reason text, actor_id bigint
+)
+RETURNS lead_protection.lead_change_result
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    decided_at timestamptz;
+    before lead_protection.v_user_lead_protection;
+    hold lead_protection.lead_holds;
+    corrected lead_protection.lead_holds;
+BEGIN
+    PERFORM lead_protection.require_arguments(
+        jsonb_build_object(
+            'hold_id', correct_lead_hold.hold_id, 'version', correct_lead_hold.version,
+            'start_at', correct_lead_hold.start_at, 'actor_id', correct_lead_hold.actor_id
+        )
+    );
+    PERFORM lead_protection.require_reason(correct_lead_hold.reason);
+    PERFORM lead_protection.require_hold_span(correct_lead_hold.start_at, correct_lead_hold.end_at);
+
+    hold := lead_protection.lock_hold(correct_lead_hold.hold_id);
+    decided_at := clock_timestamp();
+    before := lead_protection.require_protected_lead(hold.lead_id, hold.user_id, decided_at);
+    IF hold.voided_at IS NULL AND (hold.start_at, coalesce(hold.end_at, 'infinity'))
+        = (correct_lead_hold.start_at, coalesce(correct_lead_hold.end_at, 'infinity'))
+    THEN
+        RETURN lead_protection.lead_change(before, before, false, decided_at);
+    END IF;
+    PERFORM lead_protection.require_hold_version(hold, correct_lead_hold.version);
+    PERFORM lead_protection.require_standing_hold(hold);
+    PERFORM lead_protection.require_open_lead(before);
+
+    corrected := hold;
+    corrected.start_at := correct_lead_hold.start_at;
+    corrected.end_at := correct_lead_hold.end_at;
+    PERFORM lead_protection.require_hold_within_limit(corrected, decided_at);
+    BEGIN
+        UPDATE lead_protection.lead_holds AS h
+        SET
+            start_at = corrected.start_at,
+            end_at = corrected.end_at,
+            -- One that is open or lasts on is not released, and can be; nor was it ended by the job.
+            released_by = CASE WHEN corrected.end_at <= decided_at THEN h.released_by END,
+            overrun_at = NULL,
+            limit_noticed_at = NULL
+        WHERE h.id = hold.id
+        RETURNING h.* INTO corrected;
+    EXCEPTION
+        WHEN unique_violation THEN
+            RAISE EXCEPTION 'lead % has such a hold already', hold.lead_id
+                USING ERRCODE = 'LP036',
+                DETAIL = 'There is one open hold, and one of the same start and end, for each lead and user.',
+                HINT = 'Correct or void the other one first: v_active_holds shows it.';
+    END;
+
+    RETURN lead_protection.log_lead_change(
+        'lead.hold.corrected', before, lead_protection.show_lead(hold.lead_id, decided_at), decided_at,
+        correct_lead_hold.actor_id, correct_lead_hold.reason,
+        lead_protection.hold_details(corrected) || jsonb_build_object(
+            'hold_start_at_before', lead_protection.instant_text(hold.start_at),
+            'hold_end_at_before', lead_protection.instant_text(hold.end_at)
+        )
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.correct_lead_hold(bigint, integer, timestamptz, timestamptz, text, bigint) IS
+'Gives a hold another start and end: backdates, shortens or lengthens it, or (end_at null) opens it again. version: the one that the correction was decided on. The old values stay in the log. The clock, the state and the reminders follow at once; a correction may so bring back a lead that is free.
+Returns the lead before and after, with changed = true. Repeated, when the hold has that start and end: changed = false, and nothing changes.
+Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP005 outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP009 the lead is closed, LP032 over the policy''s limit, LP033 unknown hold, LP034 void, LP035 the hold was changed meanwhile, LP036 such a hold stands already.
+Logs and publishes lead.hold.corrected in the same transaction.';

@@ -1,0 +1,41 @@
+CREATE OR REPLACE FUNCTION lead_protection.end_overrun_holds()
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    decided_at timestamptz;
+    lead_ids CONSTANT bigint [] := ARRAY(
+        SELECT a.lead_id FROM lead_protection.v_active_holds AS a WHERE a.overrun
+    );
+    before lead_protection.v_user_lead_protection;
+    hold lead_protection.lead_holds;
+    overrun record;
+    ended bigint := 0::bigint;
+BEGIN
+    -- Locked first, then looked at once more, and only at those: somebody may have released or corrected one meanwhile,
+    -- or moved another lead to a stricter policy.
+    PERFORM lead_protection.lock_leads(lead_ids);
+    decided_at := clock_timestamp();
+    FOR overrun IN
+        SELECT a.hold_id, a.lead_id, a.limit_at
+        FROM lead_protection.v_active_holds AS a
+        WHERE a.overrun AND a.lead_id = ANY(lead_ids)
+        ORDER BY a.lead_id
+    LOOP
+        before := lead_protection.show_lead(overrun.lead_id, decided_at);
+        UPDATE lead_protection.lead_holds AS h
+        SET end_at = greatest(overrun.limit_at, h.start_at), overrun_at = decided_at
+        WHERE h.id = overrun.hold_id
+        RETURNING h.* INTO hold;
+        PERFORM lead_protection.log_lead_change(
+            'lead.hold.overrun', before, lead_protection.show_lead(hold.lead_id, decided_at), decided_at,
+            NULL, 'the hold passed the limit of its policy', lead_protection.hold_details(hold)
+        );
+        ended := ended + 1;
+    END LOOP;
+    RETURN ended;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.end_overrun_holds() IS
+'Ends open holds that have passed the limit of their policy, at the instant of the limit and not of the call. Logs and publishes lead.hold.overrun for each, as done by the system (actor_id null). Returns how many; repeated: 0. Internal: run_nightly_maintenance() calls it.';

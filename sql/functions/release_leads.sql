@@ -1,0 +1,110 @@
+CREATE OR REPLACE FUNCTION lead_protection.release_leads(
+    request_key text, actor_id bigint, lead_ids bigint[] DEFAULT NULL, user_id bigint DEFAULT NULL
+)
+RETURNS SETOF lead_protection.bulk_hold_results
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+-- A plan must not be one for the empty tables that the statistics may speak of, nor for fewer leads than there are: it
+-- would take the square of the time. So each list is an array, whose length a plan of its own sees.
+SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
+AS $$
+#variable_conflict use_variable
+DECLARE
+    given bigint [];
+    decided_at timestamptz;
+    before lead_protection.v_user_lead_protection [];
+    after lead_protection.v_user_lead_protection [];
+    released bigint [];
+BEGIN
+    PERFORM lead_protection.require_arguments(jsonb_build_object('actor_id', release_leads.actor_id));
+    PERFORM lead_protection.require_reason(release_leads.request_key, 'request_key');
+    given := lead_protection.bulk_leads(release_leads.lead_ids, release_leads.user_id);
+
+    PERFORM lead_protection.lock_leads(given);
+    IF NOT lead_protection.claim_bulk_request(
+        release_leads.request_key,
+        jsonb_build_object(
+            'action', 'release', 'user_id', release_leads.user_id,
+            'leads', CASE WHEN release_leads.lead_ids IS NOT NULL THEN encode(sha256(given::text::bytea), 'hex') END
+        )
+    ) THEN
+        RETURN QUERY SELECT r.* FROM lead_protection.bulk_hold_results AS r
+        WHERE r.request_key = release_leads.request_key ORDER BY r.lead_id;
+        RETURN;
+    END IF;
+    decided_at := clock_timestamp();
+    before := ARRAY(
+        SELECT b
+        FROM lead_protection.show_leads(given, decided_at) AS b
+        -- Not those that went to somebody else while this waited for the locks.
+        WHERE b.user_id = release_leads.user_id OR release_leads.user_id IS NULL
+    );
+    IF release_leads.user_id IS NOT NULL THEN
+        given := ARRAY(SELECT b.lead_id FROM unnest(before) AS b ORDER BY 1);
+    END IF;
+
+    WITH hold AS (
+        UPDATE lead_protection.lead_holds AS h
+        SET
+            end_at = greatest(
+                least(
+                    decided_at, b.closed_at,
+                    CASE WHEN h.end_at IS NULL
+                        THEN (SELECT l.limit_at FROM lead_protection.hold_limit(h, decided_at) AS l)
+                    END
+                ),
+                h.start_at
+            ),
+            released_by = release_leads.actor_id
+        FROM unnest(before) AS b
+        WHERE
+            h.lead_id = b.lead_id AND h.user_id = b.user_id AND h.released_by IS NULL AND h.voided_at IS NULL
+            AND (h.end_at IS NULL OR (h.start_at <= decided_at AND h.end_at > decided_at))
+        RETURNING h.id
+    )
+
+    SELECT array_agg(hold.id) INTO released FROM hold;
+
+    after := ARRAY(SELECT a FROM lead_protection.show_leads(given, decided_at) AS a);
+    INSERT INTO lead_protection.protection_log (
+        lead_id, user_id, event_type, occurred_at, actor_id, reason,
+        state_before, expires_before, state_after, expires_after, details
+    )
+    SELECT
+        h.lead_id, h.user_id, 'lead.hold.released', decided_at, release_leads.actor_id, h.reason,
+        b.state, b.protection_expires_at, a.state, a.protection_expires_at,
+        lead_protection.hold_details(h) || jsonb_build_object('request_key', release_leads.request_key)
+    FROM unnest(released) AS u (hold_id)
+    INNER JOIN lead_protection.lead_holds AS h ON u.hold_id = h.id
+    INNER JOIN unnest(before) AS b ON h.lead_id = b.lead_id
+    INNER JOIN unnest(after) AS a ON h.lead_id = a.lead_id;
+
+    RETURN QUERY
+    INSERT INTO lead_protection.bulk_hold_results AS r (
+        request_key, lead_id, user_id, action, outcome, sqlstate, why, hold_id, decided_at, actor_id
+    )
+    SELECT
+        release_leads.request_key, g.lead_id, b.user_id, 'release',
+        CASE WHEN b.lead_id IS NULL THEN 'refused' WHEN h.id IS NULL THEN 'already' ELSE 'done' END,
+        CASE WHEN b.lead_id IS NULL THEN 'LP002' END,
+        CASE WHEN b.lead_id IS NULL THEN 'the lead is unknown' END,
+        h.id, decided_at, release_leads.actor_id
+    FROM unnest(given) AS g (lead_id)
+    LEFT JOIN unnest(before) AS b ON g.lead_id = b.lead_id
+    LEFT JOIN (
+        SELECT
+            f.lead_id,
+            min(f.id) AS id
+        FROM unnest(released) AS u (hold_id)
+        INNER JOIN lead_protection.lead_holds AS f ON u.hold_id = f.id
+        GROUP BY f.lead_id
+    ) AS h ON g.lead_id = h.lead_id
+    ORDER BY g.lead_id
+    RETURNING r.*;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.release_leads(text, bigint, bigint[], bigint) IS
+'Lets the clocks of many leads run again at once: of a list (lead_ids) or all open ones of a user (user_id); one of the two. Ends of each lead what release_lead_hold() would end. request_key: the caller''s key of this request, 1 to 255 characters.
+Returns a row for each lead, in their order: outcome done, already (no hold was in force) or refused (LP002 unknown). Repeated with the same request_key: returns the rows of the first call and changes nothing.
+Errors, with nothing done: LP001 actor_id null, LP004 request_key blank or too long, LP020 the key was used for another request, LP037 both or neither of lead_ids and user_id, or a null in the list.
+Logs and publishes lead.hold.released for each hold ended, in the same transaction.';
