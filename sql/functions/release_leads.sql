@@ -14,6 +14,7 @@ DECLARE
     before lead_protection.v_user_lead_protection [];
     after lead_protection.v_user_lead_protection [];
     released bigint [];
+    ends_at timestamptz [];
 BEGIN
     PERFORM lead_protection.require_arguments(jsonb_build_object('actor_id', release_leads.actor_id));
     PERFORM lead_protection.require_reason(release_leads.request_key, 'request_key');
@@ -42,27 +43,31 @@ BEGIN
         given := ARRAY(SELECT b.lead_id FROM unnest(before) AS b ORDER BY 1);
     END IF;
 
-    WITH hold AS (
-        UPDATE lead_protection.lead_holds AS h
-        SET
-            end_at = greatest(
+    -- OFFSET 0: lead by lead through the index, even where the statistics know of no open hold.
+    SELECT array_agg(h.id), array_agg(h.ends_at) INTO released, ends_at
+    FROM unnest(before) AS b
+    CROSS JOIN LATERAL (
+        SELECT
+            f.id,
+            greatest(
                 least(
                     decided_at, b.closed_at,
-                    CASE WHEN h.end_at IS NULL
-                        THEN (SELECT l.limit_at FROM lead_protection.hold_limit(h, decided_at) AS l)
+                    CASE WHEN f.end_at IS NULL
+                        THEN (SELECT l.limit_at FROM lead_protection.hold_limit(f, decided_at) AS l)
                     END
                 ),
-                h.start_at
-            ),
-            released_by = release_leads.actor_id
-        FROM unnest(before) AS b
+                f.start_at
+            ) AS ends_at
+        FROM lead_protection.lead_holds AS f
         WHERE
-            h.lead_id = b.lead_id AND h.user_id = b.user_id AND h.released_by IS NULL AND h.voided_at IS NULL
-            AND (h.end_at IS NULL OR (h.start_at <= decided_at AND h.end_at > decided_at))
-        RETURNING h.id
-    )
-
-    SELECT array_agg(hold.id) INTO released FROM hold;
+            f.lead_id = b.lead_id AND f.user_id = b.user_id AND f.released_by IS NULL AND f.voided_at IS NULL
+            AND (f.end_at IS NULL OR (f.start_at <= decided_at AND f.end_at > decided_at))
+        OFFSET 0
+    ) AS h;
+    UPDATE lead_protection.lead_holds AS h
+    SET end_at = u.ends_at, released_by = release_leads.actor_id
+    FROM unnest(released, ends_at) AS u (hold_id, ends_at)
+    WHERE h.id = u.hold_id;
 
     after := ARRAY(SELECT a FROM lead_protection.show_leads(given, decided_at) AS a);
     INSERT INTO lead_protection.protection_log (
