@@ -83,6 +83,7 @@
 \ir functions/transfer_lead.sql
 \ir functions/extend_lead.sql
 \ir functions/backdate_lead.sql
+\ir functions/close_lead_as.sql
 \ir functions/close_lead.sql
 \ir functions/reopen_lead.sql
 \ir functions/delete_lead.sql

@@ -7,8 +7,6 @@ AS $$
 DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
-    without_holds lead_protection.v_user_lead_protection;
-    after lead_protection.v_user_lead_protection;
     closed_as text;
 BEGIN
     PERFORM lead_protection.require_arguments(
@@ -34,21 +32,10 @@ BEGIN
     END IF;
     PERFORM lead_protection.require_open_lead(before);
 
-    -- An expiry that no run of the pipeline has seen yet must not be lost.
-    PERFORM lead_protection.record_expiries_of(ARRAY[before.lead_id], decided_at);
-    PERFORM lead_protection.end_holds(before, decided_at, close_lead.actor_id, 'in force');
-    -- The log tells one change after the other, the answer tells all that this call did.
-    without_holds := lead_protection.show_lead(before.lead_id, decided_at);
-    UPDATE lead_protection.leads AS l
-    SET closed_at = decided_at, closed_as = close_lead.outcome, changed_at = decided_at
-    WHERE l.id = before.lead_id;
-    after := lead_protection.show_lead(before.lead_id, decided_at);
-
-    PERFORM lead_protection.log_lead_change(
-        'lead.closed', without_holds, after, decided_at, close_lead.actor_id, close_lead.reason,
+    RETURN lead_protection.close_lead_as(
+        before, close_lead.outcome, 'lead.closed', decided_at, close_lead.actor_id, close_lead.reason,
         jsonb_build_object('outcome', close_lead.outcome)
     );
-    RETURN lead_protection.lead_change(before, after, true, decided_at);
 END;
 $$;
 

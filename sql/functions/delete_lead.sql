@@ -5,8 +5,6 @@ AS $$
 DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
-    without_holds lead_protection.v_user_lead_protection;
-    after lead_protection.v_user_lead_protection;
     closed_as text;
 BEGIN
     PERFORM lead_protection.require_arguments(
@@ -24,24 +22,10 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
 
-    -- An expiry that no run of the pipeline has seen yet must not be lost.
-    PERFORM lead_protection.record_expiries_of(ARRAY[before.lead_id], decided_at);
-    PERFORM lead_protection.end_holds(before, decided_at, delete_lead.actor_id, 'in force');
-    -- The log tells one change after the other, the answer tells all that this call did.
-    without_holds := lead_protection.show_lead(before.lead_id, decided_at);
-    UPDATE lead_protection.leads AS l
-    SET
-        closed_at = coalesce(l.closed_at, decided_at),
-        closed_as = 'DELETED',
-        changed_at = decided_at
-    WHERE l.id = before.lead_id;
-    after := lead_protection.show_lead(before.lead_id, decided_at);
-
-    PERFORM lead_protection.log_lead_change(
-        'lead.deleted', without_holds, after, decided_at, delete_lead.actor_id, delete_lead.reason,
+    RETURN lead_protection.close_lead_as(
+        before, 'DELETED', 'lead.deleted', decided_at, delete_lead.actor_id, delete_lead.reason,
         jsonb_build_object('outcome_before', closed_as)
     );
-    RETURN lead_protection.lead_change(before, after, true, decided_at);
 END;
 $$;
 
