@@ -10,7 +10,7 @@ DECLARE
     group_role text;
     statement text;
 BEGIN
-    FOREACH group_role IN ARRAY ARRAY['lead_protection_app', 'lead_protection_operator', 'lead_protection_monitor', 'lead_protection_jobs'] LOOP
+    FOREACH group_role IN ARRAY ARRAY['lead_protection_app', 'lead_protection_operator', 'lead_protection_monitor', 'lead_protection_jobs', 'lead_protection_consumer'] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = group_role) THEN
             RAISE NOTICE 'role % is missing: it gets no rights', group_role
                 USING HINT = pg_catalog.format('Have it made with CREATE ROLE %I NOLOGIN, then run apply again.', group_role);
@@ -27,7 +27,7 @@ BEGIN
         END LOOP;
 
         -- Reading the view: a function in a view runs with its reader's rights.
-        IF group_role <> 'lead_protection_jobs' THEN
+        IF group_role IN ('lead_protection_app', 'lead_protection_operator', 'lead_protection_monitor') THEN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT SELECT ON lead_protection.v_user_lead_protection, lead_protection.lead_clocks TO %I',
                 'GRANT SELECT ON lead_protection.v_active_holds, lead_protection.v_holds_about_to_end TO %I',
@@ -35,6 +35,7 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.hold_limit(lead_protection.lead_holds, timestamptz) TO %I',
                 'GRANT SELECT ON lead_protection.protection_policies, lead_protection.leads, lead_protection.lead_holds TO %I',
                 'GRANT SELECT ON lead_protection.lead_reminders, lead_protection.lead_expiries TO %I',
+                'GRANT SELECT ON lead_protection.reminder_deliveries, lead_protection.v_lead_reminders TO %I',
                 'GRANT SELECT ON lead_protection.lead_history, lead_protection.lead_extensions TO %I',
                 'GRANT SELECT ON lead_protection.lead_activities, lead_protection.activity_kinds TO %I',
                 'GRANT SELECT ON lead_protection.policy_assignments TO %I',
@@ -95,6 +96,34 @@ BEGIN
             END LOOP;
         END IF;
 
+        IF group_role = 'lead_protection_consumer' THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT SELECT ON lead_protection.outbox_events, lead_protection.v_cloud_events TO %I',
+                'GRANT SELECT ON lead_protection.event_types TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
+        IF group_role IN ('lead_protection_consumer', 'lead_protection_operator') THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT EXECUTE ON FUNCTION lead_protection.claim_events(text, integer, interval) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.acknowledge_events(text, uuid, uuid[]) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.fail_events(text, uuid, uuid[], text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.start_reminder_delivery(bigint, bigint, date, text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.confirm_reminder_delivery(bigint, bigint, date, text, timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.fail_reminder_delivery(bigint, bigint, date, text, text, timestamptz) TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
+        IF group_role IN ('lead_protection_consumer', 'lead_protection_operator', 'lead_protection_monitor') THEN
+            EXECUTE pg_catalog.format(
+                'GRANT EXECUTE ON FUNCTION lead_protection.cloud_event(lead_protection.outbox_events) TO %I', group_role
+            );
+        END IF;
+
         IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
@@ -111,7 +140,12 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.assign_user_policy(bigint, bigint, bigint) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.move_leads_to_policy(bigint[], bigint, text, bigint) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.preview_policy_move(bigint[], bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.override_hold_limit(bigint, integer, timestamptz, text, bigint) TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.override_hold_limit(bigint, integer, timestamptz, text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.register_event_consumer(text, text[], timestamptz, integer, interval, boolean) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.unregister_event_consumer(text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.replay_events(text, timestamptz, timestamptz, text[], boolean) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.discard_dead_events(text, uuid[], text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.configure_reminders(integer, integer, integer, interval) TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;
@@ -126,11 +160,13 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.start_job_run(text) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.update_job_run(bigint, jsonb, text, text) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.send_due_reminders(timestamptz, integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.reminders_to_send(timestamptz) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.record_expiries(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.mend_clock_drift() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.end_overrun_holds() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.announce_hold_limits(interval) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.purge_events(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.purge_job_history(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.schedule_jobs() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.schedule_jobs_sql(boolean) TO %I',

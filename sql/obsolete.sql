@@ -10,7 +10,9 @@ BEGIN
         'lead_protection.protection_expiry(timestamptz, tstzmultirange)',
         'lead_protection.base_expiry(timestamptz, lead_protection.protection_policies)',
         -- before policies limited holds
-        'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)'
+        'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
+        -- before reminders had a pace
+        'lead_protection.send_due_reminders(timestamptz, integer)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP FUNCTION %s', pg_catalog.to_regprocedure(signature));

@@ -20,7 +20,12 @@ BEGIN
         log_lead_change.decided_at, log_lead_change.actor_id, log_lead_change.reason,
         log_lead_change.before.state, log_lead_change.before.protection_expires_at,
         log_lead_change.after.state, log_lead_change.after.protection_expires_at,
-        jsonb_strip_nulls(log_lead_change.details)
+        jsonb_strip_nulls(
+            log_lead_change.details || jsonb_build_object(
+                'missed_reminder_due_at',
+                lead_protection.missed_reminder_due_at(log_lead_change.before, log_lead_change.after)
+            )
+        )
     );
     RETURN lead_protection.lead_change(
         log_lead_change.before, log_lead_change.after, true, log_lead_change.decided_at

@@ -5,12 +5,7 @@ AS $$
 DECLARE
     purged bigint;
 BEGIN
-    IF purge_job_history.keep IS NULL OR purge_job_history.keep < INTERVAL '1 day' THEN
-        RAISE EXCEPTION 'job history must be kept for 1 day or longer'
-            USING ERRCODE = 'LP016',
-            DETAIL = format('Given: %s.', coalesce(purge_job_history.keep::text, 'null')),
-            HINT = 'Leave keep out for 90 days.';
-    END IF;
+    PERFORM lead_protection.require_keep(purge_job_history.keep);
     DELETE FROM lead_protection.job_runs AS r
     WHERE r.started_at < now() - purge_job_history.keep AND r.outcome <> 'running';
     GET DIAGNOSTICS purged = ROW_COUNT;

@@ -24,11 +24,20 @@ BEGIN
         before.state, x.protection_expires_at, 'EXPIRED', x.protection_expires_at,
         jsonb_strip_nulls(
             jsonb_build_object(
-                'reminded_at', CASE WHEN before.state = 'GRACE' THEN lead_protection.instant_text(c.reminded_at) END
+                'reminded_at', CASE WHEN before.state = 'GRACE' THEN lead_protection.instant_text(c.reminded_at) END,
+                'missed_reminder_due_at',
+                CASE
+                    -- Nobody missed the reminder of a lead that was recorded when it had expired already.
+                    WHEN
+                        before.state = 'REMINDER_DUE'
+                        AND (l.recorded_at IS NULL OR l.recorded_at < x.protection_expires_at)
+                        THEN lead_protection.instant_text(c.reminder_due_at)
+                END
             )
         )
     FROM expiry AS x
     INNER JOIN lead_protection.lead_clocks AS c ON x.lead_id = c.lead_id
+    INNER JOIN lead_protection.leads AS l ON x.lead_id = l.id
     CROSS JOIN LATERAL lead_protection.protection_state(
         c, x.protection_expires_at - INTERVAL '1 microsecond', record_expiries_of.decided_at
     ) AS before (state);

@@ -59,7 +59,8 @@ BEGIN
                 'closed_at_before', lead_protection.instant_text(b.closed_at),
                 'closed_at', lead_protection.instant_text(a.closed_at),
                 'outcome_before', o.closed_as,
-                'outcome', n.closed_as
+                'outcome', n.closed_as,
+                'missed_reminder_due_at', lead_protection.missed_reminder_due_at(b, a)
             )
         )
     FROM lead_protection.show_leads(by_hand, decided_at) AS a

@@ -9,6 +9,7 @@ DECLARE
     run_id bigint;
     step text;
     handled bigint;
+    waiting bigint [];
     result jsonb := pg_catalog.jsonb_build_object('reactivations', 0, 'expiries', 0, 'reminders', 0);
     outcome text := 'skipped';
     error_state text;
@@ -26,11 +27,18 @@ BEGIN
         LOOP
             EXIT steps WHEN NOT lead_protection.try_job_lock(job_name);
             BEGIN
-                handled := CASE step
-                    WHEN 'reactivations' THEN lead_protection.record_reactivations(as_of, batch_size)
-                    WHEN 'expiries' THEN lead_protection.record_expiries(as_of, batch_size)
-                    ELSE lead_protection.send_due_reminders(as_of, batch_size)
-                END;
+                IF step = 'reminders' THEN
+                    waiting := coalesce(
+                        waiting, lead_protection.reminders_to_send(coalesce(as_of, pg_catalog.clock_timestamp()))
+                    );
+                    handled := lead_protection.send_due_reminders(waiting[1:batch_size], as_of);
+                    waiting := waiting[batch_size + 1:];
+                ELSE
+                    handled := CASE step
+                        WHEN 'reactivations' THEN lead_protection.record_reactivations(as_of, batch_size)
+                        ELSE lead_protection.record_expiries(as_of, batch_size)
+                    END;
+                END IF;
                 result := pg_catalog.jsonb_set(
                     result, ARRAY[step], pg_catalog.to_jsonb((result ->> step)::bigint + handled)
                 );
@@ -45,7 +53,7 @@ BEGIN
             END;
             EXIT steps WHEN outcome = 'failed';
             COMMIT;
-            EXIT WHEN handled = 0;
+            EXIT WHEN CASE step WHEN 'reminders' THEN waiting = '{}' ELSE handled = 0 END;
         END LOOP;
     END LOOP;
 
@@ -63,6 +71,6 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) IS
-'Job lead-protection-reminders: records reactivations and expiries and sends due reminders until nothing is left that is due at or before as_of. as_of null (the default): now, taken anew for each batch; given: an instant in the past, for drills: what is sent bears that instant. batch_size: leads of each kind in one transaction.
+'Job lead-protection-reminders: records reactivations and expiries until none is left at as_of, and sends the reminders that are due at or before it, the longest due first, as many as configure_reminders() allows for one run and each user; the next runs send the rest. as_of null (the default): now, taken anew for each batch; given: an instant in the past, for drills: what is sent bears that instant. batch_size: leads of each kind in one transaction.
 Commits after each batch, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Level-triggered: what a missed run left is done by the next. Repeated, or twice at once, it sends nothing twice.
 Errors: LP013 as_of in the future or infinite, LP016 batch_size below 1; whatever else fails is recorded in job_runs and raised again.';

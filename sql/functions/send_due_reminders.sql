@@ -1,44 +1,54 @@
-CREATE OR REPLACE FUNCTION lead_protection.send_due_reminders(as_of timestamptz, batch_size integer)
+CREATE OR REPLACE FUNCTION lead_protection.send_due_reminders(lead_ids bigint[], as_of timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 -- One plan for all batches, which must not be one for the empty tables that a session may have met first.
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
-    lead_ids bigint [];
+    locked bigint [];
     decided_at timestamptz;
     sent bigint;
+    repeated bigint;
 BEGIN
-    PERFORM lead_protection.require_job_arguments(send_due_reminders.as_of, send_due_reminders.batch_size);
-    decided_at := coalesce(send_due_reminders.as_of, clock_timestamp());
-    SELECT array_agg(due.lead_id) INTO lead_ids
-    FROM (
-        SELECT c.lead_id
-        FROM lead_protection.lead_clocks AS c
-        INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
-        CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
-        WHERE
-            -- the predicate of lead_clocks_to_remind
-            c.closed_at IS NULL AND c.expired_at IS NULL
-            AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
-            AND c.reminder_due_at <= decided_at
-            AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
-        ORDER BY c.reminder_due_at, c.lead_id
-        LIMIT send_due_reminders.batch_size
-        FOR NO KEY UPDATE OF l SKIP LOCKED
-    ) AS due;
+    locked := ARRAY(
+        SELECT l.id
+        FROM lead_protection.leads AS l
+        WHERE l.id = ANY(send_due_reminders.lead_ids)
+        ORDER BY l.id
+        FOR NO KEY UPDATE SKIP LOCKED
+    );
 
     -- Decided under the locks, at an instant after the last change that was committed before them.
     decided_at := coalesce(send_due_reminders.as_of, clock_timestamp());
 
     WITH reminder AS (
         INSERT INTO lead_protection.lead_reminders AS r (
-            lead_id, user_id, window_date, protection_expires_at, due_at, sent_at
+            lead_id, user_id, window_date, protection_expires_at, due_at, fell_due_at, sent_at
         )
-        SELECT c.lead_id, c.user_id, c.window_date, s.protection_expires_at, s.reminder_due_at, decided_at
+        SELECT
+            c.lead_id, c.user_id, c.window_date, s.protection_expires_at, s.reminder_due_at,
+            -- Nobody could send it before the last hold ended, the lead was known, or a change made it due.
+            least(
+                greatest(
+                    s.reminder_due_at,
+                    (SELECT max(upper(stop)) FROM unnest(c.stops) AS stop WHERE upper(stop) <= decided_at),
+                    l.recorded_at,
+                    (
+                        SELECT max(g.occurred_at)
+                        FROM lead_protection.protection_log AS g
+                        WHERE
+                            g.lead_id = c.lead_id
+                            AND g.occurred_at > s.reminder_due_at AND g.occurred_at <= decided_at
+                            AND g.state_after = 'REMINDER_DUE' AND g.state_before <> 'REMINDER_DUE'
+                    )
+                ),
+                decided_at
+            ),
+            decided_at
         FROM lead_protection.lead_clocks AS c
+        INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
         CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
-        WHERE c.lead_id = ANY(lead_ids) AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
+        WHERE c.lead_id = ANY(locked) AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
         ON CONFLICT DO NOTHING
         RETURNING r.*
     )
@@ -49,15 +59,46 @@ BEGIN
     SELECT
         r.lead_id, r.user_id, 'lead.protection.reminder', r.sent_at,
         'REMINDER_DUE', r.protection_expires_at, 'GRACE', r.protection_expires_at,
-        jsonb_build_object(
-            'window_date', to_char(r.window_date, 'YYYY-MM-DD'),
-            'reminder_due_at', lead_protection.instant_text(r.due_at)
-        )
+        lead_protection.reminder_details(r.window_date, r.due_at, 1)
     FROM reminder AS r;
     GET DIAGNOSTICS sent = ROW_COUNT;
-    RETURN sent;
+
+    -- The same reminder once more: a new event, no new row in the ledger.
+    WITH repetition AS (
+        UPDATE lead_protection.reminder_deliveries AS d
+        SET retry_at = NULL, retried_at = decided_at
+        FROM lead_protection.lead_clocks AS c
+        CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
+        WHERE
+            d.lead_id = ANY(locked) AND d.retry_at <= decided_at
+            AND d.lead_id = c.lead_id AND d.user_id = c.user_id AND d.window_date = c.window_date
+            AND s.state = 'GRACE' AND NOT s.on_hold
+        RETURNING d.lead_id, d.user_id, d.window_date, s.protection_expires_at
+    )
+    INSERT INTO lead_protection.protection_log (
+        lead_id, user_id, event_type, occurred_at,
+        state_before, expires_before, state_after, expires_after, details
+    )
+    SELECT
+        p.lead_id, p.user_id, 'lead.protection.reminder', decided_at,
+        'GRACE', p.protection_expires_at, 'GRACE', p.protection_expires_at,
+        lead_protection.reminder_details(
+            p.window_date,
+            r.due_at,
+            -- Those before this one, whose row is still seen as it was: hence 2.
+            (
+                SELECT 2 + count(d.retried_at)
+                FROM lead_protection.reminder_deliveries AS d
+                WHERE d.lead_id = p.lead_id AND d.user_id = p.user_id AND d.window_date = p.window_date
+            )
+        )
+    FROM repetition AS p
+    INNER JOIN lead_protection.lead_reminders AS r
+        ON p.lead_id = r.lead_id AND p.user_id = r.user_id AND p.window_date = r.window_date;
+    GET DIAGNOSTICS repeated = ROW_COUNT;
+    RETURN sent + repeated;
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.send_due_reminders(timestamptz, integer) IS
-'Sends reminders that are due at as_of, the longest due first, batch_size leads at most: ledger row, log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it sent; repeated, it sends none twice: the ledger''s key sees to it. Errors: LP013, LP016. Internal: run_protection_pipeline() calls it.';
+COMMENT ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) IS
+'Sends the reminders of these leads that are due at as_of, ledger row, log row and event in one transaction, and repeats, as a new event, those whose repetition is due. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many events it wrote; repeated, it sends none twice: the ledger''s key sees to it. Internal: run_protection_pipeline() calls it.';

@@ -1,0 +1,16 @@
+CREATE OR REPLACE FUNCTION lead_protection.missed_reminder_due_at(
+    before lead_protection.v_user_lead_protection, after lead_protection.v_user_lead_protection
+)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE
+    WHEN
+        before.state = 'REMINDER_DUE' AND NOT before.on_hold
+        AND (after.state = 'CLOSED' OR after.user_id <> before.user_id)
+        THEN lead_protection.instant_text(before.reminder_due_at)
+END;
+
+COMMENT ON FUNCTION lead_protection.missed_reminder_due_at(
+    lead_protection.v_user_lead_protection, lead_protection.v_user_lead_protection
+) IS
+'When the reminder was due that will now never be sent, because the lead is closed or another user''s before it was; null: there is none. For a log row''s details; record_expiries_of() adds those of leads that expired. Internal.';
