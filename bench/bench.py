@@ -173,15 +173,16 @@ def bulk_holds(db, most):
 def pipeline(db):
     """Everything that is due, sent in one run."""
     # Expiries out of the way, and reminders unsent again: the run that is measured does nothing else.
+    db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")
     db.execute("CALL lead_protection.run_protection_pipeline(as_of => now() - INTERVAL '1 hour')")
     db.execute("ALTER TABLE lead_protection.lead_reminders DISABLE TRIGGER refuse_change")
-    db.execute("TRUNCATE lead_protection.lead_reminders")
+    db.execute("TRUNCATE lead_protection.lead_reminders CASCADE")
     db.execute("UPDATE lead_protection.lead_clocks SET reminded_at = NULL, reminded_window = NULL")
     db.execute("VACUUM (FULL, ANALYZE) lead_protection.lead_clocks")
     ours = once(db, "CALL lead_protection.run_protection_pipeline()")
     (sent,) = db.execute("SELECT count(*) FROM lead_protection.lead_reminders").fetchone()
     bare = sum(
-        once(db, f"INSERT INTO bare_{table} SELECT * FROM lead_protection.{table} {which}")
+        once(db, f"INSERT INTO bare_{table} OVERRIDING SYSTEM VALUE SELECT * FROM lead_protection.{table} {which}")
         for table, which in (
             ("lead_reminders", ""),
             ("protection_log", f"ORDER BY recorded_at DESC LIMIT {sent}"),

@@ -199,7 +199,7 @@ noons AS (
 )
 
 SELECT
-    sum(lead_protection.send_due_reminders(noon, 1000)) AS reminders,
+    sum(lead_protection.send_due_reminders(lead_protection.reminders_to_send(noon), noon)) AS reminders,
     sum(lead_protection.record_expiries(noon, 1000)) AS expiries
 FROM noons;
 

@@ -100,7 +100,13 @@ def insert_history(db: psycopg.Connection, lead_id: int, rows: Iterable[tuple]) 
 
 
 # The result of a nightly run that found nothing to do.
-NIGHTLY_IDLE = {"holds_overrun": 0, "hold_limits_announced": 0, "clocks_mended": 0, "job_runs_purged": 0}
+NIGHTLY_IDLE = {
+    "holds_overrun": 0,
+    "hold_limits_announced": 0,
+    "clocks_mended": 0,
+    "events_purged": 0,
+    "job_runs_purged": 0,
+}
 
 SHOWN = "protection_expires_at, state, on_hold, reminder_due_at"
 

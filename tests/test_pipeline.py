@@ -105,7 +105,7 @@ def test_a_new_window_gets_its_own_reminder(db):
     db.execute("SELECT lead_protection.release_lead_hold(1, 7, 1)")
     # The reminder was sent a moment ago and fell due before that in the new window too: it covers it.
     assert states(db) == {1: "GRACE"}
-    db.execute("UPDATE lead_protection.lead_reminders SET sent_at = due_at")
+    db.execute("UPDATE lead_protection.lead_reminders SET sent_at = due_at, fell_due_at = due_at")
     assert states(db) == {1: "REMINDER_DUE"}
     assert run(db) == did(reminders=1)
     assert db.execute("SELECT count(DISTINCT window_date) FROM lead_protection.lead_reminders").fetchone() == (2,)
@@ -202,7 +202,7 @@ def test_bad_input_is_refused_and_changes_nothing(db, sqlstate, arguments):
     assert run(db) == did(expiries=1)
 
 
-@pytest.mark.parametrize("step", ["record_reactivations", "send_due_reminders", "record_expiries"])
+@pytest.mark.parametrize("step", ["record_reactivations", "record_expiries"])
 def test_the_steps_refuse_bad_input_themselves(db, step):
     """Whoever may run the jobs may call them, too."""
     insert_lead_of_age(db, 1, PROTECTED)
@@ -210,6 +210,9 @@ def test_the_steps_refuse_bad_input_themselves(db, step):
         with pytest.raises(psycopg.Error) as refused:
             db.execute(f"SELECT lead_protection.{step}(%s, %s)", arguments)
         assert refused.value.sqlstate == sqlstate
+    with pytest.raises(psycopg.Error) as refused:
+        db.execute("SELECT lead_protection.send_due_reminders('{1}', '2999-01-01Z')")
+    assert refused.value.sqlstate == "LP013"
     assert events(db) == []
 
 

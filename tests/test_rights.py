@@ -45,6 +45,16 @@ CAN = {
         "SELECT * FROM {}.move_leads_to_policy('{1}', 1, 'x', 1)",
         "CALL {}.run_protection_pipeline()",
         "CALL {}.run_nightly_maintenance()",
+        "SELECT {}.configure_reminders()",
+        "SELECT {}.register_event_consumer('x', ARRAY['lead.protection.reminder'], '-infinity')",
+        "SELECT {}.acknowledge_events('x', lease_token, ARRAY[id]) FROM {}.claim_events('x')",
+        "SELECT {}.replay_events('x', '-infinity')",
+        "SELECT {}.fail_events('x', lease_token, ARRAY[id], 'x') FROM {}.claim_events('x')",
+        "SELECT {}.discard_dead_events('x', '{}', 'x')",
+        "SELECT {}.unregister_event_consumer('x')",
+        "SELECT {}.confirm_reminder_delivery(lead_id, user_id, window_date, 'x') FROM {}.lead_reminders",
+        "SELECT * FROM {}.v_event_consumers, {}.v_dead_events, {}.v_cloud_events",
+        "SELECT * FROM {}.v_lead_reminders, {}.v_reminder_sla",
         "SELECT * FROM {}.find_clock_drift()",
         "SELECT * FROM {}.protection_log, {}.job_runs, {}.outbox_events, {}.migration_checksums",
         "SELECT {}.schedule_jobs_sql()",
@@ -52,6 +62,8 @@ CAN = {
     "monitor": [
         "SELECT * FROM {}.v_user_lead_protection",
         "SELECT * FROM {}.job_runs, {}.job_definitions",
+        "SELECT * FROM {}.v_event_consumers, {}.v_dead_events, {}.v_cloud_events",
+        "SELECT * FROM {}.v_lead_reminders, {}.v_reminder_sla",
         "SELECT * FROM {}.v_active_holds, {}.v_holds_about_to_end, {}.v_leads_on_hold, {}.v_hold_history",
         "SELECT * FROM {}.find_clock_drift()",
     ],
@@ -59,6 +71,11 @@ CAN = {
         "CALL {}.run_protection_pipeline()",
         "CALL {}.run_nightly_maintenance()",
         "SELECT {}.schedule_jobs_sql()",
+    ],
+    "consumer": [
+        "SELECT {}.acknowledge_events('crm', lease_token, ARRAY[id]) FROM {}.claim_events('crm')",
+        "SELECT {}.fail_events('crm', gen_random_uuid(), ARRAY[gen_random_uuid()], 'x')",
+        "SELECT e.event FROM {}.v_cloud_events AS e, {}.outbox_events, {}.event_types",
     ],
 }
 CANNOT = {
@@ -77,10 +94,13 @@ CANNOT = {
         "INSERT INTO {}.hold_reasons VALUES ('MINE', true, 'x')",
         "INSERT INTO {}.bulk_hold_results SELECT * FROM {}.bulk_hold_results",
         "SELECT * FROM {}.v_hold_history",
-        "INSERT INTO {}.outbox_events SELECT * FROM {}.outbox_events",
+        "INSERT INTO {}.outbox_events OVERRIDING SYSTEM VALUE SELECT * FROM {}.outbox_events",
         "SELECT * FROM {}.protection_log",
         "SELECT {}.refresh_lead_clocks('{1}')",
-        "SELECT {}.send_due_reminders(now(), 1)",
+        "SELECT {}.send_due_reminders('{1}', now())",
+        "SELECT * FROM {}.claim_events('x')",
+        "SELECT {}.confirm_reminder_delivery(2, 7, '2026-01-01', 'x')",
+        "SELECT {}.configure_reminders()",
         "CALL {}.run_protection_pipeline()",
         "UPDATE {}.protection_policies SET is_default = false",
     ],
@@ -105,6 +125,20 @@ CANNOT = {
         "SELECT {}.override_hold_limit(1, 1, now(), 'x', 1)",
         "INSERT INTO {}.lead_reminders SELECT * FROM {}.lead_reminders",
     ],
+    "consumer": [
+        "SELECT * FROM {}.v_user_lead_protection",
+        "SELECT * FROM {}.leads",
+        "SELECT * FROM {}.protection_log",
+        "UPDATE {}.event_deliveries SET status = 'acknowledged'",
+        "DELETE FROM {}.outbox_events",
+        "SELECT {}.register_event_consumer('y')",
+        "SELECT {}.unregister_event_consumer('crm')",
+        "SELECT {}.replay_events('crm', '-infinity')",
+        "SELECT {}.discard_dead_events('crm', '{}', 'x')",
+        "SELECT {}.report_reminder_delivery(2, 7, '2026-01-01', 'x')",
+        "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1)",
+        "CALL {}.run_protection_pipeline()",
+    ],
     "public": [
         "SELECT * FROM {}.v_user_lead_protection",
         "SELECT {}.plus_elapsed(now(), '1 day')",
@@ -118,6 +152,7 @@ def act_as(db, connect):
     """Return a function that gives a connection of a group role, or of a role with no rights at all."""
     insert_lead_of_age(db, 1, PROTECTED)
     insert_lead_of_age(db, 2, REMINDER_DUE)
+    db.execute("SELECT lead_protection.register_event_consumer('crm')")
 
     def act(group: str) -> psycopg.Connection:
         connection = connect()
@@ -132,7 +167,7 @@ def act_as(db, connect):
 def test_can(act_as, group):
     connection = act_as(group)
     for statement in CAN[group]:
-        connection.execute(statement.replace("{}", "lead_protection"))
+        connection.execute(statement.replace("{}.", "lead_protection."))
 
 
 @pytest.mark.parametrize("group", CANNOT)
@@ -140,7 +175,7 @@ def test_cannot(act_as, group):
     connection = act_as(group)
     for statement in CANNOT[group]:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(statement.replace("{}", "lead_protection"))
+            connection.execute(statement.replace("{}.", "lead_protection."))
 
 
 def test_the_jobs_role_sends(act_as, db):

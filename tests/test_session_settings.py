@@ -290,7 +290,7 @@ def test_written(db, world):
         ("assign_user_policy", 9, 1, 1),
         ("set_default_policy", 2, 1),
         ("move_leads_to_policy", [3], 2, "new contract", 1),
-        ("send_due_reminders", None, 100),
+        ("send_due_reminders", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], None),
         ("record_expiries", None, 100),
         ("record_reactivations", None, 100),
     ]

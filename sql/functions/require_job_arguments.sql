@@ -1,4 +1,6 @@
-CREATE OR REPLACE FUNCTION lead_protection.require_job_arguments(as_of timestamptz, batch_size integer)
+CREATE OR REPLACE FUNCTION lead_protection.require_job_arguments(
+    as_of timestamptz, batch_size integer DEFAULT 1
+)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
