@@ -133,8 +133,8 @@ def cache_is_tampered_with(server: Server, dbname: str) -> None:
 def grace_time_was_missed(server: Server, dbname: str) -> None:
     """No run for the whole grace time of two leads."""
     server.psql(
-        "INSERT INTO lead_protection.leads (user_id, created_at) SELECT 101, now() - INTERVAL '9 months'"
-        " FROM generate_series(1, 2)",
+        "INSERT INTO lead_protection.leads (user_id, created_at, recorded_at)"
+        " SELECT 101, now() - INTERVAL '9 months', now() - INTERVAL '9 months' FROM generate_series(1, 2)",
         dbname=dbname,
     )
 
@@ -157,9 +157,20 @@ def holds_pass_their_limit(server: Server, dbname: str) -> None:
     )
 
 
+def mailer_gives_up(server: Server, dbname: str) -> None:
+    """A mailer, registered for one attempt, cannot handle what it is given."""
+    for statement in (
+        "SELECT lead_protection.register_event_consumer('mailer', '{lead.protection.reminder}', attempt_limit => 1)",
+        "CALL lead_protection.run_protection_pipeline()",
+        "SELECT lead_protection.fail_events('mailer', lease_token, ARRAY[id], 'mail server unknown')"
+        " FROM lead_protection.claim_events('mailer', 3)",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
 def summary_shows(results: list) -> None:
     seen = {name: ok for name, ok, _ in results[0]}
-    assert len(seen) == 6
+    assert len(seen) == 8
     assert [name for name, ok in seen.items() if ok == "f"] == [
         "pipeline succeeded within 15 minutes",
         "nightly succeeded within 26 hours",
@@ -282,9 +293,17 @@ def many_are_held(results: list) -> None:
 
 
 def reminder_is_explained(results: list) -> None:
-    lead, reminders, _ = results
+    lead, reminders, sent, _, failed = results
     assert lead[0][1] == "GRACE"
-    assert len(reminders) == 1 and reminders[0][5] != ""
+    assert len(reminders) == len(sent) == 1 and reminders[0][3] != "" == reminders[0][4]
+    assert failed[0][:2] == ["failed", "t"] and failed[0][2] != ""
+
+
+def dead_letters_are_replayed(results: list) -> None:
+    consumers, dead, replayed, _, again = results
+    assert [row[:5] for row in consumers] == [["mailer", "17", "0", "0", "3"]]
+    assert [row[1:4] for row in dead] == [["lead.protection.reminder", "mail server unknown", "3"]]
+    assert (replayed, again) == ([["3"]], [["0"]])
 
 
 def lead_is_back(results: list) -> None:
@@ -320,7 +339,9 @@ def schema_is_gone(results: list) -> None:
 
 
 def daily_numbers(results: list) -> None:
-    assert {row[0] for row in results[1]} == {"PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED", "CLOSED"}
+    _, sla, _, states, *_ = results
+    assert sum(int(row[1]) for row in sla) >= 20
+    assert {row[0] for row in states} == {"PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED", "CLOSED"}
 
 
 SCENARIOS: dict[str, tuple[Callable, Callable]] = {
@@ -334,6 +355,7 @@ SCENARIOS: dict[str, tuple[Callable, Callable]] = {
     "A hold is wrong, too long or forgotten": (holds_pass_their_limit, hold_is_put_right),
     "Hold many leads at once": (nothing_wrong, many_are_held),
     "A user got no reminder": (nothing_wrong, reminder_is_explained),
+    "Events are not taken": (mailer_gives_up, dead_letters_are_replayed),
     "A lead's user, start or end is wrong": (nothing_wrong, lead_is_put_right),
     "An activity is missing or wrong": (nothing_wrong, activity_is_put_right),
     "A contract changes": (nothing_wrong, contract_is_changed),
@@ -367,7 +389,7 @@ def test_summary_is_all_well_after_both_jobs_ran(sample, server):
 
     rows = Runner(server, sample, OPERATOR).run(sections(RUNBOOK)["30-second summary"][0])
 
-    assert [row[1] for row in rows] == ["t"] * 6
+    assert [row[1] for row in rows] == ["t"] * 8
 
 
 def test_summary_counts_an_owed_notice_as_a_reminder_and_not_as_an_expiry(sample, server):
