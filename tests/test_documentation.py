@@ -303,7 +303,8 @@ def dead_letters_are_replayed(results: list) -> None:
     consumers, dead, replayed, _, again = results
     assert [row[:5] for row in consumers] == [["mailer", "17", "0", "0", "3"]]
     assert [row[1:4] for row in dead] == [["lead.protection.reminder", "mail server unknown", "3"]]
-    assert (replayed, again) == ([["3"]], [["0"]])
+    assert replayed == [["3"]]
+    assert again == [["72"]], "also those of the sample, which were written before the mailer was registered"
 
 
 def lead_is_back(results: list) -> None:
