@@ -1,10 +1,9 @@
 CREATE OR REPLACE FUNCTION lead_protection.retry_pause(delay interval, failures bigint)
 RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
--- Cut before it overflows: 2^40 milliseconds are more than a day, and so the rest does not matter.
-RETURN least(
-    make_interval(secs => extract(EPOCH FROM delay)::double precision * power(2, least(failures, 40) - 1)),
-    INTERVAL '24 hours'
+-- Cut to a day while it is a number, which no power overflows: 2^40 milliseconds are many days.
+RETURN make_interval(
+    secs => least(extract(EPOCH FROM delay)::double precision * power(2, least(failures, 41) - 1), 86400)
 );
 
 COMMENT ON FUNCTION lead_protection.retry_pause(interval, bigint) IS
