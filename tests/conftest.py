@@ -122,10 +122,19 @@ postgresql = factories.postgresql("postgresql_noproc")
 
 
 @pytest.fixture
-def db(postgresql: psycopg.Connection) -> psycopg.Connection:
-    """A superuser's connection, autocommit, to this test's own, freshly applied database."""
+def db(postgresql: psycopg.Connection, server: Server, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
+    """A superuser's connection, autocommit, to this test's own, freshly applied database.
+
+    Every event that the test emitted must keep to the JSON Schema of its type.
+    """
+    from schemas import faults_in_outbox
+
     postgresql.autocommit = True
-    return postgresql
+    yield postgresql
+    if not request.node.get_closest_marker("made_up_events"):
+        # On a connection of its own: the test may have left its own in any state.
+        with psycopg.connect(server.url(postgresql.info.dbname), autocommit=True) as connection:
+            assert faults_in_outbox(connection) == []
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ README = PROJECT / "README.md"
 RUNBOOK = PROJECT / "docs" / "runbook.md"
 ERROR_CODES = PROJECT / "docs" / "error-codes.md"
 RULE = PROJECT / "docs" / "rule.md"
+EVENTS = PROJECT / "docs" / "events.md"
 REFERENCE = PROJECT / "docs" / "reference.md"
 WRITE_REFERENCE = "LEAD_PROTECTION_WRITE_REFERENCE"
 PAGES = [README, PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -401,6 +402,18 @@ def test_summary_counts_an_owed_notice_as_a_reminder_and_not_as_an_expiry(sample
     rows = Runner(server, sample, OPERATOR).run(sections(RUNBOOK)["30-second summary"][0])
 
     assert [row for row in rows if row[1] == "f"] == [["no reminder is overdue", "f", "2"]]
+
+
+def test_events_page_runs_from_top_to_bottom(sample, server):
+    runner = Runner(server, sample, OPERATOR)
+    results = [runner.run(block) for blocks in sections(EVENTS).values() for block in blocks]
+    _, registered, acknowledged, failed, consumers, delivery, reminders, sla = results
+    assert registered == [["mailer", "{lead.protection.reminder}"]]
+    assert acknowledged == [["acknowledged", "t"]] and failed[0][:2] == ["pending", "t"]
+    assert consumers[0][:5] == ["mailer", "18", "0", "1", "0"]
+    assert delivery[0] == ["t", ""] and delivery[1][0] == "delivered" and delivery[2] == ["acknowledged"]
+    assert [row[4:] for row in reminders] == [["1", "delivered"]]
+    assert sla
 
 
 # --- the README ---
