@@ -156,6 +156,7 @@ def test_two_pipelines_over_five_thousand_due_leads(db, connect):
 
 def test_pipelines_without_the_advisory_lock_send_nothing_twice(db, connect):
     """The lock only spares work: the promise rests on row locks and the ledger's key."""
+    db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")
     db.execute(
         "CREATE OR REPLACE FUNCTION lead_protection.try_job_lock(job_name text) RETURNS boolean"
         " LANGUAGE sql VOLATILE AS 'SELECT true'"

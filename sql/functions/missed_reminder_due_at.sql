@@ -6,7 +6,11 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
     WHEN
         before.state = 'REMINDER_DUE' AND NOT before.on_hold
-        AND (after.state = 'CLOSED' OR after.user_id <> before.user_id)
+        -- One that is closed as of an earlier instant did not wait then.
+        AND (
+            after.user_id <> before.user_id
+            OR (after.state = 'CLOSED' AND after.closed_at >= before.reminder_due_at)
+        )
         THEN lead_protection.instant_text(before.reminder_due_at)
 END;
 
