@@ -68,7 +68,7 @@ def start_mailer(url: str, smtp: str, *options: str) -> subprocess.Popen:
     return subprocess.Popen(
         [
             *(sys.executable, str(MAILER), "--database", url, "--smtp", smtp, "--sender", "reminders@example.com"),
-            *("--address-query", "SELECT format('user%%s@example.com', %s::bigint)", *options),
+            *("--address-query", "SELECT 'user' || %s || '@example.com'", *options),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -7,7 +7,8 @@ acknowledged comes again, and its mail has the same Message-ID as before.
     mailer.py --database postgresql://crm_mailer@/crm --smtp localhost:25 --sender reminders@example.com \
         --address-query "SELECT email FROM crm.users WHERE id = %s"
 
-Several may run at once, under one consumer name. Exit status: 0 after SIGTERM, SIGINT or --once; 2 for wrong arguments.
+Several may run at once, under one consumer name. Exit status: 0 after SIGTERM, SIGINT or --once; 1 if the database is
+lost with --once; 2 for wrong arguments.
 """
 
 import argparse
@@ -56,6 +57,8 @@ class Mailer:
                         if not found:
                             self.wait(db)
             except psycopg.OperationalError as error:
+                if self.options.once:
+                    raise
                 log.warning("database: %s", type(error).__name__)
                 self.sleep(pause * random.uniform(0.5, 1.5))
                 pause = min(pause * 2, 30)
