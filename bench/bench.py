@@ -193,6 +193,29 @@ def pipeline(db):
     show("reminders sent : bare INSERT of the same rows", ours * 1000, bare * 1000, "ms", "at most 3 x")
 
 
+def consumers(db, events):
+    """What one consumer adds to the writing of events, and how fast it takes them."""
+    write = (
+        "INSERT INTO lead_protection.protection_log (lead_id, user_id, event_type, occurred_at)"
+        f" SELECT n % ({events} / 5), 7, 'lead.changed', now() FROM generate_series(1, {events}) AS n"
+    )
+    alone = once(db, write)
+    db.execute("SELECT lead_protection.register_event_consumer('bench')")
+    show(f"{events} events written with a consumer : without", once(db, write) * 1000, alone * 1000, "ms")
+    handled, start = 0, time.perf_counter()
+    while True:
+        (batch,) = db.execute(
+            "WITH claimed AS MATERIALIZED (SELECT * FROM lead_protection.claim_events('bench', 1000)),"
+            " batch AS (SELECT lease_token, array_agg(id) AS ids FROM claimed GROUP BY 1)"
+            " SELECT count(*) FROM batch, LATERAL lead_protection.acknowledge_events('bench', lease_token, ids)"
+        ).fetchone()
+        handled += batch
+        if batch == 0:
+            break
+    show("events claimed and acknowledged, 1000 at once", handled / (time.perf_counter() - start), 0, "a second")
+    db.execute("SELECT lead_protection.unregister_event_consumer('bench')")
+
+
 def main():
     """Start a private PostgreSQL, fill it, measure, delete it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -232,6 +255,7 @@ def main():
             holds(Path(private_postgres("bin", directory)) / "pgbench", url, arguments.seconds, arguments.leads)
             bulk_holds(db, 100_000)
             pipeline(db)
+            consumers(db, 100_000)
             drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
             show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")
     finally:
