@@ -138,6 +138,7 @@ def test_an_old_snapshot_is_refused_rather_than_cached(db, connect, level):
 
 
 def test_two_pipelines_over_five_thousand_due_leads(db, connect):
+    db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")
     db.execute(
         "INSERT INTO lead_protection.leads (id, user_id, created_at)"
         " SELECT n, n %% 50, now() - %s * INTERVAL '1 day' FROM generate_series(1, 5000) AS n",

@@ -197,6 +197,7 @@ def test_no_user_gets_more_than_so_many_and_none_keeps_another_waiting(db):
     assert run(db)["reminders"] == 12
     of_users = "SELECT user_id, count(*) FROM lead_protection.lead_reminders GROUP BY 1 ORDER BY 1"
     assert db.execute(of_users).fetchall() == [(7, 10), (8, 2)]
+    assert sent(db) == [*range(1, 11), 1001, 1002], "the longest due of each"
     assert run(db)["reminders"] == 11
     assert db.execute(of_users).fetchall() == [(7, 20), (8, 3)]
 

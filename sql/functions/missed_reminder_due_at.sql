@@ -5,8 +5,8 @@ RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
     WHEN
-        before.state = 'REMINDER_DUE' AND NOT before.on_hold
-        -- One that is closed as of an earlier instant did not wait then.
+        before.state = 'REMINDER_DUE'
+        -- One that is closed as of an earlier instant did not wait then. While on hold nothing is due: null by itself.
         AND (
             after.user_id <> before.user_id
             OR (after.state = 'CLOSED' AND after.closed_at >= before.reminder_due_at)
