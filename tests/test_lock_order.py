@@ -13,7 +13,7 @@ from hold_calls import consistent, from_now, limited_policy, rows
 LEADS, SESSIONS, SECONDS = 50, 8, 20
 # What the comments of the functions document for the calls below.
 DOCUMENTED = {
-    "LP003", "LP008", "LP020", "LP024", "LP032", "LP033", "LP034", "LP035", "LP036",
+    "LP003", "LP008", "LP020", "LP024", "LP032", "LP033", "LP034", "LP035", "LP036", "LP038", "LP040",
 }  # fmt: skip
 
 
@@ -108,9 +108,43 @@ class Worker:
     def nightly(self):
         return "CALL lead_protection.run_nightly_maintenance()", ()
 
+    def take(self):
+        """Events claimed, and some of them acknowledged in the same transaction as a delivery is reported."""
+        done = self.random.choice(
+            ["acknowledge_events('crm', lease_token, ids)", "fail_events('crm', lease_token, ids, 'x')"]
+        )
+        return (
+            "WITH claimed AS MATERIALIZED (SELECT * FROM lead_protection.claim_events('crm', 20, '1 second')),"
+            " batch AS (SELECT lease_token, array_agg(id ORDER BY random()) AS ids FROM claimed GROUP BY 1)"
+            f" SELECT count(*) FROM batch, LATERAL lead_protection.{done}",
+            (),
+        )
+
+    def report(self):
+        report = self.random.choice(
+            ["start_reminder_delivery(%s", "confirm_reminder_delivery(%s", "fail_reminder_delivery(%s, 'x'"]
+        )
+        call = report % "r.lead_id, r.user_id, r.window_date, 'm' || %s"
+        return (
+            f"SELECT lead_protection.{call}) FROM (SELECT * FROM lead_protection.lead_reminders"
+            " ORDER BY random() LIMIT 1) AS r",
+            (self.random.randint(1, 3),),
+        )
+
+    def replay(self):
+        return "SELECT lead_protection.replay_events('crm', now() - INTERVAL '5 seconds')", ()
+
+    def register(self):
+        since = self.random.choice([None, "-infinity"])
+        return "SELECT lead_protection.register_event_consumer('other', since => %s::timestamptz)", (since,)
+
+    def unregister(self):
+        return "SELECT lead_protection.unregister_event_consumer('other')", ()
+
     WORK = (
         (create, 12), (release, 6), (correct, 8), (preview, 2), (void, 3), (override, 3), (transfer, 4), (extend, 3),
         (activity, 4), (hold_many, 3), (release_many, 2), (hold_user, 1), (move, 1), (pipeline, 4), (nightly, 4),
+        (take, 8), (report, 6), (replay, 1), (register, 1), (unregister, 1),
     )  # fmt: skip
 
     def run(self):
@@ -139,6 +173,7 @@ def test_eight_sessions_at_the_same_fifty_leads(db, connect):
     for user_id in (7, 8):
         db.execute("SELECT lead_protection.assign_user_policy(%s, %s, 1)", (user_id, policies[0]))
     db.execute("UPDATE lead_protection.leads SET policy_id = (%s::bigint[])[1 + id %% 3]", (policies,))
+    db.execute("SELECT lead_protection.register_event_consumer('crm', retry_delay => '1 millisecond')")
     until = time.monotonic() + SECONDS
     workers = [Worker(number, connect(), policies, until) for number in range(SESSIONS)]
     with ThreadPoolExecutor(SESSIONS) as pool:
@@ -154,7 +189,8 @@ def test_eight_sessions_at_the_same_fifty_leads(db, connect):
     assert told >= {
         "lead.hold.created", "lead.hold.released", "lead.hold.corrected", "lead.hold.voided", "lead.hold.overrun",
         "lead.hold.limit_overridden", "lead.hold.limit_near", "lead.protection.transferred", "lead.protection.extended",
-        "lead.protection.moved", "lead.protection.reminder",
+        "lead.protection.moved", "lead.protection.reminder", "lead.reminder.delivered", "lead.reminder.failed",
+        "lead.reminder.skipped",
     }  # fmt: skip
     assert sum(times for (_, sqlstate), times in refused.items() if sqlstate == "LP035") > 0
 
