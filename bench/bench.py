@@ -154,7 +154,7 @@ def bulk_holds(db, most):
                 f"INSERT INTO bare_bulk_hold_results SELECT * FROM lead_protection.bulk_hold_results"
                 f" WHERE request_key = '{key}'",
                 f"INSERT INTO bare_protection_log {logged} AND details ->> 'request_key' = '{key}'",
-                f"INSERT INTO bare_outbox_events SELECT * FROM lead_protection.outbox_events"
+                f"INSERT INTO bare_outbox_events OVERRIDING SYSTEM VALUE SELECT * FROM lead_protection.outbox_events"
                 f" WHERE payload ->> 'request_key' = '{key}'",
                 "UPDATE bare_lead_clocks AS c SET"
                 " (stops, open_hold_from, runs_from, protection_expires_at, window_date, reminder_due_at)"
