@@ -62,6 +62,8 @@ CREATE INDEX event_deliveries_available ON lead_protection.event_deliveries (
 CREATE INDEX event_deliveries_lead_order ON lead_protection.event_deliveries (
     lead_id, consumer_name, sequence_number
 ) WHERE status = 'pending';
+CREATE INDEX event_deliveries_leased ON lead_protection.event_deliveries (consumer_name, available_at)
+WHERE status = 'pending' AND lease_token IS NOT NULL;
 CREATE INDEX event_deliveries_dead ON lead_protection.event_deliveries (consumer_name, sequence_number)
 WHERE status = 'dead';
 
@@ -79,4 +81,5 @@ COMMENT ON COLUMN lead_protection.event_deliveries.settled_at IS 'When it stoppe
 COMMENT ON COLUMN lead_protection.event_deliveries.error IS 'What went wrong last, in the consumer''s words; why it was discarded.';
 COMMENT ON INDEX lead_protection.event_deliveries_available IS 'What a consumer may claim, the longest available first.';
 COMMENT ON INDEX lead_protection.event_deliveries_lead_order IS 'Whether an earlier event of the lead is still pending.';
+COMMENT ON INDEX lead_protection.event_deliveries_leased IS 'Leases, the first to run out first.';
 COMMENT ON INDEX lead_protection.event_deliveries_dead IS 'The dead letters.';

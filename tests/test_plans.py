@@ -137,3 +137,29 @@ def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
     assert read == []
     sent = db.execute("SELECT count(*) FROM lead_protection.protection_log").fetchone()
     assert sent == (2 + 2 + 2000 + 2000,)
+
+
+@pytest.mark.made_up_events("events of leads that there are not, to have many")
+def test_a_claim_and_its_acknowledgement_read_no_more_than_they_must_without_statistics(db):
+    """A consumer's first claim may come before any ANALYZE; the square of the backlog would be 400 million."""
+    db.execute("ALTER TABLE lead_protection.event_deliveries SET (autovacuum_enabled = off)")
+    db.execute("SELECT lead_protection.register_event_consumer('crm')")
+    db.execute(
+        "INSERT INTO lead_protection.protection_log (lead_id, user_id, event_type, occurred_at)"
+        " SELECT n % 5000, 7, 'lead.changed', now() FROM generate_series(1, 20000) AS n"
+    )
+    db.execute("SELECT pg_stat_force_next_flush()")
+    db.execute("SELECT pg_stat_reset()")
+    (acknowledged,) = db.execute(
+        "WITH claimed AS MATERIALIZED (SELECT * FROM lead_protection.claim_events('crm', 1000)),"
+        " batch AS (SELECT lease_token, array_agg(id) AS ids FROM claimed GROUP BY 1)"
+        " SELECT count(*) FROM batch, LATERAL lead_protection.acknowledge_events('crm', lease_token, ids) AS a"
+        " WHERE a.changed"
+    ).fetchone()
+    assert acknowledged == 1000
+    db.execute("SELECT pg_stat_force_next_flush()")
+    scanned, fetched = db.execute(
+        "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'event_deliveries'"
+    ).fetchone()
+    assert scanned == 0
+    assert fetched < 20 * 1000

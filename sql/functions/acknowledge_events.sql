@@ -12,21 +12,20 @@ BEGIN
         )
     );
     PERFORM lead_protection.lock_event_deliveries(acknowledge_events.consumer_name, acknowledge_events.event_ids);
+    -- First those that stay as they are: what this call changes is not told from them afterwards.
     RETURN QUERY
-    WITH settled AS (
-        UPDATE lead_protection.event_deliveries AS d
-        SET status = 'acknowledged', settled_at = clock_timestamp(), error = NULL
-        WHERE
-            d.consumer_name = acknowledge_events.consumer_name AND d.event_id = ANY(acknowledge_events.event_ids)
-            AND d.status = 'pending' AND d.lease_token = acknowledge_events.lease_token
-        RETURNING d.event_id, d.status
-    )
-
-    SELECT a.event_id, coalesce(s.status, d.status), s.event_id IS NOT NULL
+    SELECT a.event_id, d.status, false
     FROM (SELECT DISTINCT g.event_id FROM unnest(acknowledge_events.event_ids) AS g (event_id)) AS a
-    LEFT JOIN settled AS s ON a.event_id = s.event_id
     LEFT JOIN lead_protection.event_deliveries AS d
-        ON a.event_id = d.event_id AND d.consumer_name = acknowledge_events.consumer_name;
+        ON a.event_id = d.event_id AND d.consumer_name = acknowledge_events.consumer_name
+    WHERE (d.status = 'pending' AND d.lease_token = acknowledge_events.lease_token) IS NOT TRUE;
+    RETURN QUERY
+    UPDATE lead_protection.event_deliveries AS d
+    SET status = 'acknowledged', settled_at = clock_timestamp(), error = NULL
+    WHERE
+        d.consumer_name = acknowledge_events.consumer_name AND d.event_id = ANY(acknowledge_events.event_ids)
+        AND d.status = 'pending' AND d.lease_token = acknowledge_events.lease_token
+    RETURNING d.event_id, d.status, true;
 END;
 $$;
 

@@ -34,8 +34,8 @@ BEGIN
         SELECT w.event_id
         FROM lead_protection.event_deliveries AS w
         WHERE
-            w.consumer_name = consumer.consumer_name AND w.status = 'pending' AND w.available_at <= claimed_at
-            AND w.attempts >= consumer.attempt_limit
+            w.consumer_name = consumer.consumer_name AND w.status = 'pending' AND w.lease_token IS NOT NULL
+            AND w.available_at <= claimed_at AND w.attempts >= consumer.attempt_limit
         FOR UPDATE SKIP LOCKED
     ) AS worn
     WHERE d.event_id = worn.event_id AND d.consumer_name = consumer.consumer_name;
@@ -46,13 +46,14 @@ BEGIN
         FROM lead_protection.event_deliveries AS w
         WHERE
             w.consumer_name = consumer.consumer_name AND w.status = 'pending' AND w.available_at <= claimed_at
-            -- The order of a lead's events is kept by handing out only the first that is not finished.
-            AND NOT EXISTS (
-                SELECT
+            -- The order of a lead's events is kept by handing out only the first that is not finished. As a look-up in
+            -- an index: NOT EXISTS could become a join, and without statistics one that takes the square of the time.
+            AND w.sequence_number = (
+                SELECT p.sequence_number
                 FROM lead_protection.event_deliveries AS p
-                WHERE
-                    p.lead_id = w.lead_id AND p.consumer_name = consumer.consumer_name AND p.status = 'pending'
-                    AND p.sequence_number < w.sequence_number
+                WHERE p.lead_id = w.lead_id AND p.consumer_name = consumer.consumer_name AND p.status = 'pending'
+                ORDER BY p.sequence_number
+                LIMIT 1
             )
         ORDER BY w.available_at, w.sequence_number
         LIMIT claim_events.batch_size

@@ -18,28 +18,25 @@ BEGIN
     );
     PERFORM lead_protection.lock_event_deliveries(fail_events.consumer_name, fail_events.event_ids);
     failed_at := clock_timestamp();
+    -- First those that stay as they are: what this call changes is not told from them afterwards.
     RETURN QUERY
-    WITH settled AS (
-        UPDATE lead_protection.event_deliveries AS d
-        SET
-            status = CASE WHEN d.attempts >= consumer.attempt_limit THEN 'dead' ELSE 'pending' END,
-            settled_at = CASE WHEN d.attempts >= consumer.attempt_limit THEN failed_at END,
-            available_at = failed_at + lead_protection.retry_pause(consumer.retry_delay, d.attempts),
-            lease_token = NULL,
-            error = fail_events.error
-        WHERE
-            d.consumer_name = consumer.consumer_name AND d.event_id = ANY(fail_events.event_ids)
-            AND d.status = 'pending' AND d.lease_token = fail_events.lease_token
-        RETURNING d.event_id, d.status, d.available_at
-    )
-
-    SELECT
-        a.event_id, coalesce(s.status, d.status), s.event_id IS NOT NULL,
-        CASE WHEN coalesce(s.status, d.status) = 'pending' THEN coalesce(s.available_at, d.available_at) END
+    SELECT a.event_id, d.status, false, CASE WHEN d.status = 'pending' THEN d.available_at END
     FROM (SELECT DISTINCT g.event_id FROM unnest(fail_events.event_ids) AS g (event_id)) AS a
-    LEFT JOIN settled AS s ON a.event_id = s.event_id
     LEFT JOIN lead_protection.event_deliveries AS d
-        ON a.event_id = d.event_id AND d.consumer_name = consumer.consumer_name;
+        ON a.event_id = d.event_id AND d.consumer_name = consumer.consumer_name
+    WHERE (d.status = 'pending' AND d.lease_token = fail_events.lease_token) IS NOT TRUE;
+    RETURN QUERY
+    UPDATE lead_protection.event_deliveries AS d
+    SET
+        status = CASE WHEN d.attempts >= consumer.attempt_limit THEN 'dead' ELSE 'pending' END,
+        settled_at = CASE WHEN d.attempts >= consumer.attempt_limit THEN failed_at END,
+        available_at = failed_at + lead_protection.retry_pause(consumer.retry_delay, d.attempts),
+        lease_token = NULL,
+        error = fail_events.error
+    WHERE
+        d.consumer_name = consumer.consumer_name AND d.event_id = ANY(fail_events.event_ids)
+        AND d.status = 'pending' AND d.lease_token = fail_events.lease_token
+    RETURNING d.event_id, d.status, true, CASE WHEN d.status = 'pending' THEN d.available_at END;
 END;
 $$;
 
