@@ -8,6 +8,7 @@ from psycopg import sql
 
 from command_line import run, run_ok
 from facts import REMINDER_DUE, events, insert_lead_of_age
+from schemas import faults_in_outbox
 
 REMINDERS, NIGHTLY, HISTORY = "lead-protection-reminders", "lead-protection-nightly", "lead-protection-cron-history"
 ROLE = "test_scheduler"
@@ -19,6 +20,7 @@ def in_cron_database(cron, server) -> Iterator[psycopg.Connection]:
     run_ok("apply", "--database", server.url())
     yield cron
     cron.execute("SELECT cron.unschedule(jobid) FROM cron.job")
+    assert faults_in_outbox(cron) == []
     run_ok("rollback", "--all", "--yes", "--database", server.url())
 
 

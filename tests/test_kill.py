@@ -20,6 +20,7 @@ from command_line import run_ok
 from conftest import poll, private_postgres
 from facts import PROTECTED, REMINDER_DUE, events, insert_lead_of_age
 from mail import Mailbox, kill, register_mailer, start_mailer
+from schemas import faults_in_outbox
 
 ROUNDS = 20
 LEADS_ON_HOLD = 20
@@ -186,6 +187,7 @@ def test_killed_server_and_killed_mailers_lose_nothing_and_send_nothing_twice(du
             )
             assert set(mailbox.ids()) == set(expected), "each was mailed, and repeats have the same id"
             assert events(db), "the log tells what the outbox tells"
+            assert faults_in_outbox(db) == []
             assert column("SELECT lead_id FROM lead_protection.find_clock_drift()") == []
     repeats = len(mailbox.mails) - len(expected)
     print(f"{len(leads)} reminders, {repeats} mails repeated, connections lost: {[load.lost for load in loads]}")
