@@ -38,7 +38,7 @@ BEGIN
                 'GRANT SELECT ON lead_protection.reminder_deliveries, lead_protection.v_lead_reminders TO %I',
                 'GRANT SELECT ON lead_protection.lead_history, lead_protection.lead_extensions TO %I',
                 'GRANT SELECT ON lead_protection.lead_activities, lead_protection.activity_kinds TO %I',
-                'GRANT SELECT ON lead_protection.policy_assignments TO %I',
+                'GRANT SELECT ON lead_protection.policy_assignments, lead_protection.adopted_users TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.user_lead_protection(timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.protection_as_of(timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) TO %I',
@@ -127,7 +127,9 @@ BEGIN
         IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.find_adoption_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.preview_switch_on() TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;
@@ -157,6 +159,9 @@ BEGIN
                 'GRANT EXECUTE ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON PROCEDURE lead_protection.run_nightly_maintenance(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.try_job_lock(text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.retry_adoption_queue(integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.mend_adoption_drift() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.start_job_run(text) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.update_job_run(bigint, jsonb, text, text) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) TO %I',

@@ -10,7 +10,9 @@ DECLARE
     step text;
     handled bigint;
     waiting bigint [];
-    result jsonb := pg_catalog.jsonb_build_object('reactivations', 0, 'expiries', 0, 'reminders', 0);
+    result jsonb := pg_catalog.jsonb_build_object(
+        'adopted_rows', 0, 'reactivations', 0, 'expiries', 0, 'reminders', 0
+    );
     outcome text := 'skipped';
     error_state text;
     error_message text;
@@ -22,8 +24,11 @@ BEGIN
 
     -- Whoever holds the lock does the work of all: a run that does not get it leaves. Expiries go before reminders, which
     -- then need not look at what has expired.
+    IF lead_protection.waiting_reason() IS NOT NULL THEN
+        result := pg_catalog.jsonb_build_object('waiting', lead_protection.waiting_reason());
+    ELSE
     <<steps>>
-    FOREACH step IN ARRAY ARRAY['reactivations', 'expiries', 'reminders'] LOOP
+    FOREACH step IN ARRAY ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders'] LOOP
         LOOP
             EXIT steps WHEN NOT lead_protection.try_job_lock(job_name);
             BEGIN
@@ -35,6 +40,7 @@ BEGIN
                     waiting := waiting[batch_size + 1:];
                 ELSE
                     handled := CASE step
+                        WHEN 'adopted_rows' THEN lead_protection.retry_adoption_queue(batch_size)
                         WHEN 'reactivations' THEN lead_protection.record_reactivations(as_of, batch_size)
                         ELSE lead_protection.record_expiries(as_of, batch_size)
                     END;
@@ -53,9 +59,10 @@ BEGIN
             END;
             EXIT steps WHEN outcome = 'failed';
             COMMIT;
-            EXIT WHEN CASE step WHEN 'reminders' THEN waiting = '{}' ELSE handled = 0 END;
+            EXIT WHEN CASE step WHEN 'reminders' THEN waiting = '{}' WHEN 'adopted_rows' THEN true ELSE handled = 0 END;
         END LOOP;
     END LOOP;
+    END IF;
 
     PERFORM lead_protection.update_job_run(run_id, result, outcome, error_state || ': ' || error_message);
     COMMIT;

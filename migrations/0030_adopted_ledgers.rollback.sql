@@ -1,0 +1,2 @@
+ALTER TABLE lead_protection.lead_reminders DROP COLUMN adopted;
+ALTER TABLE lead_protection.lead_expiries DROP COLUMN adopted;

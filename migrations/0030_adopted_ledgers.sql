@@ -1,0 +1,10 @@
+-- Reminders and expiries that were not ours: from before the leads came here.
+-- depends: 0005_lead_reminders 0006_lead_expiries 0028_adoptions
+
+ALTER TABLE lead_protection.lead_reminders ADD COLUMN adopted boolean NOT NULL DEFAULT false;
+ALTER TABLE lead_protection.lead_expiries ADD COLUMN adopted boolean NOT NULL DEFAULT false;
+
+COMMENT ON COLUMN lead_protection.lead_reminders.adopted IS
+'True: not sent by this system, and no event was written: imported with import_reminders(), or overdue when the lead''s adoption was switched on.';
+COMMENT ON COLUMN lead_protection.lead_expiries.adopted IS
+'True: the protection had ended before the lead''s adoption was switched on, and no event was written.';

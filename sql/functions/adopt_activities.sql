@@ -1,0 +1,58 @@
+-- A procedure that commits can carry no SET clause and be no SECURITY DEFINER: every name is qualified.
+CREATE OR REPLACE PROCEDURE lead_protection.adopt_activities(
+    source regclass,
+    actor_id bigint,
+    key_column name DEFAULT 'id',
+    lead_column name DEFAULT 'lead_id',
+    user_column name DEFAULT 'user_id',
+    occurred_column name DEFAULT 'occurred_at',
+    kind text DEFAULT 'kind',
+    time_zone text DEFAULT NULL,
+    on_failure text DEFAULT 'block',
+    batch_size integer DEFAULT 500
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    adoption_id bigint;
+BEGIN
+    PERFORM lead_protection.require_job_arguments(NULL, batch_size);
+    adoption_id := lead_protection.record_adoption(
+        'activities',
+        source,
+        pg_catalog.jsonb_build_object(
+            'key_column', key_column, 'lead_column', lead_column, 'user_column', user_column,
+            'occurred_column', occurred_column, 'kind', kind, 'time_zone', time_zone
+        ),
+        ARRAY(
+            SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
+            FROM lead_protection.check_activity_source(
+                source, key_column, lead_column, user_column, occurred_column, kind, time_zone
+            ) AS c
+            WHERE c.severity = 'problem'
+        ),
+        key_column,
+        user_column,
+        ARRAY[
+            pg_catalog.format('s.%I::text', key_column),
+            pg_catalog.format('s.%I::bigint', lead_column),
+            '{user}',
+            pg_catalog.format('(%s)::text', kind),
+            lead_protection.adopted_instant(source, occurred_column, time_zone)
+        ],
+        on_failure,
+        actor_id
+    );
+    COMMIT;
+    CALL lead_protection.attach_adoption(adoption_id);
+    CALL lead_protection.backfill_adoption(adoption_id, batch_size);
+END;
+$$;
+
+COMMENT ON PROCEDURE lead_protection.adopt_activities(
+    regclass, bigint, name, name, name, name, text, text, text, integer
+) IS
+'Adopts a table of the company''s own as activities of adopted leads, as adopt_leads() does for leads. What is there already counts, without log row or event; from then on rows are recorded, corrected and deleted as by record_lead_activity() and its like.
+key_column: an integer, text or uuid, unique. lead_column: the lead''s number; rows without one are passed over. user_column: as in adopt_leads(). occurred_column: when it took place: timestamptz, or timestamp or date as local time of time_zone. kind: SQL over the columns of a row that gives a kind of activity_kinds, such as CASE type WHEN ''call'' THEN ''QUALIFIED_CALL'' END; null: it is no activity, and passed over.
+Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes on where it stopped, or finds nothing to do.
+Errors: those of adopt_leads(), and LP051 no table of leads is adopted.';

@@ -1,0 +1,20 @@
+CREATE OR REPLACE FUNCTION lead_protection.adopted_user(source regclass, column_name name)
+RETURNS TABLE (id_expression text, key_expression text)
+LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    CASE
+        WHEN a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN format('s.%I::bigint', a.attname)
+        ELSE format(
+            '(SELECT u.user_id FROM lead_protection.adopted_users AS u WHERE u.user_key = s.%I::text)', a.attname
+        )
+    END,
+    CASE
+        WHEN a.atttypid NOT IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN format('s.%I::text', a.attname)
+    END
+FROM pg_attribute AS a
+WHERE a.attrelid = adopted_user.source AND a.attname = adopted_user.column_name
+$$;
+
+COMMENT ON FUNCTION lead_protection.adopted_user(regclass, name) IS
+'SQL over a row s of source: the user''s number, and, where the column is no integer, the key by which adopted_users has it (null otherwise). Internal.';

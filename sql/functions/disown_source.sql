@@ -1,0 +1,63 @@
+-- A procedure that commits can carry no SET clause and be no SECURITY DEFINER: every name is qualified.
+CREATE OR REPLACE PROCEDURE lead_protection.disown_source(source text)
+LANGUAGE plpgsql
+AS $$
+-- The table's name was quoted when it was adopted.
+-- @plpgsql_check_options: security_warnings = off
+DECLARE
+    adoption lead_protection.adoptions;
+    detached boolean := false;
+    trigger_name name;
+BEGIN
+    SELECT a.* INTO adoption
+    FROM lead_protection.adoptions AS a
+    WHERE a.source = disown_source.source
+        OR pg_catalog.to_regclass(a.source) = pg_catalog.to_regclass(disown_source.source);
+    IF adoption.id IS NULL THEN
+        RAISE EXCEPTION '% is not adopted', disown_source.source
+            USING ERRCODE = 'LP051',
+            DETAIL = pg_catalog.format('Adopted are: %s.', coalesce(
+                (
+                    SELECT pg_catalog.string_agg(a.source, ', ')
+                    FROM lead_protection.adoptions AS a
+                    WHERE a.disowned_at IS NULL
+                ),
+                'none'
+            )),
+            HINT = 'Give the table with its schema, as adoptions.source has it.';
+    END IF;
+    FOR attempt IN 1..60 LOOP
+        PERFORM pg_catalog.set_config('lock_timeout', '500ms', true);
+        BEGIN
+            FOR trigger_name IN
+                SELECT t.tgname
+                FROM pg_catalog.pg_trigger AS t
+                WHERE t.tgrelid = pg_catalog.to_regclass(adoption.source)
+                    AND t.tgfoid = 'lead_protection.follow_adopted_source'::regproc
+            LOOP
+                EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', trigger_name, adoption.source);
+            END LOOP;
+            UPDATE lead_protection.adoptions AS a
+            SET disowned_at = coalesce(a.disowned_at, pg_catalog.clock_timestamp())
+            WHERE a.id = adoption.id;
+            DELETE FROM lead_protection.adoption_queue AS q WHERE q.adoption_id = adoption.id;
+            detached := true;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                RAISE NOTICE '%: others hold locks on it, trying again (% of 60)', adoption.source, attempt;
+        END;
+        COMMIT;
+        EXIT WHEN detached;
+        PERFORM pg_catalog.pg_sleep(least(attempt, 5));
+    END LOOP;
+    IF NOT detached THEN
+        RAISE EXCEPTION 'no lock on % to drop the triggers', adoption.source
+            USING ERRCODE = 'LP050',
+            DETAIL = 'A transaction has been holding it all the time. The table is adopted as before.',
+            HINT = 'Call it again when that transaction is over. pg_locks shows who.';
+    END IF;
+END;
+$$;
+
+COMMENT ON PROCEDURE lead_protection.disown_source(text) IS
+'Lets go of an adopted table, of leads or activities: drops our triggers, which is all that was made on it. What was taken over stays here as it is, and is followed no more; the table can be adopted again. Waits half a second for the lock on the table (ACCESS EXCLUSIVE), then lets everybody pass and tries again, 60 times in some 5 minutes. Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated: nothing happens. Also for a table that was dropped. Errors: LP050 locks of others, LP051 not adopted.';

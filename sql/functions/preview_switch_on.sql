@@ -1,0 +1,23 @@
+CREATE OR REPLACE FUNCTION lead_protection.preview_switch_on()
+RETURNS TABLE (found text, leads bigint, what_happens text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT f.found, count(p.lead_id), f.what_happens
+FROM (
+    VALUES
+    (1, 'protected', 'Reminded and expired when the time comes.'),
+    (2, 'on hold', 'As above, once the clock runs on.'),
+    (3, 'reminded', 'Imported as reminded, or recorded as such: they expire when the time comes.'),
+    (4, 'reminder overdue', 'Recorded as reminded, by the system that was before. Nothing is sent: tell these users yourself.'),
+    (5, 'owed a notice', 'Their policy requires a notice: the pipeline sends it, at its pace, and the expiry waits for it.'),
+    (6, 'expired', 'Recorded as expired. No event is written.'),
+    (7, 'expired, recorded', 'Nothing: that is done.'),
+    (8, 'closed', 'Nothing.')
+) AS f (nth, found, what_happens)
+LEFT JOIN lead_protection.adopted_past() AS p ON f.found = p.fate
+GROUP BY f.nth, f.found, f.what_happens
+ORDER BY f.nth
+$$;
+
+COMMENT ON FUNCTION lead_protection.preview_switch_on() IS
+'What switch_on_adoption() would do now, a row for each kind of lead of the adopted table, with how many there are. Changes nothing. Until it is switched on, the pipeline sends nothing.';
