@@ -1,4 +1,4 @@
-"""The command line `lead-protection`: apply, status, rollback, schedule, unschedule.
+"""The command line `lead-protection`: check, apply, status, rollback, schedule, unschedule.
 
 Exit status: 0 done (status: complete), 1 failed or refused (status: not complete), 2 called wrongly.
 """
@@ -13,7 +13,7 @@ import yoyo.exceptions
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from lead_protection import __version__, installer
+from lead_protection import __version__, check, installer
 from lead_protection.database import (
     Progress,
     Refusal,
@@ -81,6 +81,14 @@ def _parser() -> argparse.ArgumentParser:
         )
         return added
 
+    checking = command("check", run_check, "Say whether tables of your own can be adopted; changes nothing.")
+    checking.add_argument(
+        "table", nargs="?", metavar="TABLE", help="with its schema (default: every table that bears one of our names)"
+    )
+    checking.add_argument("arguments", nargs="*", metavar="NAME=VALUE", help="such as user_column=owner_id")
+    checking.add_argument(
+        "--as", dest="kind", choices=check.KINDS, default="leads", help="what TABLE has (default: leads)"
+    )
     command("apply", run_apply, "Apply pending migrations and load sql/, in one transaction.")
     status = command(
         "status", run_status, "Show what is applied, how leads stand and how the jobs ran; changes nothing."
@@ -107,6 +115,21 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError("a number from 1 on is wanted")
     return int(text)
+
+
+def run_check(args: argparse.Namespace, conninfo: str) -> int:
+    """Say whether tables of the company's own can be adopted."""
+    with connect(conninfo) as connection:
+        print(f"lead-protection {__version__}: check in {describe(connection)}")
+        fit = check.check_tables(
+            connection, installer.find_home(), args.table, args.kind, args.arguments, colour=_in_colour()
+        )
+    print("\nFit to be adopted." if fit else "\nNot yet: see the problems above.", flush=True)
+    return 0 if fit else 1
+
+
+def _in_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def run_apply(args: argparse.Namespace, conninfo: str) -> int:

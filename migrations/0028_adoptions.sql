@@ -8,7 +8,7 @@ CREATE TABLE lead_protection.adoptions (
     mapping jsonb NOT NULL CONSTRAINT adoptions_mapping_object CHECK (jsonb_typeof(mapping) = 'object'),
     key_column text NOT NULL,
     key_type text NOT NULL,
-    user_expression text NOT NULL,
+    user_expression text,
     row_expressions text NOT NULL,
     on_failure text NOT NULL CONSTRAINT adoptions_on_failure_known CHECK (on_failure IN ('block', 'queue')),
     actor_id bigint NOT NULL,

@@ -14,34 +14,35 @@ CREATE OR REPLACE PROCEDURE lead_protection.adopt_activities(
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    mapping CONSTANT jsonb := pg_catalog.jsonb_build_object(
+        'key_column', key_column, 'lead_column', lead_column, 'user_column', user_column,
+        'occurred_column', occurred_column, 'kind', kind, 'time_zone', time_zone
+    );
+    problems CONSTANT text [] := ARRAY(
+        SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
+        FROM lead_protection.check_activity_source(
+            source, key_column, lead_column, user_column, occurred_column, kind, time_zone
+        ) AS c
+        WHERE c.severity = 'problem'
+    );
+    row_expressions CONSTANT text [] := ARRAY[
+        pg_catalog.format('s.%s::text', pg_catalog.quote_ident(key_column)),
+        pg_catalog.format('s.%s::bigint', pg_catalog.quote_ident(lead_column)),
+        '{user}',
+        pg_catalog.format('(%s)::text', kind),
+        lead_protection.adopted_instant(source, occurred_column, time_zone)
+    ];
     adoption_id bigint;
 BEGIN
+    PERFORM lead_protection.require_arguments(
+        pg_catalog.jsonb_build_object(
+            'source', source::text, 'actor_id', actor_id, 'key_column', key_column,
+            'lead_column', lead_column, 'user_column', user_column, 'occurred_column', occurred_column, 'kind', kind
+        )
+    );
     PERFORM lead_protection.require_job_arguments(NULL, batch_size);
     adoption_id := lead_protection.record_adoption(
-        'activities',
-        source,
-        pg_catalog.jsonb_build_object(
-            'key_column', key_column, 'lead_column', lead_column, 'user_column', user_column,
-            'occurred_column', occurred_column, 'kind', kind, 'time_zone', time_zone
-        ),
-        ARRAY(
-            SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
-            FROM lead_protection.check_activity_source(
-                source, key_column, lead_column, user_column, occurred_column, kind, time_zone
-            ) AS c
-            WHERE c.severity = 'problem'
-        ),
-        key_column,
-        user_column,
-        ARRAY[
-            pg_catalog.format('s.%I::text', key_column),
-            pg_catalog.format('s.%I::bigint', lead_column),
-            '{user}',
-            pg_catalog.format('(%s)::text', kind),
-            lead_protection.adopted_instant(source, occurred_column, time_zone)
-        ],
-        on_failure,
-        actor_id
+        'activities', source, mapping, problems, key_column, user_column, row_expressions, on_failure, actor_id
     );
     COMMIT;
     CALL lead_protection.attach_adoption(adoption_id);

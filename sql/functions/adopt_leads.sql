@@ -16,39 +16,40 @@ CREATE OR REPLACE PROCEDURE lead_protection.adopt_leads(
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    mapping CONSTANT jsonb := pg_catalog.jsonb_build_object(
+        'id_column', id_column, 'user_column', user_column, 'start_column', start_column, 'time_zone', time_zone,
+        'converted_when', converted_when, 'lost_when', lost_when, 'deleted_when', deleted_when,
+        'closed_at_column', closed_at_column
+    );
+    problems CONSTANT text [] := ARRAY(
+        SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
+        FROM lead_protection.check_lead_source(
+            source, id_column, user_column, start_column, time_zone, converted_when, lost_when, deleted_when,
+            closed_at_column
+        ) AS c
+        WHERE c.severity = 'problem'
+    );
+    row_expressions CONSTANT text [] := ARRAY[
+        pg_catalog.format('s.%s::bigint', pg_catalog.quote_ident(id_column)),
+        '{user}',
+        lead_protection.adopted_instant(source, start_column, time_zone),
+        coalesce(lead_protection.adopted_instant(source, closed_at_column, time_zone), 'NULL::timestamptz'),
+        pg_catalog.format(
+            'CASE WHEN (%s) THEN ''DELETED'' WHEN (%s) THEN ''CONVERTED'' WHEN (%s) THEN ''LOST'' END',
+            coalesce(deleted_when, 'false'), coalesce(converted_when, 'false'), coalesce(lost_when, 'false')
+        )
+    ];
     adoption_id bigint;
 BEGIN
+    PERFORM lead_protection.require_arguments(
+        pg_catalog.jsonb_build_object(
+            'source', source::text, 'actor_id', actor_id, 'id_column', id_column,
+            'user_column', user_column, 'start_column', start_column
+        )
+    );
     PERFORM lead_protection.require_job_arguments(NULL, batch_size);
     adoption_id := lead_protection.record_adoption(
-        'leads',
-        source,
-        pg_catalog.jsonb_build_object(
-            'id_column', id_column, 'user_column', user_column, 'start_column', start_column, 'time_zone', time_zone,
-            'converted_when', converted_when, 'lost_when', lost_when, 'deleted_when', deleted_when,
-            'closed_at_column', closed_at_column
-        ),
-        ARRAY(
-            SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
-            FROM lead_protection.check_lead_source(
-                source, id_column, user_column, start_column, time_zone, converted_when, lost_when, deleted_when,
-                closed_at_column
-            ) AS c
-            WHERE c.severity = 'problem'
-        ),
-        id_column,
-        user_column,
-        ARRAY[
-            pg_catalog.format('s.%I::bigint', id_column),
-            '{user}',
-            lead_protection.adopted_instant(source, start_column, time_zone),
-            coalesce(lead_protection.adopted_instant(source, closed_at_column, time_zone), 'NULL::timestamptz'),
-            pg_catalog.format(
-                'CASE WHEN (%s) THEN ''DELETED'' WHEN (%s) THEN ''CONVERTED'' WHEN (%s) THEN ''LOST'' END',
-                coalesce(deleted_when, 'false'), coalesce(converted_when, 'false'), coalesce(lost_when, 'false')
-            )
-        ],
-        on_failure,
-        actor_id
+        'leads', source, mapping, problems, id_column, user_column, row_expressions, on_failure, actor_id
     );
     COMMIT;
     CALL lead_protection.attach_adoption(adoption_id);

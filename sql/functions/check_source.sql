@@ -171,7 +171,12 @@ BEGIN
         item := wish.argument;
         BEGIN
             -- Planned, not run: no row is read.
-            EXECUTE format('EXPLAIN SELECT CAST((%s) AS %s) FROM %s AS s', wish.sql, wish.type, check_source.source);
+            EXECUTE format(
+                CASE wish.type
+                    WHEN 'boolean' THEN 'EXPLAIN SELECT FROM %2$s AS s WHERE (%1$s)'
+                    ELSE 'EXPLAIN SELECT (%1$s)::text FROM %2$s AS s'
+                END, wish.sql, check_source.source
+            );
             severity := 'ok';
             finding := wish.sql;
             advice := NULL;

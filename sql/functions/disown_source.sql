@@ -7,6 +7,7 @@ AS $$
 DECLARE
     adoption lead_protection.adoptions;
     detached boolean := false;
+    not_ours boolean := false;
     trigger_name name;
 BEGIN
     SELECT a.* INTO adoption
@@ -29,18 +30,24 @@ BEGIN
     FOR attempt IN 1..60 LOOP
         PERFORM pg_catalog.set_config('lock_timeout', '500ms', true);
         BEGIN
+            UPDATE lead_protection.adoptions AS a
+            SET disowned_at = coalesce(a.disowned_at, pg_catalog.clock_timestamp())
+            WHERE a.id = adoption.id;
+            DELETE FROM lead_protection.adoption_queue AS q WHERE q.adoption_id = adoption.id;
             FOR trigger_name IN
                 SELECT t.tgname
                 FROM pg_catalog.pg_trigger AS t
                 WHERE t.tgrelid = pg_catalog.to_regclass(adoption.source)
                     AND t.tgfoid = 'lead_protection.follow_adopted_source'::regproc
             LOOP
-                EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', trigger_name, adoption.source);
+                -- TRIGGER is a right to make them; to drop them takes the owner. Without a living adoption they do nothing.
+                BEGIN
+                    EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', trigger_name, adoption.source);
+                EXCEPTION
+                    WHEN insufficient_privilege THEN
+                        not_ours := true;
+                END;
             END LOOP;
-            UPDATE lead_protection.adoptions AS a
-            SET disowned_at = coalesce(a.disowned_at, pg_catalog.clock_timestamp())
-            WHERE a.id = adoption.id;
-            DELETE FROM lead_protection.adoption_queue AS q WHERE q.adoption_id = adoption.id;
             detached := true;
         EXCEPTION
             WHEN lock_not_available THEN
@@ -56,8 +63,20 @@ BEGIN
             DETAIL = 'A transaction has been holding it all the time. The table is adopted as before.',
             HINT = 'Call it again when that transaction is over. pg_locks shows who.';
     END IF;
+    IF not_ours THEN
+        RAISE EXCEPTION 'the triggers on % are still there: % does not own the table', adoption.source, CURRENT_USER
+            USING ERRCODE = 'LP053',
+            DETAIL = 'The table is disowned: they do nothing any more.',
+            HINT = 'As the owner of the table: ' || pg_catalog.concat_ws(
+                '; ',
+                pg_catalog.format('DROP TRIGGER lead_protection_insert ON %s', adoption.source),
+                pg_catalog.format('DROP TRIGGER lead_protection_update ON %s', adoption.source),
+                pg_catalog.format('DROP TRIGGER lead_protection_delete ON %s', adoption.source),
+                pg_catalog.format('DROP TRIGGER lead_protection_truncate ON %s', adoption.source)
+            ) || '.';
+    END IF;
 END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.disown_source(text) IS
-'Lets go of an adopted table, of leads or activities: drops our triggers, which is all that was made on it. What was taken over stays here as it is, and is followed no more; the table can be adopted again. Waits half a second for the lock on the table (ACCESS EXCLUSIVE), then lets everybody pass and tries again, 60 times in some 5 minutes. Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated: nothing happens. Also for a table that was dropped. Errors: LP050 locks of others, LP051 not adopted.';
+'Lets go of an adopted table, of leads or activities: drops our triggers, which is all that was made on it. What was taken over stays here as it is, and is followed no more; the table can be adopted again. Waits half a second for the lock on the table (ACCESS EXCLUSIVE), then lets everybody pass and tries again, 60 times in some 5 minutes. Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated: nothing happens. Also for a table that was dropped. Errors: LP050 locks of others, LP051 not adopted, LP053 only the owner of the table can drop its triggers: until then they do nothing.';

@@ -14,7 +14,8 @@ SELECT
     CASE WHEN d.delivered_at IS NOT NULL THEN 'delivered' ELSE d.outcome END AS outcome,
     CASE WHEN d.delivered_at IS NULL THEN d.why END AS why,
     d.retry_at,
-    r.reactivated_at
+    r.reactivated_at,
+    r.adopted
 FROM lead_protection.lead_reminders AS r
 LEFT JOIN LATERAL (
     SELECT
@@ -44,3 +45,4 @@ COMMENT ON COLUMN lead_protection.v_lead_reminders.outcome IS 'delivered, or wha
 COMMENT ON COLUMN lead_protection.v_lead_reminders.why IS 'Why it failed or was skipped; null if it was delivered.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.retry_at IS 'From when the pipeline sends it again, if it still stands then; null: not.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.reactivated_at IS 'When the lead was seen protected again after it; null: it was not.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.adopted IS 'True: not sent by this system: imported, or overdue when the lead''s adoption was switched on. latency says nothing then.';

@@ -16,6 +16,8 @@ FROM (
         'sent' AS fate,
         r.sent_at - coalesce(r.fell_due_at, r.due_at) AS latency
     FROM lead_protection.lead_reminders AS r
+    -- Another system's are not our doing.
+    WHERE NOT r.adopted
     UNION ALL
     SELECT
         (c.reminder_due_at AT TIME ZONE 'UTC')::date,
@@ -40,7 +42,7 @@ FROM (
 GROUP BY m.day;
 
 COMMENT ON VIEW lead_protection.v_reminder_sla IS
-'Reminders by the day, UTC, on which they fell due: how many were sent within 60 minutes of that and how many later, how many wait now, and how many were never sent because the lead expired, was closed or changed hands first. Ask for the days you want: WHERE day >= …. Latencies are elapsed time from when a reminder could first have been sent.';
+'Reminders by the day, UTC, on which they fell due: how many were sent within 60 minutes of that and how many later, how many wait now, and how many were never sent because the lead expired, was closed or changed hands first. Ask for the days you want: WHERE day >= …. Reminders of before an adoption are left out. Latencies are elapsed time from when a reminder could first have been sent.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.day IS 'The day, UTC.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.fell_due IS 'All of them.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.sent_within IS 'Sent within 60 minutes.';
