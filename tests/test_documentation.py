@@ -25,6 +25,7 @@ RUNBOOK = PROJECT / "docs" / "runbook.md"
 ERROR_CODES = PROJECT / "docs" / "error-codes.md"
 RULE = PROJECT / "docs" / "rule.md"
 EVENTS = PROJECT / "docs" / "events.md"
+ADOPTION = PROJECT / "docs" / "adoption.md"
 REFERENCE = PROJECT / "docs" / "reference.md"
 WRITE_REFERENCE = "LEAD_PROTECTION_WRITE_REFERENCE"
 PAGES = [README, PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -414,6 +415,32 @@ def test_events_page_runs_from_top_to_bottom(sample, server):
     assert delivery[0] == ["t", ""] and delivery[1][0] == "delivered" and delivery[2] == ["acknowledged"]
     assert [row[4:] for row in reminders] == [["1", "delivered"]]
     assert sla
+
+
+def test_adoption_page_runs_from_top_to_bottom(db, server):
+    runner = Runner(server, db.info.dbname, OPERATOR)
+    results = [runner.run(block) for blocks in sections(ADOPTION).values() for block in blocks]
+    _, shell, findings, _, _, adoptions, queued, _, _, holds, reminders, preview, unreminded, drift, _, ran, won, _ = (
+        results
+    )
+    assert [line for (line,) in shell].count("Fit to be adopted.") == 4
+    assert [row[:2] for row in findings if row[0] != "ok"] == [["warning", "user_column sales_rep"]]
+    assert [row[:2] for row in adoptions] == [["crm.opportunities", "10400"]] and adoptions[0][3] == ""
+    assert [(row[0], row[3].split(":")[0]) for row in queued] == [("10077", "LP049")]
+    assert [row[:2] for row in holds] == [
+        ["10100", "imported"],
+        ["10260", "imported"],
+        ["10260", "imported"],
+        ["99999", "refused"],
+    ]
+    assert [row[:2] for row in reminders] == [["10248", "imported"]]
+    assert sum(int(row[1]) for row in preview) == 400 and int(dict(row[:2] for row in preview)["reminder overdue"]) > 0
+    assert len(unreminded) == int(dict(row[:2] for row in preview)["reminder overdue"])
+    assert drift == []
+    assert ran == [["succeeded", '{"expiries": 0, "reminders": 0, "adopted_rows": 0, "reactivations": 0}']]
+    assert won == [["lead.closed", "900", "as in crm.opportunities", "CLOSED"]]
+    left = "SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'crm.%'"
+    assert server.psql(left, dbname=db.info.dbname).stdout.strip() == "0"
 
 
 # --- the README ---
