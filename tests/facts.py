@@ -99,10 +99,14 @@ def insert_history(db: psycopg.Connection, lead_id: int, rows: Iterable[tuple]) 
         )
 
 
+# The result of a run of the pipeline that found nothing to do.
+PIPELINE_IDLE = {"adopted_rows": 0, "reactivations": 0, "expiries": 0, "reminders": 0}
+
 # The result of a nightly run that found nothing to do.
 NIGHTLY_IDLE = {
     "holds_overrun": 0,
     "hold_limits_announced": 0,
+    "adopted_rows_mended": 0,
     "clocks_mended": 0,
     "events_purged": 0,
     "job_runs_purged": 0,

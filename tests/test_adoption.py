@@ -1034,3 +1034,52 @@ def test_an_owner_without_the_table_adopts_it_and_needs_its_owner_to_drop_the_tr
                 assert admin.execute(left).fetchone() == (0,)
         finally:
             admin.execute("DROP OWNED BY test_dba, test_crm CASCADE; DROP ROLE test_dba, test_crm")
+
+
+def test_explain_says_that_a_reminder_was_taken_over(db):
+    ages(db, 249)
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    explained = db.execute("SELECT explanation FROM lead_protection.explain_protection(1) WHERE item = 'REMINDER'")
+    assert "Taken over as sent at" in explained.fetchone()[0]
+    shown = db.execute("SELECT adopted FROM lead_protection.v_lead_reminders").fetchall()
+    assert shown == [(True,)]
+
+
+# --- the command line ---
+
+
+def test_check_works_before_anything_is_installed_and_leaves_nothing(server, empty_database_url):
+    with psycopg.connect(empty_database_url, autocommit=True) as admin:
+        admin.execute(CRM.ddl)
+        admin.execute("CREATE TABLE public.lead_holds (lead_id bigint, start_at timestamptz, end_at timestamptz)")
+        catalog = "SELECT (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_')"
+        before = admin.execute(catalog).fetchone()
+        status, output = run("check", "--database", empty_database_url)
+        assert status == 1
+        assert "crm.leads as leads" in output and "lead_holds as holds" in output
+        assert "problem  user_column user_id          there is no such column" in output
+        assert "problem  reason" in output and output.endswith("Not yet: see the problems above.\n")
+
+        status, output = run("check", "--database", empty_database_url, "crm.leads", "user_column=owner_id")
+        assert status == 0
+        assert "warning  user_column owner_id         may be null" in output and "\033" not in output
+        status, output = run("check", "--database", empty_database_url, "--as", "holds", "lead_holds", "reason=NULL")
+        assert (status, "Fit to be adopted." in output) == (0, True)
+        assert admin.execute(catalog).fetchone() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["crm.leads", "owner=x"], 2, "a table of leads has no owner; there are: id_column, user_column,"),
+        (["crm.nothing"], 1, "there is no table crm.nothing"),
+        ([], 1, "no table of another schema is named leads, lead_activities, lead_holds, lead_reminders"),
+    ],
+)
+def test_check_refuses_what_it_cannot_check(empty_database_url, arguments, status, says):
+    with psycopg.connect(empty_database_url, autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA crm; CREATE TABLE crm.leads_ (id bigint); CREATE VIEW crm.lead AS SELECT 1")
+        if "owner=x" in arguments:
+            admin.execute("ALTER TABLE crm.leads_ RENAME TO leads")
+    done, output = run("check", "--database", empty_database_url, *arguments)
+    assert done == status and says in output

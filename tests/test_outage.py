@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from facts import REMINDER_DUE, events, insert_holds, insert_lead_of_age, insert_policy
+from facts import PIPELINE_IDLE, REMINDER_DUE, events, insert_holds, insert_lead_of_age, insert_policy
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -88,7 +88,7 @@ def test_after_an_outage_each_lead_has_the_one_fate_that_makes_sense(db, outage)
     assert sent_before == {lead_id for lead_id, (due, _) in before.items() if due <= begin}
 
     first = run(db, end)
-    assert run(db, end) == {"reactivations": 0, "expiries": 0, "reminders": 0}, "nothing twice"
+    assert run(db, end) == PIPELINE_IDLE, "nothing twice"
 
     expected = {}
     for lead_id, (due, expires) in before.items():
@@ -122,7 +122,7 @@ def test_leads_whose_policy_has_notice_are_reminded_however_late_and_keep_their_
     policy_id = insert_policy(db, "notice", notice_required=True)
     end = datetime.now(UTC).replace(microsecond=0) - HOUR
     insert(db, 1, start_for(end - 5 * DAY), policy_id=policy_id)
-    assert run(db, end) == {"reactivations": 0, "expiries": 0, "reminders": 1}
+    assert run(db, end) == PIPELINE_IDLE | {"reminders": 1}
     assert fates(db) == {1: ["reminder"]}
     state, expires = db.execute(
         "SELECT state, protection_expires_at FROM lead_protection.v_user_lead_protection"

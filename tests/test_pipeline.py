@@ -9,6 +9,7 @@ import pytest
 from facts import (
     EXPIRED,
     NIGHTLY_IDLE,
+    PIPELINE_IDLE,
     PROTECTED,
     REMINDER_DUE,
     events,
@@ -39,7 +40,8 @@ def last_run(db):
 
 def did(reminders=0, expiries=0, reactivations=0):
     """What a run that succeeded says."""
-    return "succeeded", {"reminders": reminders, "expiries": expiries, "reactivations": reactivations}
+    done = {"reminders": reminders, "expiries": expiries, "reactivations": reactivations}
+    return "succeeded", PIPELINE_IDLE | done
 
 
 def states(db):

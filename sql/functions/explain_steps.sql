@@ -147,7 +147,20 @@ BEGIN
         END
         || CASE
             WHEN is_reminded
-                THEN format(' Sent at %s.', lead_protection.local_text(lead_clock.reminded_at, terms.time_zone))
+                THEN format(
+                    CASE
+                        WHEN EXISTS (
+                            SELECT
+                            FROM lead_protection.lead_reminders AS r
+                            WHERE
+                                r.lead_id = explain_steps.lead_id AND r.user_id = lead_clock.user_id
+                                AND r.sent_at = lead_clock.reminded_at AND r.adopted
+                        )
+                            THEN ' Taken over as sent at %s, and not sent by this system.'
+                        ELSE ' Sent at %s.'
+                    END,
+                    lead_protection.local_text(lead_clock.reminded_at, terms.time_zone)
+                )
             WHEN lead_clock.reminded_at IS NOT NULL THEN format(
                 ' Not sent; the one of %s was for another date.',
                 lead_protection.local_text(lead_clock.reminded_at, terms.time_zone)
