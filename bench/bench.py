@@ -216,6 +216,40 @@ def consumers(db, events):
     db.execute("SELECT lead_protection.unregister_event_consumer('bench')")
 
 
+ADOPT = (
+    "CALL lead_protection.adopt_leads('crm', 1, converted_when => $$status = 'won'$$, lost_when => $$status = 'lost'$$)"
+)
+
+
+def adoption(db, rows):
+    """What it takes to take a table over, and what its writers pay from then on."""
+    db.execute(
+        "CREATE TABLE crm (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz, status text, note text)"
+    )
+    insert = (
+        "INSERT INTO {} SELECT {} + n, n % 500, now() - n * INTERVAL '1 minute', 'new', 'x'"
+        f" FROM generate_series(1, {rows}) AS n"
+    )
+    update = "UPDATE {} SET note = note || 'y'"
+    db.execute(insert.format("crm", 10_000_000))
+    db.execute("CREATE TABLE bare_crm (LIKE crm INCLUDING ALL)")
+    db.execute("INSERT INTO bare_crm SELECT * FROM crm")
+    db.execute("ANALYZE crm")
+    ours = once(db, ADOPT)
+    leads = (
+        "INSERT INTO lead_protection.leads (id, user_id, created_at) SELECT id + 20000000, user_id, created_at FROM crm"
+    )
+    show(f"{rows} rows taken over : one INSERT into leads", ours * 1000, once(db, leads) * 1000, "ms")
+    for what, statement in (
+        (f"{rows} rows inserted when adopted", insert),
+        ("updated in what does not matter", update),
+    ):
+        bare = once(db, statement.format("bare_crm", 30_000_000))
+        show(f"{what} : when not", once(db, statement.format("crm", 30_000_000)) * 1000, bare * 1000, "ms")
+    drift = once(db, "SELECT count(*) FROM lead_protection.find_adoption_drift()")
+    show(f"proof that {2 * rows} adopted rows are in step", drift * 1000, 0, "ms")
+
+
 def main():
     """Start a private PostgreSQL, fill it, measure, delete it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -258,6 +292,7 @@ def main():
             consumers(db, 100_000)
             drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
             show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")
+            adoption(db, 100_000)
     finally:
         private_postgres("stop", "--remove", directory)
 

@@ -47,7 +47,7 @@ CREATE INDEX adoption_queue_tried ON lead_protection.adoption_queue (tried_at);
 COMMENT ON TABLE lead_protection.adoption_queue IS
 'Rows of adopted tables that could not be followed, and why. Each run of the pipeline tries them again, the longest untried first; a row that can be followed leaves the queue by itself.';
 COMMENT ON COLUMN lead_protection.adoption_queue.adoption_id IS 'The adoption.';
-COMMENT ON COLUMN lead_protection.adoption_queue.row_key IS 'The row''s key in the adopted table, as text.';
+COMMENT ON COLUMN lead_protection.adoption_queue.row_key IS 'The row''s key in the adopted table, as text; *, with lead_id 0: the table as a whole, because not even its keys could be read.';
 COMMENT ON COLUMN lead_protection.adoption_queue.lead_id IS 'The lead that the row is, or is about.';
 COMMENT ON COLUMN lead_protection.adoption_queue.queued_at IS 'Since when it is out of step.';
 COMMENT ON COLUMN lead_protection.adoption_queue.attempts IS 'How often it was tried.';

@@ -147,6 +147,7 @@
 \ir functions/number_adopted_users.sql
 \ir functions/adopted_lead_rows.sql
 \ir functions/adopted_activity_rows.sql
+\ir functions/adopted_activity_key.sql
 \ir functions/require_adoptable_row.sql
 \ir functions/require_adoptable_source.sql
 \ir functions/apply_adopted_lead.sql
@@ -155,6 +156,7 @@
 \ir functions/sync_adopted_rows.sql
 \ir functions/try_sync_adopted_rows.sql
 \ir functions/follow_adopted_source.sql
+\ir functions/adopted_tables.sql
 \ir functions/find_adoption_drift.sql
 \ir functions/mend_adoption_drift.sql
 \ir functions/retry_adoption_queue.sql

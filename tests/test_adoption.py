@@ -291,6 +291,19 @@ def test_what_our_functions_did_stands_until_the_table_says_something_new(crm):
     assert lead(crm, 2)[::3] == (101, "CONVERTED")
 
 
+def test_a_closing_here_that_is_under_way_is_waited_for(crm, connect, wait_until):
+    here, company = connect(autocommit=False), connect()
+    here.execute("SELECT lead_protection.close_lead(1, 101, 'LOST', 'x', 1)")
+    thread = threading.Thread(target=company.execute, args=("UPDATE crm.leads SET owner_id = 108 WHERE id = 1",))
+    thread.start()
+    waits = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s"
+    wait_until(lambda: crm.execute(waits, (company.info.backend_pid,)).fetchone() == ("Lock",))
+    here.commit()
+    thread.join(timeout=30)
+    assert crm.execute("SELECT owner_id FROM crm.leads WHERE id = 1").fetchone() == (108,), "no error of ours"
+    assert lead(crm, 1)[::3] == (101, "LOST")
+
+
 def test_truncate_is_refused(crm):
     error = sqlstate(crm, "TRUNCATE crm.leads")
     assert error.sqlstate == "LP047"
@@ -415,7 +428,42 @@ def test_bad_rows_do_not_stop_the_backfill(db):
     assert db.execute("SELECT count(*) FROM lead_protection.leads").fetchone() == (58,)
 
 
+@pytest.mark.parametrize(
+    ("ddl", "write", "waiting"),
+    [
+        ("DROP COLUMN owner_id", "UPDATE crm.leads SET status = 'won' WHERE id = 1", [("1", "42703")]),
+        ("RENAME COLUMN status TO stage", "INSERT INTO crm.leads (id, owner_id) VALUES (9, 101)", [("9", "42703")]),
+        ("RENAME COLUMN id TO nr", "UPDATE crm.leads SET status = 'won' WHERE nr = 1", [("*", "42703")]),
+    ],
+)
+def test_queue_lets_writes_through_whatever_became_of_the_columns(db, ddl, write, waiting):
+    db.execute(CRM.ddl)
+    db.execute(CRM.insert_sql(1, 10, 101))
+    db.execute(CRM.adopt_sql(on_failure="queue"))
+    db.execute(f"ALTER TABLE crm.leads {ddl}")
+    db.execute(write)
+    assert queue(db) == waiting
+    db.execute("SELECT lead_protection.retry_adoption_queue()")
+    assert queue(db) == waiting
+    (drift,) = db.execute("SELECT row_key, finding FROM lead_protection.find_adoption_drift()").fetchall()
+    assert drift[0] is None and drift[1].startswith("the table cannot be read: column")
+    db.execute("CALL lead_protection.run_nightly_maintenance()")
+    db.execute("CALL lead_protection.disown_source('crm.leads')")
+    assert queue(db) == []
+
+
 # --- written past the triggers ---
+
+
+def test_a_table_that_is_renamed_or_moved_stays_adopted(crm):
+    crm.execute("ALTER TABLE crm.leads RENAME TO prospects; ALTER TABLE crm.prospects SET SCHEMA public")
+    crm.execute("INSERT INTO public.prospects (id, owner_id) VALUES (9, 101)")
+    assert lead(crm, 9)[0] == 101
+    crm.execute("CALL lead_protection.run_nightly_maintenance()")
+    assert crm.execute("SELECT source FROM lead_protection.adoptions").fetchone() == ("public.prospects",)
+    assert crm.execute("SELECT * FROM lead_protection.find_adoption_drift()").fetchall() == []
+    crm.execute("CALL lead_protection.disown_source('public.prospects')")
+    assert crm.execute("SELECT * FROM lead_protection.adopted_tables()").fetchall() == []
 
 
 def test_the_night_finds_what_was_written_past_the_triggers(crm):

@@ -5,7 +5,9 @@ AS $$
 -- The table's name was quoted when it was adopted.
 -- @plpgsql_check_options: security_warnings = off
 DECLARE
-    source CONSTANT text := (SELECT a.source FROM lead_protection.adoptions AS a WHERE a.id = attach_adoption.adoption_id);
+    source_of_adoption CONSTANT text := (
+        SELECT a.source FROM lead_protection.adoptions AS a WHERE a.id = attach_adoption.adoption_id
+    );
     attached boolean := false;
 BEGIN
     FOR attempt IN 1..60 LOOP
@@ -13,11 +15,10 @@ BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', '500ms', true);
         BEGIN
             IF (
-                SELECT pg_catalog.count(*)
-                FROM pg_catalog.pg_trigger AS t
-                WHERE t.tgrelid = source::regclass AND t.tgname LIKE 'lead\_protection\_%'
-                    AND t.tgfoid = 'lead_protection.follow_adopted_source'::regproc
-            ) < 4 THEN
+                SELECT pg_catalog.count(*) < 4
+                FROM lead_protection.adopted_tables() AS t
+                WHERE t.adoption_id = attach_adoption.adoption_id AND t.source = source_of_adoption
+            ) THEN
                 -- Transition tables allow one event a trigger.
                 EXECUTE pg_catalog.format(
                     'CREATE OR REPLACE TRIGGER lead_protection_insert AFTER INSERT ON %1$s REFERENCING NEW TABLE AS new_rows
@@ -29,20 +30,20 @@ BEGIN
                     FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.follow_adopted_source(%2$L);
                     CREATE OR REPLACE TRIGGER lead_protection_truncate BEFORE TRUNCATE ON %1$s
                     FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.follow_adopted_source(%2$L)',
-                    source, attach_adoption.adoption_id
+                    source_of_adoption, attach_adoption.adoption_id
                 );
             END IF;
             attached := true;
         EXCEPTION
             WHEN lock_not_available THEN
-                RAISE NOTICE '%: others hold locks on it, trying again (% of 60)', source, attempt;
+                RAISE NOTICE '%: others hold locks on it, trying again (% of 60)', source_of_adoption, attempt;
         END;
         COMMIT;
         EXIT WHEN attached;
         PERFORM pg_catalog.pg_sleep(least(attempt, 5));
     END LOOP;
     IF NOT attached THEN
-        RAISE EXCEPTION 'no lock on % for the triggers', source
+        RAISE EXCEPTION 'no lock on % for the triggers', source_of_adoption
             USING ERRCODE = 'LP050',
             DETAIL = 'A transaction has been holding it all the time. Nothing was changed on the table.',
             HINT = 'Call it again when that transaction is over: it goes on where it stopped. pg_locks shows who.';

@@ -8,7 +8,7 @@ DECLARE
     adoption lead_protection.adoptions;
     detached boolean := false;
     not_ours boolean := false;
-    trigger_name name;
+    our_trigger record;
 BEGIN
     SELECT a.* INTO adoption
     FROM lead_protection.adoptions AS a
@@ -34,15 +34,14 @@ BEGIN
             SET disowned_at = coalesce(a.disowned_at, pg_catalog.clock_timestamp())
             WHERE a.id = adoption.id;
             DELETE FROM lead_protection.adoption_queue AS q WHERE q.adoption_id = adoption.id;
-            FOR trigger_name IN
-                SELECT t.tgname
-                FROM pg_catalog.pg_trigger AS t
-                WHERE t.tgrelid = pg_catalog.to_regclass(adoption.source)
-                    AND t.tgfoid = 'lead_protection.follow_adopted_source'::regproc
+            FOR our_trigger IN
+                SELECT t.trigger_name, t.source
+                FROM lead_protection.adopted_tables() AS t
+                WHERE t.adoption_id = adoption.id
             LOOP
                 -- TRIGGER is a right to make them; to drop them takes the owner. Without a living adoption they do nothing.
                 BEGIN
-                    EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', trigger_name, adoption.source);
+                    EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', our_trigger.trigger_name, our_trigger.source);
                 EXCEPTION
                     WHEN insufficient_privilege THEN
                         not_ours := true;
@@ -67,12 +66,10 @@ BEGIN
         RAISE EXCEPTION 'the triggers on % are still there: % does not own the table', adoption.source, CURRENT_USER
             USING ERRCODE = 'LP053',
             DETAIL = 'The table is disowned: they do nothing any more.',
-            HINT = 'As the owner of the table: ' || pg_catalog.concat_ws(
-                '; ',
-                pg_catalog.format('DROP TRIGGER lead_protection_insert ON %s', adoption.source),
-                pg_catalog.format('DROP TRIGGER lead_protection_update ON %s', adoption.source),
-                pg_catalog.format('DROP TRIGGER lead_protection_delete ON %s', adoption.source),
-                pg_catalog.format('DROP TRIGGER lead_protection_truncate ON %s', adoption.source)
+            HINT = 'As the owner of the table: ' || (
+                SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s', t.trigger_name, t.source), '; ')
+                FROM lead_protection.adopted_tables() AS t
+                WHERE t.adoption_id = adoption.id
             ) || '.';
     END IF;
 END;

@@ -8,61 +8,71 @@ BEGIN
     FOR adoption IN
         SELECT a.* FROM lead_protection.adoptions AS a WHERE a.disowned_at IS NULL ORDER BY a.kind DESC, a.id
     LOOP
-        IF to_regclass(adoption.source) IS NULL THEN
-            RETURN QUERY SELECT adoption.id, adoption.source, NULL::text, NULL::bigint, 'the table is gone';
-        ELSIF adoption.kind = 'leads' THEN
-            RETURN QUERY
-            SELECT
-                adoption.id, adoption.source, coalesce(r.lead_id, a.lead_id)::text, coalesce(r.lead_id, a.lead_id),
-                CASE
-                    WHEN a.lead_id IS NULL THEN 'the row was not taken over'
-                    WHEN r.lead_id IS NULL THEN 'the row is gone'
-                    ELSE 'the row has changed'
-                END
-            FROM lead_protection.adopted_lead_rows(adoption) AS r
-            FULL JOIN (
-                SELECT x.lead_id, x.user_id, x.started_at, x.outcome
-                FROM lead_protection.adopted_leads AS x
-                WHERE x.adoption_id = adoption.id
-            ) AS a ON r.lead_id = a.lead_id
-            WHERE CASE
-                WHEN a.lead_id IS NULL THEN true
-                WHEN r.lead_id IS NULL THEN a.outcome IS DISTINCT FROM 'DELETED'
-                ELSE
-                    a.outcome IS DISTINCT FROM r.outcome
-                    -- Of a closed lead they are followed when it is opened again.
-                    OR (
-                        r.outcome IS NULL
-                        AND (a.user_id, a.started_at) IS DISTINCT FROM (r.user_id, r.started_at)
-                    )
-            END;
-        ELSE
-            RETURN QUERY
-            SELECT
-                adoption.id, adoption.source,
-                coalesce(r.row_key, substr(a.activity_key, length(adoption.source) + 2)), coalesce(r.lead_id, a.lead_id),
-                CASE
-                    WHEN a.id IS NULL THEN 'the row was not taken over'
-                    WHEN r.lead_id IS NULL THEN 'the row is gone'
-                    ELSE 'the row has changed'
-                END
-            FROM lead_protection.adopted_activity_rows(adoption) AS r
-            FULL JOIN (
-                SELECT x.*
-                FROM lead_protection.lead_activities AS x
-                WHERE starts_with(x.activity_key, adoption.source || '/')
-            ) AS a ON r.lead_id = a.lead_id AND adoption.source || '/' || r.row_key = a.activity_key
-            WHERE CASE
-                WHEN a.id IS NULL THEN true
-                WHEN r.lead_id IS NULL THEN a.deleted_at IS NULL
-                ELSE
-                    a.deleted_at IS NOT NULL OR a.user_id IS DISTINCT FROM r.user_id OR a.kind <> r.kind
-                    OR NOT lead_protection.is_instant_of_activity(a, r.occurred_at)
-            END;
-        END IF;
+        BEGIN
+            IF to_regclass(adoption.source) IS NULL THEN
+                RETURN QUERY SELECT adoption.id, adoption.source, NULL::text, NULL::bigint, 'the table is gone';
+            ELSIF adoption.kind = 'leads' THEN
+                RETURN QUERY
+                SELECT
+                    adoption.id, adoption.source, coalesce(r.lead_id, a.lead_id)::text, coalesce(r.lead_id, a.lead_id),
+                    CASE
+                        WHEN a.lead_id IS NULL THEN 'the row was not taken over'
+                        WHEN r.lead_id IS NULL THEN 'the row is gone'
+                        ELSE 'the row has changed'
+                    END
+                FROM lead_protection.adopted_lead_rows(adoption) AS r
+                FULL JOIN (
+                    SELECT x.lead_id, x.user_id, x.started_at, x.outcome
+                    FROM lead_protection.adopted_leads AS x
+                    WHERE x.adoption_id = adoption.id
+                ) AS a ON r.lead_id = a.lead_id
+                WHERE CASE
+                    WHEN a.lead_id IS NULL THEN true
+                    WHEN r.lead_id IS NULL THEN a.outcome IS DISTINCT FROM 'DELETED'
+                    ELSE
+                        a.outcome IS DISTINCT FROM r.outcome
+                        -- Of a closed lead they are followed when it is opened again.
+                        OR (
+                            r.outcome IS NULL
+                            AND (a.user_id, a.started_at) IS DISTINCT FROM (r.user_id, r.started_at)
+                        )
+                END;
+            ELSE
+                RETURN QUERY
+                SELECT
+                    adoption.id, adoption.source,
+                    coalesce(
+                        r.row_key,
+                        substr(a.activity_key, length(lead_protection.adopted_activity_key(adoption.id, '')) + 1)
+                    ), coalesce(r.lead_id, a.lead_id),
+                    CASE
+                        WHEN a.id IS NULL THEN 'the row was not taken over'
+                        WHEN r.lead_id IS NULL THEN 'the row is gone'
+                        ELSE 'the row has changed'
+                    END
+                FROM lead_protection.adopted_activity_rows(adoption) AS r
+                FULL JOIN (
+                    SELECT x.*
+                    FROM lead_protection.lead_activities AS x
+                    WHERE starts_with(x.activity_key, lead_protection.adopted_activity_key(adoption.id, ''))
+                ) AS a ON r.lead_id = a.lead_id AND lead_protection.adopted_activity_key(adoption.id, r.row_key) = a.activity_key
+                WHERE CASE
+                    WHEN a.id IS NULL THEN true
+                    WHEN r.lead_id IS NULL THEN a.deleted_at IS NULL
+                    ELSE
+                        a.deleted_at IS NOT NULL OR a.user_id IS DISTINCT FROM r.user_id OR a.kind <> r.kind
+                        OR NOT lead_protection.is_instant_of_activity(a, r.occurred_at)
+                END;
+            END IF;
+        EXCEPTION
+            -- A column that was dropped, a right that was taken away: the other tables are looked at all the same.
+            WHEN OTHERS THEN
+                RETURN QUERY SELECT
+                    adoption.id, adoption.source, NULL::text, NULL::bigint, 'the table cannot be read: ' || SQLERRM;
+        END;
     END LOOP;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.find_adoption_drift() IS
-'The rows of adopted tables that are out of step: written past the triggers, or waiting in adoption_queue. No row: all are in step. Reads every row of these tables; changes nothing. row_key and lead_id null: the table itself is gone.';
+'The rows of adopted tables that are out of step: written past the triggers, or waiting in adoption_queue. No row: all are in step. Reads every row of these tables; changes nothing. row_key and lead_id null: the table as a whole is gone or cannot be read.';

@@ -5,8 +5,12 @@ AS $$
 -- The SQL was given and checked when the table was adopted, by whoever owns this schema.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 DECLARE
+    collected CONSTANT text :=
+        'SELECT array_agg(c.row_key ORDER BY c.lead_id, c.row_key), array_agg(c.lead_id ORDER BY c.lead_id, c.row_key)'
+        ' FROM (%s) AS c WHERE c.lead_id IS NOT NULL';
     adoption lead_protection.adoptions;
     key_and_lead text;
+    written_rows text;
     changed_rows text;
     row_keys text [];
     lead_ids bigint [];
@@ -27,36 +31,55 @@ BEGIN
             );
     END IF;
 
-    key_and_lead := CASE adoption.kind
-        WHEN 'leads' THEN format('s.%s::text AS row_key, s.%s::bigint AS lead_id', adoption.key_column, adoption.key_column)
-        ELSE format('s.%s::text AS row_key, s.%I::bigint AS lead_id', adoption.key_column, adoption.mapping ->> 'lead_column')
-    END;
-    changed_rows := CASE TG_OP
+    -- By its name of now: it may have been renamed since.
+    adoption.source := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
+    key_and_lead := format(
+        's.%s::text AS row_key, s.%I::bigint AS lead_id', adoption.key_column,
+        adoption.mapping ->> CASE adoption.kind WHEN 'leads' THEN 'id_column' ELSE 'lead_column' END
+    );
+    written_rows := CASE TG_OP
         WHEN 'INSERT' THEN format('SELECT %s FROM new_rows AS s', key_and_lead)
         WHEN 'DELETE' THEN format('SELECT %s FROM old_rows AS s', key_and_lead)
+        ELSE format('SELECT %1$s FROM old_rows AS s UNION SELECT %1$s FROM new_rows AS s', key_and_lead)
+    END;
+    changed_rows := CASE TG_OP
         -- Only those in which something changed that matters here.
-        ELSE format(
+        WHEN 'UPDATE' THEN format(
             'WITH o AS MATERIALIZED (SELECT %1$s, %2$s AS told, ROW(%3$s) AS facts FROM old_rows AS s),'
             ' n AS MATERIALIZED (SELECT %1$s, %2$s AS told, ROW(%3$s) AS facts FROM new_rows AS s)'
             ' SELECT o.row_key, o.lead_id FROM o LEFT JOIN n USING (row_key)'
             ' WHERE (o.told, o.facts) IS DISTINCT FROM (n.told, n.facts)'
             ' UNION SELECT n.row_key, n.lead_id FROM n LEFT JOIN o USING (row_key)'
             ' WHERE (o.told, o.facts) IS DISTINCT FROM (n.told, n.facts)',
-            key_and_lead, coalesce(adoption.user_expression, 'NULL'),
-            adoption.row_expressions
+            key_and_lead, coalesce(adoption.user_expression, 'NULL'), adoption.row_expressions
         )
+        ELSE written_rows
     END;
-    EXECUTE format(
-        'SELECT array_agg(c.row_key ORDER BY c.lead_id, c.row_key), array_agg(c.lead_id ORDER BY c.lead_id, c.row_key)'
-        ' FROM (%s) AS c WHERE c.lead_id IS NOT NULL', changed_rows
-    ) INTO row_keys, lead_ids;
 
-    IF row_keys IS NULL THEN
-        NULL;
-    ELSIF adoption.on_failure = 'queue' THEN
+    IF adoption.on_failure = 'block' THEN
+        EXECUTE format(collected, changed_rows) INTO row_keys, lead_ids;
+        IF row_keys IS NOT NULL THEN
+            PERFORM lead_protection.sync_adopted_rows(adoption, row_keys, lead_ids);
+        END IF;
+        RETURN NULL;
+    END IF;
+
+    BEGIN
+        EXECUTE format(collected, changed_rows) INTO row_keys, lead_ids;
+    EXCEPTION
+        WHEN OTHERS THEN
+            -- A column that was dropped or renamed, say: then each row is tried, and waits by its key; or if not even
+            -- that can be read, the table as a whole.
+            BEGIN
+                EXECUTE format(collected, written_rows) INTO row_keys, lead_ids;
+            EXCEPTION
+                WHEN OTHERS THEN
+                    row_keys := '{*}';
+                    lead_ids := '{0}';
+            END;
+    END;
+    IF row_keys IS NOT NULL THEN
         PERFORM lead_protection.try_sync_adopted_rows(adoption, row_keys, lead_ids);
-    ELSE
-        PERFORM lead_protection.sync_adopted_rows(adoption, row_keys, lead_ids);
     END IF;
     RETURN NULL;
 END;

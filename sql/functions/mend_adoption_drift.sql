@@ -1,12 +1,20 @@
 CREATE OR REPLACE FUNCTION lead_protection.mend_adoption_drift()
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Below deadlock_timeout: it gives way to the company's writers, and what it could not do waits in the queue.
+SET lock_timeout = '200ms'
 AS $$
 DECLARE
     drift record;
     tried bigint := 0::bigint;
     failed bigint := 0::bigint;
 BEGIN
+    -- A table that was renamed is still the one with our triggers.
+    UPDATE lead_protection.adoptions AS a
+    SET source = t.source
+    FROM lead_protection.adopted_tables() AS t
+    WHERE a.id = t.adoption_id AND a.source <> t.source;
+
     FOR drift IN
         SELECT
             a AS adoption,

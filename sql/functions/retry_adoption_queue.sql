@@ -1,6 +1,8 @@
 CREATE OR REPLACE FUNCTION lead_protection.retry_adoption_queue(batch_size integer DEFAULT 1000)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Below deadlock_timeout: it gives way to the company's writers, and tries again with the next run.
+SET lock_timeout = '200ms'
 AS $$
 DECLARE
     waiting record;

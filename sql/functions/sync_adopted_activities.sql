@@ -29,7 +29,7 @@ BEGIN
             lead_id, user_id, kind, occurred_at, activity_key, recorded_by
         )
         SELECT
-            r.lead_id, r.user_id, r.kind, r.occurred_at, format('%s/%s', adoption.source, r.row_key), adoption.actor_id
+            r.lead_id, r.user_id, r.kind, r.occurred_at, lead_protection.adopted_activity_key(adoption.id, r.row_key), adoption.actor_id
         FROM lead_protection.adopted_activity_rows(adoption, sync_adopted_activities.row_keys) AS r
         ON CONFLICT ON CONSTRAINT lead_activities_key_once DO NOTHING;
     END IF;
@@ -37,7 +37,7 @@ BEGIN
     FOR changed IN
         SELECT
             was.lead_id,
-            format('%s/%s', adoption.source, was.row_key) AS activity_key,
+            lead_protection.adopted_activity_key(adoption.id, was.row_key) AS activity_key,
             a AS activity,
             r.lead_id IS NULL AS gone,
             r.user_id,
@@ -51,7 +51,7 @@ BEGIN
             FROM lead_protection.adopted_activity_rows(adoption, sync_adopted_activities.row_keys) AS n
         ) AS was
         LEFT JOIN lead_protection.lead_activities AS a
-            ON was.lead_id = a.lead_id AND format('%s/%s', adoption.source, was.row_key) = a.activity_key
+            ON was.lead_id = a.lead_id AND lead_protection.adopted_activity_key(adoption.id, was.row_key) = a.activity_key
         LEFT JOIN lead_protection.adopted_activity_rows(adoption, sync_adopted_activities.row_keys) AS r
             ON was.row_key = r.row_key AND was.lead_id = r.lead_id
         WHERE

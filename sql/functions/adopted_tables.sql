@@ -1,0 +1,17 @@
+CREATE OR REPLACE FUNCTION lead_protection.adopted_tables()
+RETURNS TABLE (adoption_id bigint, source text, trigger_name name, enabled boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT
+    rtrim(encode(t.tgargs, 'escape'), '\000')::bigint,
+    format('%I.%I', n.nspname, c.relname),
+    t.tgname,
+    t.tgenabled IN ('O', 'A')
+FROM pg_trigger AS t
+INNER JOIN pg_class AS c ON t.tgrelid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE t.tgfoid = to_regproc('lead_protection.follow_adopted_source') AND t.tgparentid = 0
+$$;
+
+COMMENT ON FUNCTION lead_protection.adopted_tables() IS
+'The triggers that follow adopted tables, a row for each: of which adoption, on which table by its name of now, whether it is enabled. From the catalog. Internal.';
