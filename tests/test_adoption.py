@@ -273,6 +273,7 @@ def test_owner_and_closing_of_a_closed_lead_are_followed_when_it_is_opened(crm):
     crm.execute("UPDATE crm.leads SET status = 'lost' WHERE id = 1")
     crm.execute("UPDATE crm.leads SET owner_id = 108 WHERE id = 1")
     assert lead(crm, 1)[0] == 101
+    assert_in_step(crm, "crm")
     crm.execute("UPDATE crm.leads SET status = 'new' WHERE id = 1")
     assert lead(crm, 1)[0] == 108
     assert_in_step(crm, "crm")
@@ -285,6 +286,8 @@ def test_what_our_functions_did_stands_until_the_table_says_something_new(crm):
     crm.execute("CALL lead_protection.run_nightly_maintenance()")
     assert lead(crm, 1)[0] == 108
     assert lead(crm, 2)[2:] == (True, "LOST")
+    crm.execute("UPDATE crm.leads SET status = 'lost' WHERE id = 2")
+    assert events(crm, 2) == ["lead.closed"], "it is closed so already"
     # Both are closed as won in the table: the one by its user of now, the other against what was said here.
     crm.execute("UPDATE crm.leads SET status = 'won' WHERE id IN (1, 2)")
     assert lead(crm, 1)[::3] == (108, "CONVERTED")
@@ -537,6 +540,7 @@ def test_disowned_and_adopted_again_follows_what_changed_meanwhile(crm):
     crm.execute("INSERT INTO crm.leads (id, owner_id) VALUES (9, 101)")
     assert lead(crm, 1)[0] == 101
     crm.execute(CRM.adopt_sql(lost_when="status IN ('lost', 'gone')"))
+    assert crm.execute("SELECT switched_on_at FROM lead_protection.adoptions").fetchone() == (None,)
     crm.execute("CALL lead_protection.switch_on_adoption()")
     assert_in_step(crm, "crm")
     assert events(crm) == ["lead.deleted", "lead.protection.transferred"]
@@ -743,6 +747,37 @@ def test_what_lies_in_the_past_is_recorded_and_not_sent(db):
     assert previewed(db) == {"protected": 1, "reminded": 1, "expired, recorded": 1, "closed": 1}
     assert db.execute("SELECT lead_id, adopted FROM lead_protection.lead_reminders").fetchall() == [(2, True)]
     assert db.execute("SELECT lead_id FROM lead_protection.lead_expiries WHERE adopted").fetchall() == [(3,)]
+
+
+def test_a_lead_on_hold_at_the_switch_on_is_reminded_when_its_clock_runs_on(db):
+    ages(db, 249)
+    db.execute("SELECT lead_protection.create_lead_hold(1, 101, 'x', 1)")
+    assert previewed(db) == {"on hold": 1}
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    db.execute("SELECT lead_protection.record_adopted_past('{1}')")
+    assert db.execute("SELECT count(*) FROM lead_protection.lead_reminders").fetchone() == (0,)
+    db.execute("SELECT lead_protection.release_lead_hold(1, 101, 1)")
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert "lead.protection.reminder" in events(db)
+
+
+def test_leads_that_are_closed_already_were_closed_when_their_column_says(db):
+    db.execute(CRM.ddl)
+    db.execute("ALTER TABLE crm.leads ADD COLUMN closed_on date")
+    db.execute(
+        "INSERT INTO crm.leads (id, owner_id, created_at, status, closed_on) VALUES"
+        " (1, 101, '2026-03-01Z', 'won', '2026-04-02'), (2, 101, '2026-03-01Z', 'won', NULL),"
+        " (3, 101, '2026-03-01Z', 'won', '2026-02-01'), (4, 101, '2026-03-01Z', 'new', '2026-04-02')"
+    )
+    db.execute(CRM.adopt_sql(closed_at_column="closed_on", time_zone="Europe/Berlin"))
+    closed = db.execute(
+        "SELECT closed_at AT TIME ZONE 'Europe/Berlin', now() - closed_at < '1 minute'"
+        " FROM lead_protection.leads ORDER BY id"
+    ).fetchall()
+    assert closed[0][0].isoformat() == "2026-04-02T00:00:00"
+    assert closed[1][1], "as it is taken over"
+    assert closed[2][0].isoformat() == "2026-03-01T01:00:00", "not before it began"
+    assert closed[3][0] is None
 
 
 def test_until_it_is_switched_on_the_pipeline_waits(db):
