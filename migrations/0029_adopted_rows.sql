@@ -39,13 +39,14 @@ CREATE TABLE lead_protection.adoption_queue (
     attempts integer NOT NULL DEFAULT 1,
     tried_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     error text NOT NULL,
+    backfill boolean NOT NULL,
     CONSTRAINT adoption_queue_pkey PRIMARY KEY (lead_id, adoption_id, row_key)
 );
 
 CREATE INDEX adoption_queue_tried ON lead_protection.adoption_queue (tried_at);
 
 COMMENT ON TABLE lead_protection.adoption_queue IS
-'Rows of adopted tables that could not be followed, and why. Each run of the pipeline tries them again, the longest untried first; a row that can be followed leaves the queue by itself.';
+'Rows of adopted tables that could not be followed, and why. The pipeline tries each again, after pauses that grow up to a day; a row that can be followed leaves the queue by itself, also when the company writes it. The nightly job puts rows here that were written past the triggers.';
 COMMENT ON COLUMN lead_protection.adoption_queue.adoption_id IS 'The adoption.';
 COMMENT ON COLUMN lead_protection.adoption_queue.row_key IS 'The row''s key in the adopted table, as text; *, with lead_id 0: the table as a whole, because not even its keys could be read.';
 COMMENT ON COLUMN lead_protection.adoption_queue.lead_id IS 'The lead that the row is, or is about.';
@@ -53,4 +54,5 @@ COMMENT ON COLUMN lead_protection.adoption_queue.queued_at IS 'Since when it is 
 COMMENT ON COLUMN lead_protection.adoption_queue.attempts IS 'How often it was tried.';
 COMMENT ON COLUMN lead_protection.adoption_queue.tried_at IS 'When it was last tried.';
 COMMENT ON COLUMN lead_protection.adoption_queue.error IS 'SQLSTATE and message of the last try.';
+COMMENT ON COLUMN lead_protection.adoption_queue.backfill IS 'True: the row was there before its table was adopted. When it can be taken over, what lies in its past is recorded and not sent.';
 COMMENT ON INDEX lead_protection.adoption_queue_tried IS 'The longest untried first.';

@@ -106,7 +106,7 @@ PIPELINE_IDLE = {"adopted_rows": 0, "reactivations": 0, "expiries": 0, "reminder
 NIGHTLY_IDLE = {
     "holds_overrun": 0,
     "hold_limits_announced": 0,
-    "adopted_rows_mended": 0,
+    "adopted_rows_queued": 0,
     "clocks_mended": 0,
     "events_purged": 0,
     "job_runs_purged": 0,

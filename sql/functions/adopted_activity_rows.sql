@@ -3,6 +3,8 @@ CREATE OR REPLACE FUNCTION lead_protection.adopted_activity_rows(
 )
 RETURNS TABLE (row_key text, lead_id bigint, user_id bigint, kind text, occurred_at timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- What the SQL of the adoption says must not depend on whose session it is.
+SET timezone = 'UTC' SET datestyle = 'ISO'
 AS $$
 -- The SQL was given and checked when the table was adopted, by whoever owns this schema.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off, extra_warnings = off

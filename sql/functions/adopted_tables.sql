@@ -1,9 +1,10 @@
 CREATE OR REPLACE FUNCTION lead_protection.adopted_tables()
-RETURNS TABLE (adoption_id bigint, source text, trigger_name name, enabled boolean)
+RETURNS TABLE (adoption_id bigint, adopted_at text, source text, trigger_name name, enabled boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT
-    rtrim(encode(t.tgargs, 'escape'), '\000')::bigint,
+    split_part(encode(t.tgargs, 'escape'), '\000', 1)::bigint,
+    split_part(encode(t.tgargs, 'escape'), '\000', 2),
     format('%I.%I', n.nspname, c.relname),
     t.tgname,
     t.tgenabled IN ('O', 'A')
@@ -14,4 +15,4 @@ WHERE t.tgfoid = to_regproc('lead_protection.follow_adopted_source') AND t.tgpar
 $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_tables() IS
-'The triggers that follow adopted tables, a row for each: of which adoption, on which table by its name of now, whether it is enabled. From the catalog. Internal.';
+'The triggers that follow adopted tables, a row for each: of which adoption, made when (adopted_at, Unix time), on which table by its name of now, whether it is enabled. From the catalog. Internal.';

@@ -4,15 +4,18 @@ LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT
     CASE
-        WHEN a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN format('s.%I::bigint', a.attname)
+        WHEN t.base IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN format('s.%I::bigint', a.attname)
         ELSE format(
             '(SELECT u.user_id FROM lead_protection.adopted_users AS u WHERE u.user_key = s.%I::text)', a.attname
         )
     END,
     CASE
-        WHEN a.atttypid NOT IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN format('s.%I::text', a.attname)
+        WHEN t.base NOT IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN format('s.%I::text', a.attname)
     END
 FROM pg_attribute AS a
+INNER JOIN (
+    SELECT y.oid, CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END AS base FROM pg_type AS y
+) AS t ON a.atttypid = t.oid
 WHERE a.attrelid = adopted_user.source AND a.attname = adopted_user.column_name
 $$;
 

@@ -14,6 +14,10 @@ DECLARE
     lead lead_protection.leads;
     reason CONSTANT text := format('as in %s', adoption.source);
 BEGIN
+    -- What it was before it is switched on is no news: an expiry of then must not be told with the change of now.
+    IF adoption.switched_on_at IS NULL THEN
+        PERFORM lead_protection.record_adopted_past(ARRAY[seen.lead_id]);
+    END IF;
     SELECT l.* INTO STRICT lead FROM lead_protection.leads AS l WHERE l.id = seen.lead_id;
 
     -- Open again, be it only to be closed in another way.
@@ -41,13 +45,15 @@ BEGIN
             seen.started_at := apply_adopted_lead.started_at;
         ELSIF apply_adopted_lead.started_at <> seen.started_at THEN
             -- A protection that began with a transfer began then, whatever the table says of the lead.
-            IF lead.created_at = seen.started_at THEN
+            IF NOT EXISTS (
+                SELECT FROM lead_protection.lead_history AS h WHERE h.lead_id = lead.id AND h.user_id <> lead.user_id
+            ) THEN
                 IF apply_adopted_lead.started_at < lead.created_at THEN
                     PERFORM lead_protection.backdate_lead(
                         lead.id, lead.user_id, apply_adopted_lead.started_at, reason,
                         format('%s, row %s', adoption.source, lead.id), adoption.actor_id
                     );
-                ELSE
+                ELSIF apply_adopted_lead.started_at > lead.created_at THEN
                     UPDATE lead_protection.leads AS l
                     SET created_at = apply_adopted_lead.started_at
                     WHERE l.id = lead.id;

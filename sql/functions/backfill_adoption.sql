@@ -17,11 +17,17 @@ BEGIN
         -- Less than deadlock_timeout: should this stand in the way of a session of the company's, this gives way.
         PERFORM pg_catalog.set_config('lock_timeout', '200ms', true);
         BEGIN
-            SELECT a.* INTO STRICT adoption
+            PERFORM
             FROM lead_protection.adoptions AS a
             WHERE a.id = backfill_adoption.adoption_id
             FOR NO KEY UPDATE;
-            EXIT batches WHEN adoption.disowned_at IS NOT NULL;
+            SELECT a.* INTO adoption FROM lead_protection.living_adoption(backfill_adoption.adoption_id) AS a;
+            IF adoption.id IS NULL THEN
+                RAISE EXCEPTION 'the table was disowned meanwhile'
+                    USING ERRCODE = 'LP051',
+                    DETAIL = pg_catalog.format('Taken over before that: %s rows.', taken),
+                    HINT = 'Adopt it again, if that was a mistake.';
+            END IF;
             SELECT n.* INTO batch FROM lead_protection.next_adopted_rows(adoption, backfill_adoption.batch_size) AS n;
             IF batch.last_key IS NULL THEN
                 step := 'done';
@@ -61,17 +67,16 @@ BEGIN
         END IF;
     END LOOP;
 
-    IF adoption.disowned_at IS NULL THEN
-        UPDATE lead_protection.adoptions AS a
-        SET backfilled_at = coalesce(a.backfilled_at, pg_catalog.clock_timestamp())
-        WHERE a.id = adoption.id;
-        -- Rows that were deleted while the table was not adopted, and proof that all others are in step.
-        PERFORM lead_protection.mend_adoption_drift();
-        RAISE NOTICE '%: % rows taken over, % of them wait in adoption_queue', adoption.source, taken, queued;
-    END IF;
+    UPDATE lead_protection.adoptions AS a
+    SET backfilled_at = coalesce(a.backfilled_at, pg_catalog.clock_timestamp())
+    WHERE a.id = adoption.id;
+    -- Rows that were deleted while the table was not adopted, and proof that all others are in step.
+    PERFORM lead_protection.queue_adoption_drift();
     COMMIT;
+    CALL lead_protection.work_off_adoption_queue();
+    RAISE NOTICE '%: % rows taken over, % of them wait in adoption_queue', adoption.source, taken, queued;
 END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.backfill_adoption(bigint, integer) IS
-'Takes over the rows that are in an adopted table, batch_size (500) in a transaction, by key, from where it stopped. Rows that cannot be taken over go to adoption_queue. Waits for no lock longer than 200 ms; a batch that meets one is tried again, up to 100 times in a row. A NOTICE every 5 seconds. Commits. Error: LP050. Internal: adopt_leads() and adopt_activities() call it.';
+'Takes over the rows that are in an adopted table, batch_size (500) in a transaction, by key, from where it stopped. Rows that cannot be taken over go to adoption_queue. Waits for no lock longer than 200 ms; a batch that meets one is tried again, up to 100 times in a row. A NOTICE every 5 seconds. Commits. Errors: LP050, LP051 it was disowned meanwhile. Internal: adopt_leads() and adopt_activities() call it.';

@@ -1,4 +1,4 @@
--- Needs nothing else of this schema: `lead-protection check` runs it where nothing is installed yet.
+-- Needs nothing else of this schema but hides_rows(): `lead-protection check` runs both where nothing is installed yet.
 CREATE OR REPLACE FUNCTION lead_protection.check_source(source regclass, wanted jsonb)
 RETURNS TABLE (severity text, item text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -36,7 +36,10 @@ BEGIN
     ELSIF relation.relpersistence <> 'p' THEN
         severity := 'problem';
         finding := format('%s is a temporary or unlogged table: a crash empties it', check_source.source);
-        advice := format('ALTER TABLE %s SET LOGGED', check_source.source);
+        advice := CASE relation.relpersistence
+            WHEN 'u' THEN format('ALTER TABLE %s SET LOGGED', check_source.source)
+            ELSE 'Name a permanent table.'
+        END;
     ELSIF relation.relkind = 'p' OR relation.relispartition
         OR EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = relation.oid) THEN
         severity := 'warning';
@@ -74,7 +77,14 @@ BEGIN
             CONTINUE;
         END IF;
 
-        found_type := format_type(found_column.atttypid, NULL);
+        -- A domain is what it is made of.
+        found_type := format_type(
+            (
+                SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+                FROM pg_type AS t
+                WHERE t.oid = found_column.atttypid
+            ), NULL
+        );
         severity := 'ok';
         finding := found_type;
         advice := NULL;
@@ -158,7 +168,7 @@ BEGIN
     FOR wish IN
         SELECT DISTINCT w.time_zone FROM jsonb_to_recordset(check_source.wanted) AS w (time_zone text)
         WHERE w.time_zone IS NOT NULL
-            AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = w.time_zone)
+            AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE lower(z.name) = lower(w.time_zone))
     LOOP
         RETURN QUERY SELECT 'problem', 'time_zone ' || wish.time_zone, 'is not in the time zone database',
             'Give a name such as Europe/Berlin: SELECT name FROM pg_timezone_names.';
@@ -171,10 +181,11 @@ BEGIN
         item := wish.argument;
         BEGIN
             -- Planned, not run: no row is read.
+            -- As a condition on one row of the table: no aggregates, no sets, no system columns.
             EXECUTE format(
                 CASE wish.type
-                    WHEN 'boolean' THEN 'EXPLAIN SELECT FROM %2$s AS s WHERE (%1$s)'
-                    ELSE 'EXPLAIN SELECT (%1$s)::text FROM %2$s AS s'
+                    WHEN 'boolean' THEN 'EXPLAIN SELECT FROM (SELECT t.* FROM %2$s AS t) AS s WHERE CASE WHEN (%1$s) THEN true END'
+                    ELSE 'EXPLAIN SELECT FROM (SELECT t.* FROM %2$s AS t) AS s WHERE CASE WHEN (%1$s)::text = '''' THEN true END'
                 END, wish.sql, check_source.source
             );
             severity := 'ok';
@@ -211,27 +222,13 @@ BEGIN
         advice := format('GRANT TRIGGER ON %s TO %s; it can be taken back once the table is adopted', check_source.source, reader::regrole);
         RETURN NEXT;
     END IF;
-    IF
-        relation.relrowsecurity
-        AND NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = reader AND (r.rolsuper OR r.rolbypassrls))
-        AND (relation.relforcerowsecurity OR NOT pg_has_role(reader, relation.relowner, 'USAGE'))
-    THEN
+    IF lead_protection.hides_rows(relation.oid, reader) THEN
         severity := 'problem';
-        finding := 'row level security hides rows from it';
+        finding := 'row level security may hide rows from it';
         advice := format(
             'Give it a policy that shows all rows: CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %s USING (true)',
             check_source.source, reader::regrole
         );
-        -- A policy for all that shows all will do, but only its author knows.
-        IF EXISTS (
-            SELECT FROM pg_policy AS p
-            WHERE p.polrelid = relation.oid AND p.polcmd IN ('r', '*') AND reader = ANY(p.polroles)
-                AND pg_get_expr(p.polqual, p.polrelid) = 'true'
-        ) THEN
-            severity := 'ok';
-            finding := 'a policy shows it all rows';
-            advice := NULL;
-        END IF;
         RETURN NEXT;
     END IF;
     IF EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srrelid = relation.oid) THEN

@@ -1,6 +1,8 @@
 CREATE OR REPLACE FUNCTION lead_protection.follow_adopted_source()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- What the SQL of the adoption says must not depend on whose session it is.
+SET timezone = 'UTC' SET datestyle = 'ISO'
 AS $$
 -- The SQL was given and checked when the table was adopted, by whoever owns this schema.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
@@ -17,10 +19,18 @@ DECLARE
 BEGIN
     SELECT a.* INTO adoption
     FROM lead_protection.adoptions AS a
-    WHERE a.id = TG_ARGV[0]::bigint AND a.disowned_at IS NULL;
-    IF adoption.id IS NULL THEN
+    WHERE a.id = TG_ARGV[0]::bigint;
+    IF adoption.id IS NULL OR extract(EPOCH FROM adoption.adopted_at)::text <> TG_ARGV[1] THEN
+        RAISE EXCEPTION '% was adopted after this transaction began', TG_RELID::regclass
+            USING ERRCODE = '40001',
+            DETAIL = 'Its snapshot is older than the adoption, so what it writes could not be followed.',
+            HINT = 'Run the transaction again. In a copy of the table without lead_protection''s data: drop the triggers lead_protection_… .';
+    END IF;
+    IF adoption.disowned_at IS NOT NULL THEN
         RETURN NULL;
     END IF;
+    -- By its name of now: it may have been renamed since.
+    adoption.source := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION 'TRUNCATE of % is refused: its rows are adopted', adoption.source
             USING ERRCODE = 'LP047',
@@ -31,8 +41,6 @@ BEGIN
             );
     END IF;
 
-    -- By its name of now: it may have been renamed since.
-    adoption.source := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
     key_and_lead := format(
         's.%s::text AS row_key, s.%I::bigint AS lead_id', adoption.key_column,
         adoption.mapping ->> CASE adoption.kind WHEN 'leads' THEN 'id_column' ELSE 'lead_column' END
@@ -45,13 +53,12 @@ BEGIN
     changed_rows := CASE TG_OP
         -- Only those in which something changed that matters here.
         WHEN 'UPDATE' THEN format(
-            'WITH o AS MATERIALIZED (SELECT %1$s, %2$s AS told, ROW(%3$s) AS facts FROM old_rows AS s),'
-            ' n AS MATERIALIZED (SELECT %1$s, %2$s AS told, ROW(%3$s) AS facts FROM new_rows AS s)'
-            ' SELECT o.row_key, o.lead_id FROM o LEFT JOIN n USING (row_key)'
-            ' WHERE (o.told, o.facts) IS DISTINCT FROM (n.told, n.facts)'
-            ' UNION SELECT n.row_key, n.lead_id FROM n LEFT JOIN o USING (row_key)'
-            ' WHERE (o.told, o.facts) IS DISTINCT FROM (n.told, n.facts)',
-            key_and_lead, coalesce(adoption.user_expression, 'NULL'), adoption.row_expressions
+            'SELECT DISTINCT row_key, lead_id'
+            ' FROM (SELECT %1$s, ROW(%2$s) AS facts FROM old_rows AS s) AS o (row_key, old_lead, old_facts)'
+            ' FULL JOIN (SELECT %1$s, ROW(%2$s) FROM new_rows AS s) AS n (row_key, new_lead, new_facts) USING (row_key)'
+            ' CROSS JOIN LATERAL (VALUES (old_lead), (new_lead)) AS l (lead_id)'
+            ' WHERE old_facts IS DISTINCT FROM new_facts',
+            key_and_lead, adoption.fact_expressions
         )
         ELSE written_rows
     END;
@@ -86,4 +93,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.follow_adopted_source() IS
-'Trigger on an adopted table (its argument: the adoption): brings the rows that a statement wrote into step, in its transaction. If that fails, on_failure says what becomes of the statement: block, it fails with our error; queue, it goes through and the rows wait in adoption_queue. Error: LP047 TRUNCATE, in both cases.';
+'Trigger on an adopted table (its argument: the adoption): brings the rows that a statement wrote into step, in its transaction. If that fails, on_failure says what becomes of the statement: block, it fails with our error; queue, it goes through and the rows wait in adoption_queue. Errors, in both cases: LP047 TRUNCATE; 40001 in a REPEATABLE READ or SERIALIZABLE transaction that began before the adoption.';

@@ -35,7 +35,7 @@ BEGIN
                 import_holds.user_column, import_holds.reason, import_holds.time_zone
             ) AS c
             WHERE c.severity = 'problem'
-        )
+        ) || lead_protection.problems_of_users(import_holds.source, import_holds.user_column)
     );
     SELECT u.* INTO reader FROM lead_protection.adopted_user(import_holds.source, import_holds.user_column) AS u;
     PERFORM lead_protection.number_adopted_users(import_holds.source::text, reader.key_expression, 'true', NULL);
@@ -58,9 +58,19 @@ BEGIN
             g.end_at,
             coalesce(left(nullif(btrim(g.reason), ''), 255), format('from %s', import_holds.source)) AS reason,
             g.nth,
+            -- What it was in the table: it is known again by this, whatever becomes of the hold.
+            concat_ws(
+                '|', import_holds.source, lead_protection.instant_text(g.start_at),
+                coalesce(lead_protection.instant_text(g.end_at), 'open'), g.user_id
+            ) AS imported_as,
             CASE
                 WHEN l.id IS NULL THEN 'there is no such lead'
                 WHEN g.start_at IS NULL THEN 'it has no start'
+                WHEN g.user_id IS NULL AND EXISTS (
+                    SELECT
+                    FROM lead_protection.lead_history AS h
+                    WHERE h.lead_id = l.id AND h.user_id <> l.user_id AND h.valid_until > g.start_at
+                ) THEN 'the lead was another user''s then, and nothing says for whom it was made'
                 WHEN g.end_at < g.start_at THEN 'it ends before it starts'
                 WHEN NOT g.start_at >= '1900-01-01 00:00:00+00' OR NOT g.start_at < '3000-01-01 00:00:00+00'
                     OR NOT g.end_at < '3000-01-01 00:00:00+00'
@@ -85,6 +95,10 @@ BEGIN
                 WHERE h.lead_id = g.lead_id AND h.user_id = g.user_id AND h.voided_at IS NULL
                     AND h.end_at IS NOT DISTINCT FROM g.end_at
                     AND (g.end_at IS NULL OR h.start_at = g.start_at)
+            )
+            OR EXISTS (
+                SELECT FROM lead_protection.lead_holds AS h
+                WHERE h.lead_id = g.lead_id AND h.imported_as = g.imported_as
             ) AS is_duplicate
         FROM given AS g
     ),
@@ -99,11 +113,11 @@ BEGIN
 
     hold AS (
         INSERT INTO lead_protection.lead_holds (
-            lead_id, user_id, reason, reason_code, start_at, end_at, created_by, released_by
+            lead_id, user_id, reason, reason_code, start_at, end_at, created_by, released_by, imported_as
         )
         SELECT
             j.lead_id, j.user_id, j.reason, coalesce(c.code, 'OTHER'), j.start_at, j.end_at, import_holds.actor_id,
-            CASE WHEN j.end_at <= now() THEN import_holds.actor_id END
+            CASE WHEN j.end_at <= now() THEN import_holds.actor_id END, j.imported_as
         FROM judged AS j
         LEFT JOIN lead_protection.hold_reasons AS c ON j.reason = c.code
         WHERE j.outcome = 'imported'
@@ -146,5 +160,5 @@ COMMENT ON FUNCTION lead_protection.import_holds(
     regclass, bigint, name, name, name, name, text, text
 ) IS
 'Imports the holds of a table of the company''s own, once: later changes of the table are not followed. Written without log rows and events. lead_column: the lead''s number; start_column, end_column: timestamptz, or timestamp or date as local time of time_zone; no end: the hold is open; user_column: for whom it was made (an integer, or a text or uuid as in adopted_users), null: the lead''s present user; reason: SQL over the columns of a row, a code of hold_reasons or words, null or blank: the table''s name; actor_id: who answers for it.
-Returns a row for each row of the table: outcome imported (why: overlaps another, or is of another user), duplicate (nothing was written) or refused, and why. Repeated: all are duplicates, and nothing changes. One transaction: the leads are locked to its end. Import before switch_on_adoption(): afterwards an expiry that was recorded may come out as reactivated.
+Returns a row for each row of the table: outcome imported (why: overlaps another, or is of another user), duplicate (nothing was written) or refused, and why. Repeated: all are duplicates or refused as before, and nothing changes, whatever became of the holds. One transaction: the leads are locked to its end. Import before switch_on_adoption(): afterwards an expiry that was recorded may come out as reactivated.
 Errors: LP001 null argument, LP045 the table cannot be taken as it is (see check_hold_source()).';

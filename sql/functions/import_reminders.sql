@@ -28,7 +28,7 @@ BEGIN
                 import_reminders.user_column, import_reminders.time_zone
             ) AS c
             WHERE c.severity = 'problem'
-        )
+        ) || lead_protection.problems_of_users(import_reminders.source, import_reminders.user_column)
     );
     SELECT u.* INTO reader
     FROM lead_protection.adopted_user(import_reminders.source, import_reminders.user_column) AS u;
@@ -63,6 +63,11 @@ BEGIN
                 WHEN c.lead_id IS NULL THEN 'there is no such lead'
                 WHEN g.sent_at IS NULL THEN 'it says not when it was sent'
                 WHEN NOT g.sent_at >= '1900-01-01 00:00:00+00' OR g.sent_at > now() THEN 'it was not sent in the past'
+                WHEN g.user_id IS NULL AND EXISTS (
+                    SELECT
+                    FROM lead_protection.lead_history AS h
+                    WHERE h.lead_id = c.lead_id AND h.user_id <> c.user_id AND h.valid_until > g.sent_at
+                ) THEN 'the lead was another user''s then, and nothing says to whom it was sent'
             END AS obstacle
         FROM unnest(lead_ids, user_ids, instants) WITH ORDINALITY AS g (lead_id, user_id, sent_at, nth)
         LEFT JOIN lead_protection.lead_clocks AS c ON g.lead_id = c.lead_id
@@ -124,5 +129,5 @@ $$;
 COMMENT ON FUNCTION lead_protection.import_reminders(regclass, name, name, name, text) IS
 'Imports reminders that were sent before the leads came here, from a table of the company''s own, once. Nothing is sent, no log row or event is written; the ledger''s rows are marked as adopted. lead_column: the lead''s number; sent_column: when it was sent: timestamptz, or timestamp or date as local time of time_zone; user_column: to whom (an integer, or a text or uuid as in adopted_users), null: the lead''s present user.
 One that was sent when the present reminder was due, or later, is that reminder: no other is sent for that expiry date. Others are kept for the date that they announced: the grace days of the policy after they were sent.
-Returns a row for each row of the table: outcome imported, duplicate or refused, and why. Repeated: all are duplicates, and nothing changes. One transaction: the leads are locked to its end. Import holds first, and all before switch_on_adoption().
+Returns a row for each row of the table: outcome imported, duplicate or refused, and why. Repeated: all are duplicates or refused, and nothing changes. One transaction: the leads are locked to its end. Import holds first, and all before switch_on_adoption().
 Errors: LP001 null argument, LP045 the table cannot be taken as it is (see check_reminder_source()).';

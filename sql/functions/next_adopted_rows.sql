@@ -1,6 +1,8 @@
 CREATE OR REPLACE FUNCTION lead_protection.next_adopted_rows(adoption lead_protection.adoptions, batch_size integer)
 RETURNS TABLE (row_keys text[], lead_ids bigint[], last_key text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+-- What the SQL of the adoption says must not depend on whose session it is.
+SET timezone = 'UTC' SET datestyle = 'ISO'
 AS $$
 -- The SQL was given and checked when the table was adopted, by whoever owns this schema.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off, extra_warnings = off

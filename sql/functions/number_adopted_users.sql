@@ -3,6 +3,8 @@ CREATE OR REPLACE FUNCTION lead_protection.number_adopted_users(
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- What the SQL of the adoption says must not depend on whose session it is.
+SET timezone = 'UTC' SET datestyle = 'ISO'
 AS $$
 -- The SQL was given and checked when the table was adopted, by whoever owns this schema.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off

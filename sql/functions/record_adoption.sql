@@ -29,7 +29,14 @@ BEGIN
             DETAIL = format('Given: %s.', coalesce(record_adoption.on_failure, 'null')),
             HINT = 'block: a write of yours that cannot be followed fails. queue: it goes through, and the row waits in adoption_queue.';
     END IF;
-    PERFORM lead_protection.require_adoptable_source(source_name, record_adoption.problems);
+    PERFORM lead_protection.require_adoptable_source(
+        source_name,
+        record_adoption.problems || CASE WHEN record_adoption.kind = 'activities'
+            THEN lead_protection.problems_of_users(record_adoption.source, record_adoption.user_column)
+        END
+    );
+    -- One at a time, so that whoever comes second is told by us.
+    LOCK TABLE lead_protection.adoptions IN SHARE ROW EXCLUSIVE MODE;
 
     SELECT a.source INTO other
     FROM lead_protection.adoptions AS a
@@ -50,25 +57,37 @@ BEGIN
             HINT = 'Adopt the leads first: CALL lead_protection.adopt_leads(…).';
     END IF;
 
+    -- Renamed since it was disowned: it is the same table, and so are its leads.
+    UPDATE lead_protection.adoptions AS a
+    SET source = source_name
+    WHERE
+        a.source_oid = record_adoption.source AND a.disowned_at IS NOT NULL AND a.source <> source_name
+        AND NOT EXISTS (SELECT FROM lead_protection.adoptions AS o WHERE o.source = source_name);
+
     SELECT a.* INTO key_of_source
     FROM pg_attribute AS a
     WHERE a.attrelid = record_adoption.source AND a.attname = record_adoption.key_column;
     INSERT INTO lead_protection.adoptions AS a (
-        kind, source, mapping, key_column, key_type, user_expression, row_expressions, on_failure, actor_id
+        kind, source, source_oid, mapping, key_column, key_type, user_expression, row_expressions, fact_expressions,
+        on_failure, actor_id
     )
     SELECT
-        record_adoption.kind, source_name, record_adoption.mapping,
+        record_adoption.kind, source_name, record_adoption.source, record_adoption.mapping,
         quote_ident(record_adoption.key_column), format_type(key_of_source.atttypid, NULL), u.key_expression,
         array_to_string(array_replace(record_adoption.row_expressions, '{user}', u.id_expression), ', '),
+        array_to_string(
+            array_replace(record_adoption.row_expressions, '{user}', coalesce(u.key_expression, u.id_expression)), ', '
+        ),
         record_adoption.on_failure, record_adoption.actor_id
     FROM lead_protection.adopted_user(record_adoption.source, record_adoption.user_column) AS u
     ON CONFLICT ON CONSTRAINT adoptions_source_once DO UPDATE
-    -- Adopted again after it was disowned: all is looked at, and switched on, once more.
+    -- Adopted again after it was disowned: all is looked at once more.
     SET
-        mapping = excluded.mapping, key_column = excluded.key_column, key_type = excluded.key_type,
+        source_oid = excluded.source_oid, mapping = excluded.mapping, key_column = excluded.key_column, key_type = excluded.key_type,
         user_expression = excluded.user_expression, row_expressions = excluded.row_expressions,
+        fact_expressions = excluded.fact_expressions,
         on_failure = excluded.on_failure, actor_id = excluded.actor_id, adopted_at = clock_timestamp(),
-        backfilled_through = NULL, backfilled_at = NULL, switched_on_at = NULL, disowned_at = NULL
+        backfilled_through = NULL, backfilled_at = NULL, disowned_at = NULL
     WHERE a.disowned_at IS NOT NULL AND a.kind = excluded.kind
     RETURNING a.* INTO adoption;
     IF adoption.id IS NULL THEN
@@ -85,6 +104,17 @@ BEGIN
                     source_name
                 );
         END IF;
+    END IF;
+    -- Numbers for names must not be those of users whom we know by their number.
+    IF adoption.user_expression IS NOT NULL AND NOT EXISTS (SELECT FROM lead_protection.adopted_users) THEN
+        PERFORM setval(
+            pg_get_serial_sequence('lead_protection.adopted_users', 'user_id'),
+            1 + greatest(
+                0, (SELECT max(l.user_id) FROM lead_protection.leads AS l),
+                (SELECT max(h.user_id) FROM lead_protection.lead_history AS h)
+            ),
+            false
+        );
     END IF;
     RETURN adoption.id;
 END;

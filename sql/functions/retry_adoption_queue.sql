@@ -1,4 +1,6 @@
-CREATE OR REPLACE FUNCTION lead_protection.retry_adoption_queue(batch_size integer DEFAULT 1000)
+CREATE OR REPLACE FUNCTION lead_protection.retry_adoption_queue(
+    untried_since timestamptz DEFAULT now(), batch_size integer DEFAULT 100
+)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- Below deadlock_timeout: it gives way to the company's writers, and tries again with the next run.
@@ -6,28 +8,32 @@ SET lock_timeout = '200ms'
 AS $$
 DECLARE
     waiting record;
-    followed bigint := 0::bigint;
+    tried bigint := 0::bigint;
 BEGIN
-    PERFORM lead_protection.require_job_arguments(NULL, retry_adoption_queue.batch_size);
     FOR waiting IN
         SELECT a AS adoption, q.row_key, q.lead_id
         FROM (
             SELECT o.adoption_id, o.row_key, o.lead_id
             FROM lead_protection.adoption_queue AS o
-            ORDER BY o.tried_at
-            LIMIT retry_adoption_queue.batch_size
+            WHERE
+                o.tried_at < retry_adoption_queue.untried_since
+                AND o.tried_at + lead_protection.retry_pause(INTERVAL '1 minute', o.attempts)
+                <= retry_adoption_queue.untried_since
+            ORDER BY o.tried_at, o.lead_id
+            LIMIT least(retry_adoption_queue.batch_size, 100)
         ) AS q
-        INNER JOIN lead_protection.adoptions AS a ON q.adoption_id = a.id
+        CROSS JOIN LATERAL lead_protection.living_adoption(q.adoption_id) AS a
         -- Leads before their activities, and in the order in which locks are taken.
         ORDER BY a.kind DESC, q.lead_id, q.row_key
     LOOP
-        followed := followed + 1 - lead_protection.try_sync_adopted_rows(
+        tried := tried + 1;
+        PERFORM lead_protection.try_sync_adopted_rows(
             waiting.adoption, ARRAY[waiting.row_key], ARRAY[waiting.lead_id]
         );
     END LOOP;
-    RETURN followed;
+    RETURN tried;
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.retry_adoption_queue(integer) IS
-'Tries rows of adoption_queue again, the longest untried first, batch_size at most; those that can be followed now leave it. Returns how many did. The pipeline calls it at the start of each run. Error: LP016.';
+COMMENT ON FUNCTION lead_protection.retry_adoption_queue(timestamptz, integer) IS
+'Tries rows of adoption_queue again that were not tried since untried_since, and whose pause is over: the longest untried first, batch_size at most, and never more than 100. Those that can be followed now leave the queue. Returns how many it tried; 0: none is left. Internal: the pipeline calls it until it returns 0, each time in a transaction of its own.';

@@ -19,14 +19,14 @@ BEGIN
 
     -- A transaction for each step: one that locks leads after another did would not lock them in the order of their ids.
     FOREACH step IN ARRAY ARRAY[
-        'holds_overrun', 'hold_limits_announced', 'adopted_rows_mended', 'clocks_mended', 'events_purged', 'job_runs_purged'
+        'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended', 'events_purged', 'job_runs_purged'
     ] LOOP
         EXIT WHEN NOT lead_protection.try_job_lock(job_name);
         BEGIN
             handled := CASE step
                 WHEN 'holds_overrun' THEN lead_protection.end_overrun_holds()
                 WHEN 'hold_limits_announced' THEN lead_protection.announce_hold_limits()
-                WHEN 'adopted_rows_mended' THEN lead_protection.mend_adoption_drift()
+                WHEN 'adopted_rows_queued' THEN lead_protection.queue_adoption_drift()
                 WHEN 'clocks_mended' THEN lead_protection.mend_clock_drift()
                 WHEN 'events_purged' THEN lead_protection.purge_events(keep)
                 ELSE lead_protection.purge_job_history(keep)
@@ -59,6 +59,6 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_nightly_maintenance(interval) IS
-'Job lead-protection-nightly: ends holds that have passed the limit of their policy, announces those that will within 7 days, brings rows of adopted tables into step that are not, proves that every cached clock equals the rule, mends and logs those that do not (result.clocks_mended is the drift), and deletes what is older than keep, at least 1 day: events that every registered consumer has finished, and job history.
+'Job lead-protection-nightly: ends holds that have passed the limit of their policy, announces those that will within 7 days, puts rows of adopted tables that are out of step into adoption_queue, proves that every cached clock equals the rule, mends and logs those that do not (result.clocks_mended is the drift), and deletes what is older than keep, at least 1 day: events that every registered consumer has finished, and job history.
 Commits after each of them, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Repeated, it finds nothing left to do.
 Errors: LP016 keep too short; whatever else fails is recorded in job_runs and raised again.';

@@ -6,6 +6,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     job_name CONSTANT text := 'lead-protection-reminders';
+    begun_at CONSTANT timestamptz := pg_catalog.clock_timestamp();
     run_id bigint;
     step text;
     handled bigint;
@@ -40,7 +41,7 @@ BEGIN
                     waiting := waiting[batch_size + 1:];
                 ELSE
                     handled := CASE step
-                        WHEN 'adopted_rows' THEN lead_protection.retry_adoption_queue(batch_size)
+                        WHEN 'adopted_rows' THEN lead_protection.retry_adoption_queue(begun_at, batch_size)
                         WHEN 'reactivations' THEN lead_protection.record_reactivations(as_of, batch_size)
                         ELSE lead_protection.record_expiries(as_of, batch_size)
                     END;
@@ -59,7 +60,7 @@ BEGIN
             END;
             EXIT steps WHEN outcome = 'failed';
             COMMIT;
-            EXIT WHEN CASE step WHEN 'reminders' THEN waiting = '{}' WHEN 'adopted_rows' THEN true ELSE handled = 0 END;
+            EXIT WHEN CASE step WHEN 'reminders' THEN waiting = '{}' ELSE handled = 0 END;
         END LOOP;
     END LOOP;
     END IF;

@@ -4,7 +4,6 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     adoption lead_protection.adoptions;
-    waiting bigint [];
 BEGIN
     PERFORM lead_protection.require_job_arguments(NULL, batch_size);
     SELECT a.* INTO adoption FROM lead_protection.adoptions AS a WHERE a.kind = 'leads' AND a.disowned_at IS NULL;
@@ -21,20 +20,17 @@ BEGIN
         RETURN;
     END IF;
 
-    waiting := ARRAY(
-        SELECT p.lead_id
-        FROM lead_protection.adopted_past() AS p
-        WHERE p.fate IN ('expired', 'reminder overdue')
-        ORDER BY p.lead_id
-    );
-    WHILE waiting <> '{}' LOOP
-        PERFORM lead_protection.record_adopted_past(waiting[1:batch_size]);
-        waiting := waiting[batch_size + 1:];
-        COMMIT;
-    END LOOP;
+    CALL lead_protection.work_off_adoption_queue();
+    CALL lead_protection.record_past_of_adoption(batch_size);
     UPDATE lead_protection.adoptions AS a
     SET switched_on_at = pg_catalog.clock_timestamp()
-    WHERE a.id = adoption.id AND a.switched_on_at IS NULL;
+    WHERE a.id = adoption.id AND a.switched_on_at IS NULL AND a.disowned_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% was disowned, or switched on by another session, meanwhile', adoption.source
+            USING ERRCODE = 'LP051',
+            DETAIL = 'What lies in the past was recorded as such.',
+            HINT = 'Look at lead_protection.adoptions.';
+    END IF;
     COMMIT;
 END;
 $$;

@@ -5,8 +5,8 @@ RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    half CONSTANT integer := cardinality(try_sync_adopted_rows.row_keys) / 2;
     row_error text;
-    failed bigint := 0::bigint;
 BEGIN
     BEGIN
         PERFORM lead_protection.sync_adopted_rows(
@@ -23,23 +23,26 @@ BEGIN
             row_error := format('%s: %s', SQLSTATE, SQLERRM);
     END;
 
-    IF cardinality(try_sync_adopted_rows.row_keys) = 1 THEN
-        INSERT INTO lead_protection.adoption_queue AS q (adoption_id, row_key, lead_id, error)
+    IF half = 0 THEN
+        INSERT INTO lead_protection.adoption_queue AS q (adoption_id, row_key, lead_id, error, backfill)
         VALUES (
-            adoption.id, try_sync_adopted_rows.row_keys[1], try_sync_adopted_rows.lead_ids[1], row_error
+            adoption.id, try_sync_adopted_rows.row_keys[1], try_sync_adopted_rows.lead_ids[1], row_error,
+            try_sync_adopted_rows.backfill
         )
         ON CONFLICT ON CONSTRAINT adoption_queue_pkey DO UPDATE
-        SET attempts = q.attempts + 1, tried_at = clock_timestamp(), error = excluded.error;
+        SET
+            attempts = q.attempts + 1, tried_at = clock_timestamp(), error = excluded.error,
+            backfill = q.backfill OR excluded.backfill;
         RETURN 1::bigint;
     END IF;
-    -- Which of them was it? Each by itself.
-    FOR nth IN 1..cardinality(try_sync_adopted_rows.row_keys) LOOP
-        failed := failed + lead_protection.try_sync_adopted_rows(
-            adoption, try_sync_adopted_rows.row_keys[nth:nth], try_sync_adopted_rows.lead_ids[nth:nth],
-            try_sync_adopted_rows.backfill
-        );
-    END LOOP;
-    RETURN failed;
+    -- Which of them was it? Each half by itself, so that a few bad ones among many cost little.
+    RETURN lead_protection.try_sync_adopted_rows(
+        adoption, try_sync_adopted_rows.row_keys[:half], try_sync_adopted_rows.lead_ids[:half],
+        try_sync_adopted_rows.backfill
+    ) + lead_protection.try_sync_adopted_rows(
+        adoption, try_sync_adopted_rows.row_keys[half + 1:], try_sync_adopted_rows.lead_ids[half + 1:],
+        try_sync_adopted_rows.backfill
+    );
 END;
 $$;
 
