@@ -1188,3 +1188,329 @@ def test_check_refuses_what_it_cannot_check(empty_database_url, arguments, statu
             admin.execute("ALTER TABLE crm.leads_ RENAME TO leads")
     done, output = run("check", "--database", empty_database_url, *arguments)
     assert done == status and says in output
+
+
+# --- nothing of the past is sent, whatever is done before or instead of the switch-on ---
+
+
+def past_of(db):
+    """What was published of ends and reminders, which lie in the past here."""
+    return [event for event in events(db) if event in ("lead.protection.expired", "lead.protection.reminder")]
+
+
+def test_disowned_instead_of_switched_on_sends_nothing(db):
+    ages(db, 249, 300)
+    db.execute("CALL lead_protection.disown_source('crm.leads')")
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert events(db) == []
+    assert states(db) == ["GRACE", "EXPIRED"]
+
+
+def test_rows_that_waited_at_the_switch_on_are_history_when_they_come(db):
+    db.execute(CRM.ddl)
+    for number, age in enumerate((249, 300, 10), 1):
+        db.execute(CRM.insert_sql(number, age, 101))
+    db.execute("UPDATE crm.leads SET owner_id = NULL")
+    db.execute(CRM.adopt_sql())
+    assert previewed(db) == {"in adoption_queue": 3}
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    db.execute("UPDATE crm.leads SET owner_id = 101")
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert events(db) == []
+    assert states(db) == ["GRACE", "EXPIRED", "PROTECTED"]
+
+
+def test_changes_before_the_switch_on_do_not_publish_old_expiries(db):
+    ages(db, 300, 300, 300)
+    db.execute("UPDATE crm.leads SET status = 'lost' WHERE id = 1")
+    db.execute("UPDATE crm.leads SET owner_id = 102 WHERE id = 2")
+    db.execute("DELETE FROM crm.leads WHERE id = 3")
+    assert events(db) == ["lead.closed", "lead.deleted", "lead.protection.transferred"]
+
+
+def test_adopted_again_while_live_keeps_sending_and_takes_new_rows_as_history(crm):
+    crm.execute("CALL lead_protection.disown_source('crm.leads')")
+    crm.execute(CRM.insert_sql(4, 249, 101))
+    crm.execute(CRM.insert_sql(5, 300, 101))
+    crm.execute(CRM.adopt_sql())
+    crm.execute(
+        "INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (9, 7, now() - INTERVAL '249 days')"
+    )
+    crm.execute("CALL lead_protection.run_protection_pipeline()")
+    assert events(crm) == ["lead.protection.reminder"], "of lead 9, which is not of the table"
+    assert events(crm, 9) == ["lead.protection.reminder"]
+    assert states(crm)[3:5] == ["GRACE", "EXPIRED"]
+
+
+def test_leads_that_come_while_it_is_switched_on_are_recorded_too(db, connect, wait_until):
+    ages(db, 300)
+    blocker, switch = connect(autocommit=False), connect()
+    blocker.execute("SELECT lead_protection.lock_leads('{1}')")
+    thread = threading.Thread(target=switch.execute, args=("CALL lead_protection.switch_on_adoption()",))
+    thread.start()
+    waits = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s"
+    wait_until(lambda: db.execute(waits, (switch.info.backend_pid,)).fetchone() == ("Lock",))
+    db.execute(CRM.insert_sql(2, 300, 101))
+    blocker.rollback()
+    thread.join(timeout=30)
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert events(db) == []
+
+
+def test_activities_that_waited_at_their_adoption_tell_nobody_when_they_come(calls):
+    calls.execute("CALL lead_protection.disown_source('crm.calls')")
+    calls.execute(
+        "INSERT INTO crm.calls (lead_no, caller, at, what) VALUES (60, 101, now() - INTERVAL '2 days', 'call')"
+    )
+    calls.execute(ADOPT_CALLS.format("queue"))
+    assert [row[1] for row in queue(calls)] == ["LP002"]
+    calls.execute(CRM.insert_sql(60, 5, 101))
+    let_pauses_pass(calls)
+    calls.execute("CALL lead_protection.run_protection_pipeline()")
+    assert (queue(calls), idle_days(calls, 60), events(calls)) == ([], 2, [])
+
+
+# --- what cannot be seen is not gone ---
+
+
+def test_rows_that_are_hidden_are_not_taken_for_deleted(crm):
+    """As the owner of the schema an ordinary role, from whom row level security hides all."""
+    crm.execute("CREATE ROLE test_lp_owner")
+    try:
+        crm.execute("GRANT USAGE ON SCHEMA crm TO test_lp_owner; GRANT SELECT, TRIGGER ON crm.leads TO test_lp_owner")
+        crm.execute("ALTER SCHEMA lead_protection OWNER TO test_lp_owner")
+        for kind, name in crm.execute("""
+            SELECT CASE prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, oid::regprocedure::text
+            FROM pg_proc WHERE pronamespace = 'lead_protection'::regnamespace
+            UNION ALL SELECT 'TABLE', oid::regclass::text FROM pg_class
+            WHERE relnamespace = 'lead_protection'::regnamespace AND relkind IN ('r', 'v')
+        """).fetchall():
+            crm.execute(f"ALTER {kind} {name} OWNER TO test_lp_owner")
+        crm.execute("ALTER TABLE crm.leads ENABLE ROW LEVEL SECURITY")
+        error = sqlstate(crm, "UPDATE crm.leads SET owner_id = 108 WHERE id = 1")
+        assert error.sqlstate == "LP054"
+        assert "CREATE POLICY" in error.diag.message_hint
+        run_the_night(crm)
+        assert crm.execute("SELECT count(*) FROM lead_protection.leads WHERE closed_at IS NOT NULL").fetchone() == (0,)
+        (finding,) = crm.execute("SELECT finding FROM lead_protection.find_adoption_drift()").fetchone()
+        assert "row level security" in finding
+        crm.execute(error.diag.message_hint.rstrip("."))
+        crm.execute("UPDATE crm.leads SET owner_id = 108 WHERE id = 1")
+        assert lead(crm, 1)[0] == 108
+    finally:
+        crm.execute("REASSIGN OWNED BY test_lp_owner TO postgres; DROP OWNED BY test_lp_owner; DROP ROLE test_lp_owner")
+
+
+def test_many_rows_that_are_gone_at_once_wait_for_somebody_to_look(db):
+    db.execute(CRM.ddl)
+    db.execute("INSERT INTO crm.leads (id, owner_id) SELECT n, 101 FROM generate_series(1, 150) AS n")
+    db.execute(CRM.adopt_sql())
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    db.execute("SET session_replication_role = replica; DELETE FROM crm.leads; RESET session_replication_role")
+    run_the_night(db)
+    assert db.execute("SELECT count(*) FROM lead_protection.leads WHERE closed_at IS NOT NULL").fetchone() == (0,)
+    assert db.execute("SELECT lead_protection.queue_adoption_drift(1000)").fetchone() == (150,)
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert_in_step(db, "crm")
+
+
+def test_a_view_in_the_place_of_the_table_is_never_read(crm):
+    crm.execute("ALTER TABLE crm.leads RENAME TO leads_")
+    crm.execute("CREATE FUNCTION crm.evil() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RAISE division_by_zero; END'")
+    crm.execute(
+        "CREATE VIEW crm.leads AS SELECT id, crm.evil() AS owner_id, created_at, status, deleted_at FROM crm.leads_"
+    )
+    assert crm.execute("SELECT * FROM lead_protection.find_adoption_drift()").fetchall() == []
+    crm.execute("UPDATE crm.leads_ SET owner_id = 108 WHERE id = 1")
+    assert lead(crm, 1)[0] == 108
+
+
+def test_missing_and_disabled_triggers_are_told(crm):
+    crm.execute("ALTER TABLE crm.leads DISABLE TRIGGER lead_protection_update")
+    finding = "SELECT finding FROM lead_protection.find_adoption_drift()"
+    assert crm.execute(finding).fetchall() == [("a trigger is missing or disabled",)]
+    crm.execute("ALTER TABLE crm.leads ENABLE ALWAYS TRIGGER lead_protection_update")
+    assert crm.execute(finding).fetchall() == []
+    crm.execute("DROP TRIGGER lead_protection_delete ON crm.leads")
+    assert crm.execute(finding).fetchall() == [("a trigger is missing or disabled",)]
+    crm.execute(CRM.adopt_sql())
+    assert crm.execute(finding).fetchall() == []
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_transaction_older_than_the_adoption_is_told_to_begin_again(db, connect, level):
+    fill(db, CRM, rows=5)
+    old = connect()
+    old.execute(f"BEGIN ISOLATION LEVEL {level}; SELECT 1 FROM pg_class LIMIT 1")
+    db.execute(CRM.adopt_sql())
+    assert sqlstate(old, "UPDATE crm.leads SET owner_id = 108 WHERE id = 1").sqlstate == "40001"
+    old.execute("ROLLBACK")
+    old.execute(f"BEGIN ISOLATION LEVEL {level}; SELECT 1 FROM pg_class LIMIT 1")
+    db.execute("CALL lead_protection.disown_source('crm.leads')")
+    db.execute(CRM.adopt_sql())
+    assert sqlstate(old, "UPDATE crm.leads SET owner_id = 108 WHERE id = 1").sqlstate == "40001"
+    old.execute("ROLLBACK")
+    old.execute("UPDATE crm.leads SET owner_id = 108 WHERE id = 1")
+    assert_in_step(db, "crm")
+
+
+# --- nobody of the company's waits long, or is the victim of ours ---
+
+
+def test_the_queue_gives_way_to_a_session_that_works_the_other_way_round(db, connect, wait_until):
+    db.execute(CRM.ddl)
+    db.execute("INSERT INTO crm.leads (id, owner_id) VALUES (3, NULL), (7, NULL)")
+    db.execute(CRM.adopt_sql())
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    let_pauses_pass(db)
+    company, pipeline = connect(autocommit=False), connect()
+    company.execute("UPDATE crm.leads SET owner_id = 101 WHERE id = 7")
+    pipeline.execute("CALL lead_protection.run_protection_pipeline()")
+    company.execute("UPDATE crm.leads SET owner_id = 101 WHERE id = 3")
+    company.commit()
+    assert queue(db) == []
+    assert_in_step(db, "crm")
+    assert db.execute("SELECT DISTINCT outcome FROM lead_protection.job_runs").fetchall() == [("succeeded",)]
+
+
+def test_one_row_in_a_thousand_costs_few_attempts(db):
+    """Halves, not row by row: how often rows were tried is seen in the numbers that the sequence of users used up."""
+    db.execute(LEGACY.ddl)
+    db.execute(LEGACY.adopt_sql(on_failure="queue"))
+    db.execute("CREATE TABLE public.tried (at timestamptz DEFAULT clock_timestamp())")
+    db.execute("CREATE SEQUENCE public.attempts")
+    db.execute("""
+        CREATE FUNCTION public.count_attempt() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN PERFORM nextval('public.attempts'); RETURN NULL; END$$;
+        CREATE TRIGGER count_attempt AFTER INSERT ON lead_protection.leads
+        FOR EACH STATEMENT EXECUTE FUNCTION public.count_attempt()
+    """)
+    db.execute(
+        "INSERT INTO legacy.kunden (nr, vertreter, angelegt)"
+        " SELECT n, nullif('v', repeat('v', (n = 777)::integer)), '2026-05-01' FROM generate_series(1, 1024) AS n"
+    )
+    assert queue(db) == [("777", "LP049")]
+    assert db.execute("SELECT last_value FROM public.attempts").fetchone()[0] <= 11
+
+
+def test_a_row_that_stays_unfit_is_tried_ever_more_rarely(db):
+    db.execute(CRM.ddl)
+    db.execute(CRM.adopt_sql(on_failure="queue"))
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    db.execute("INSERT INTO crm.leads (id, owner_id) VALUES (1, NULL)")
+    db.execute("UPDATE lead_protection.adoption_queue SET attempts = 6, tried_at = now() - INTERVAL '31 minutes'")
+    assert db.execute("SELECT lead_protection.retry_adoption_queue()").fetchone() == (0,)
+    db.execute("UPDATE lead_protection.adoption_queue SET tried_at = now() - INTERVAL '33 minutes'")
+    assert db.execute("SELECT lead_protection.retry_adoption_queue()").fetchone() == (1,)
+
+
+# --- both sides change a lead ---
+
+
+def test_closed_here_and_another_owner_there_is_no_drift(crm):
+    crm.execute("SELECT lead_protection.close_lead(1, 101, 'CONVERTED', 'x', 1)")
+    crm.execute("UPDATE crm.leads SET owner_id = 108 WHERE id = 1")
+    assert crm.execute("SELECT * FROM lead_protection.find_adoption_drift()").fetchall() == []
+    crm.execute("SELECT lead_protection.reopen_lead(1, 101, 'x', 1)")
+    run_the_night(crm)
+    assert lead(crm, 1)[0] == 108
+
+
+def test_a_start_is_followed_though_it_was_moved_or_clamped_here(crm):
+    crm.execute("SELECT lead_protection.backdate_lead(1, 101, now() - INTERVAL '50 days', 'x', 'letter', 1)")
+    crm.execute("UPDATE crm.leads SET created_at = now() - INTERVAL '60 days' WHERE id = 1")
+    crm.execute("INSERT INTO crm.leads (id, owner_id, created_at) VALUES (9, 101, now() + INTERVAL '3 minutes')")
+    crm.execute("UPDATE crm.leads SET created_at = now() - INTERVAL '60 days' WHERE id = 9")
+    starts = "SELECT DISTINCT extract(day FROM now() - created_at)::int FROM lead_protection.leads WHERE id IN (1, 9)"
+    assert crm.execute(starts).fetchall() == [(60,)]
+
+
+def test_a_lead_that_was_closed_otherwise_before_is_another_one(db):
+    db.execute(CRM.ddl)
+    db.execute(CRM.insert_sql(1, 10, 101))
+    db.execute(
+        "INSERT INTO lead_protection.leads (id, user_id, created_at) SELECT id, owner_id, created_at FROM crm.leads"
+    )
+    db.execute("SELECT lead_protection.close_lead(1, 101, 'LOST', 'x', 1)")
+    db.execute("UPDATE crm.leads SET status = 'won'")
+    db.execute(CRM.adopt_sql())
+    assert queue(db) == [("1", "LP046")]
+
+
+def test_a_renamed_table_adopted_again_keeps_its_transferred_leads(crm):
+    crm.execute("UPDATE crm.leads SET owner_id = 108 WHERE id = 1")
+    crm.execute("CALL lead_protection.disown_source('crm.leads')")
+    crm.execute("ALTER TABLE crm.leads RENAME TO deals")
+    crm.execute("UPDATE crm.deals SET owner_id = 109 WHERE id = 1")
+    crm.execute(CRM.adopt_sql(source="crm.deals"))
+    assert queue(crm) == []
+    assert lead(crm, 1)[0] == 109
+    crm.execute("CALL lead_protection.disown_source('crm.deals')")
+    assert crm.execute("SELECT * FROM lead_protection.adopted_tables()").fetchall() == []
+
+
+def test_a_closed_lead_may_lose_its_owner(crm):
+    crm.execute("UPDATE crm.leads SET status = 'lost', owner_id = NULL WHERE id = 1")
+    crm.execute("UPDATE crm.leads SET owner_id = NULL, deleted_at = now() WHERE id = 2")
+    crm.execute("INSERT INTO crm.leads (id, owner_id, status) VALUES (9, NULL, 'lost')")
+    assert [lead(crm, n) and lead(crm, n)[3] for n in (1, 2, 9)] == ["LOST", "DELETED", None]
+    assert crm.execute("SELECT * FROM lead_protection.find_adoption_drift()").fetchall() == []
+    assert sqlstate(crm, "UPDATE crm.leads SET status = 'new' WHERE id = 1").sqlstate == "LP049"
+
+
+def test_users_must_be_named_alike_in_all_tables(calls):
+    calls.execute("CALL lead_protection.disown_source('crm.calls')")
+    calls.execute("ALTER TABLE crm.calls ALTER COLUMN caller TYPE text")
+    error = sqlstate(calls, ADOPT_CALLS.format("block"))
+    assert error.sqlstate == "LP045"
+    assert "users are names there, and numbers in the adopted table" in error.diag.message_detail
+    calls.execute("CREATE TABLE crm.p (lead_id bigint, start_at timestamptz, end_at timestamptz, who text)")
+    importing = "SELECT * FROM lead_protection.import_holds('crm.p', 1, user_column => 'who', reason => 'NULL')"
+    assert sqlstate(calls, importing).sqlstate == "LP045"
+
+
+def test_numbers_for_names_are_none_that_are_in_use(db):
+    db.execute("INSERT INTO lead_protection.leads (id, user_id) VALUES (900, 4711)")
+    fill(db, LEGACY, rows=3)
+    db.execute(LEGACY.adopt_sql())
+    assert db.execute("SELECT min(user_id) FROM lead_protection.adopted_users").fetchone() == (4712,)
+
+
+def test_imported_again_after_the_hold_was_voided_or_the_lead_changed_hands(db):
+    db.execute(CRM.ddl)
+    db.execute(CRM.insert_sql(1, 200, 101))
+    db.execute(CRM.adopt_sql())
+    db.execute("""
+        CREATE TABLE crm.pauses (lead_id bigint, start_at timestamptz, end_at timestamptz);
+        INSERT INTO crm.pauses VALUES (1, now() - INTERVAL '90 days', now() - INTERVAL '80 days'),
+            (1, now() - INTERVAL '20 days', NULL);
+    """)
+    holds = "SELECT outcome, why FROM lead_protection.import_holds('crm.pauses', 1, reason => 'NULL')"
+    assert [row[0] for row in db.execute(holds)] == ["imported", "imported"]
+    db.execute(
+        "SELECT lead_protection.void_lead_hold(id, version, 'x', 1)"
+        " FROM lead_protection.lead_holds WHERE end_at IS NULL"
+    )
+    assert [row[0] for row in db.execute(holds)] == ["duplicate", "duplicate"]
+    db.execute("SELECT lead_protection.transfer_lead(1, 101, 108, 'x', 1)")
+    assert {row[0] for row in db.execute(holds)} == {"refused"}
+    assert db.execute("SELECT count(*) FROM lead_protection.lead_holds").fetchone() == (2,)
+
+
+def test_conditions_do_not_depend_on_the_session(db):
+    db.execute(CRM.ddl)
+    db.execute("ALTER TABLE crm.leads ADD COLUMN due date DEFAULT '2026-03-29'")
+    db.execute(CRM.insert_sql(1, 10, 101))
+    db.execute(CRM.adopt_sql(deleted_when="due::timestamptz < '2026-03-28 20:00+00'"))
+    db.execute("SET timezone = 'Asia/Tokyo'")
+    db.execute("UPDATE crm.leads SET note = 'x'")
+    assert db.execute("SELECT * FROM lead_protection.find_adoption_drift()").fetchall() == []
+    assert lead(db, 1)[2:] == (False, None)
+
+
+@pytest.mark.parametrize(
+    "condition", ["tableoid IS NULL", "max(status) = 'x'", "generate_series(1, 2) = 1", "s.ctid IS NULL", "true) OR (1"]
+)
+def test_conditions_that_are_none_on_one_row_are_refused(db, condition):
+    db.execute(CRM.ddl)
+    assert sqlstate(db, CRM.adopt_sql(lost_when=condition)).sqlstate == "LP045"

@@ -21,6 +21,8 @@ BEGIN
                 <= retry_adoption_queue.untried_since
             ORDER BY o.tried_at, o.lead_id
             LIMIT least(retry_adoption_queue.batch_size, 100)
+            -- Whoever holds one is following that row at this moment.
+            FOR UPDATE SKIP LOCKED
         ) AS q
         CROSS JOIN LATERAL lead_protection.living_adoption(q.adoption_id) AS a
         -- Leads before their activities, and in the order in which locks are taken.
