@@ -127,6 +127,9 @@ BEGIN
         IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.elapsed_text(interval) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.job_lock_key(text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
@@ -151,8 +154,19 @@ BEGIN
             END LOOP;
         END IF;
 
+        IF group_role = 'lead_protection_operator' THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT EXECUTE ON FUNCTION lead_protection.pause_protection(text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.resume_protection(bigint) TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
         IF group_role IN ('lead_protection_operator', 'lead_protection_jobs') THEN
             FOREACH statement IN ARRAY ARRAY[
+                'GRANT EXECUTE ON FUNCTION lead_protection.job_lock_key(text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I',
                 'GRANT SELECT ON lead_protection.job_definitions TO %I',
                 'GRANT EXECUTE ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON PROCEDURE lead_protection.run_nightly_maintenance(interval) TO %I',

@@ -140,11 +140,17 @@
 \ir functions/require_keep.sql
 \ir functions/purge_events.sql
 \ir functions/purge_job_history.sql
+\ir functions/job_lock_key.sql
 \ir functions/try_job_lock.sql
+\ir functions/waiting_reason.sql
+\ir functions/pause_protection.sql
+\ir functions/resume_protection.sql
 \ir functions/start_job_run.sql
 \ir functions/update_job_run.sql
 \ir functions/run_protection_pipeline.sql
 \ir functions/run_nightly_maintenance.sql
+\ir views/health_checks.sql
+\ir views/health.sql
 \ir jobs/job_definitions.sql
 \ir jobs/require_pg_cron.sql
 \ir jobs/schedule_jobs_sql.sql
