@@ -55,7 +55,8 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.explain_protection(bigint, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.explain_protection_json(bigint, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.forecast_protection(integer) TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.forecast_protection(integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.find_help(text, text) TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;

@@ -151,6 +151,8 @@
 \ir functions/run_nightly_maintenance.sql
 \ir views/health_checks.sql
 \ir views/health.sql
+\ir functions/help_situation.sql
+\ir functions/find_help.sql
 \ir jobs/job_definitions.sql
 \ir jobs/require_pg_cron.sql
 \ir jobs/schedule_jobs_sql.sql
