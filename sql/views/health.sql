@@ -496,7 +496,7 @@ ORDER BY k.position;
 
 COMMENT ON VIEW lead_protection.health IS
 'How things stand, a row for each check, always all of them; look here first. Thresholds are in health_checks. Reads little, also when much is wrong; answers on a standby, which shows what the primary has recorded.';
-COMMENT ON COLUMN lead_protection.health.check_name IS 'The check: pipeline, scheduler, nightly (the jobs ran), reminders_overdue, job_failed, job_hanging, expiry_spike, outbox_lag, dead_letters, clock_drift, hold_overrun, policies, clock_skew, paused.';
+COMMENT ON COLUMN lead_protection.health.check_name IS 'The check, as in health_checks; causes come before what follows from them.';
 COMMENT ON COLUMN lead_protection.health.status IS 'ok; warn: look at it today; critical: act now.';
 COMMENT ON COLUMN lead_protection.health.found IS 'What was found, in words.';
 COMMENT ON COLUMN lead_protection.health.since IS 'Since when; null: it is ok, or nobody knows.';
