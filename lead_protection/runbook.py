@@ -18,7 +18,7 @@ import psycopg
 
 PAGE, GERMAN_PAGE = "runbook.md", "runbook.de.md"
 
-_COMMENT = re.compile(r"^<!-- (\w+): (.*?) -->$", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"^<!-- (\w+): (.*?)\s*-->$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LEAD = re.compile(r"^\*\*(Meaning|Impact|Diagnosis|Mitigation|Verify)(?:\*\* |\.\*\* ?)")
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
