@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command("apply", run_apply, "Apply pending migrations and load sql/, in one transaction.")
     status = command(
-        "status", run_status, "Show what is applied, what is wrong, how leads stand and how the jobs ran; changes nothing."
+        "status",
+        run_status,
+        "Show what is applied, what is wrong, how leads stand and how the jobs ran; changes nothing.",
     )
     rollback = command("rollback", run_rollback, "Drop the code and roll back migrations WITH THEIR DATA.")
     amount = rollback.add_mutually_exclusive_group()

@@ -106,9 +106,12 @@ def test_reminders_wait_from_when_they_could_be_sent(db):
 
 
 def test_triggers_that_are_off_are_drift_to_come(db):
-    some = "TRIGGER " + db.execute(
-        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'lead_protection.lead_holds'::regclass AND NOT tgisinternal"
-    ).fetchone()[0]
+    some = (
+        "TRIGGER "
+        + db.execute(
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = 'lead_protection.lead_holds'::regclass AND NOT tgisinternal"
+        ).fetchone()[0]
+    )
     for setting, shown in (
         ("DISABLE TRIGGER USER", "critical"),
         ("ENABLE TRIGGER USER", "ok"),
@@ -270,7 +273,11 @@ def test_it_answers_on_a_standby_and_so_does_the_help(own_server, wait_until):
 
         def pg(program: str, *args: str) -> None:
             done = subprocess.run(
-                [*as_owner, str(server.bin / program), *args], capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL
+                [*as_owner, str(server.bin / program), *args],
+                capture_output=True,
+                text=True,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
             )
             assert done.returncode == 0, done.stdout + done.stderr
 
