@@ -252,32 +252,39 @@ triggers_off AS (
     WHERE n.nspname = 'lead_protection' AND NOT t.tgisinternal AND t.tgenabled IN ('D', 'R')
 ),
 
--- Among the oldest open holds under a policy with limits: the others are not over theirs yet.
+-- Among the oldest open holds: the others are not over theirs yet. What overrun means is v_active_holds' to say; but to
+-- ask that view would have all holds in force looked at.
 overrun AS (
     SELECT
         count(*) AS holds,
-        min(a.limit_at) AS since
-    FROM lead_protection.v_active_holds AS a
-    WHERE
-        a.overrun
-        AND (a.lead_id, a.hold_id) IN (
+        min(m.limit_at) AS since
+    FROM (
+        SELECT o.hold
+        FROM (
             SELECT
+                h AS hold,
                 h.lead_id,
-                h.id
+                h.user_id,
+                h.start_at
             FROM lead_protection.lead_holds AS h
-            INNER JOIN lead_protection.leads AS l ON h.lead_id = l.id
-            INNER JOIN lead_protection.protection_policies AS p ON l.policy_id = p.id
             WHERE
-                h.end_at IS NULL AND h.voided_at IS NULL
-                AND (p.hold_limit_days IS NOT NULL OR p.hold_total_limit_days IS NOT NULL)
+                h.end_at IS NULL AND h.voided_at IS NULL AND h.start_at <= now()
                 AND EXISTS (
                     SELECT
                     FROM lead_protection.protection_policies AS q
                     WHERE q.hold_limit_days IS NOT NULL OR q.hold_total_limit_days IS NOT NULL
                 )
             ORDER BY h.start_at
-            LIMIT 1000
-        )
+            LIMIT 10000
+        ) AS o
+        INNER JOIN lead_protection.leads AS l ON o.lead_id = l.id AND o.user_id = l.user_id
+        INNER JOIN lead_protection.protection_policies AS p ON l.policy_id = p.id
+        WHERE l.closed_at IS NULL AND (p.hold_limit_days IS NOT NULL OR p.hold_total_limit_days IS NOT NULL)
+        ORDER BY o.start_at
+        LIMIT 1000
+    ) AS o
+    CROSS JOIN LATERAL lead_protection.hold_limit(o.hold, now()) AS m
+    WHERE m.limit_at <= now()
 ),
 
 ahead AS (
