@@ -34,6 +34,7 @@ QUESTIONS = [
     ("hundreds of leads expired after an import", "en", "Many leads expire at once"),
     ("inserting new leads is refused with LP017", "en", "There is no default policy"),
     ("server time is in the future", "en", "The server's clock is wrong"),
+    ("user ntp", "en", "The server's clock is wrong"),  # a rare word says more than a common one
     ("restored from backup, what now?", "en", "After a failover or a restore"),
     ("emergency stop", "en", "Pausing everything and resuming"),
     ("who must I wake?", "en", "Severities and escalation"),
