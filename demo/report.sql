@@ -7,6 +7,25 @@
 SET timezone = 'Europe/Berlin';
 
 \echo
+\if :{?colour}
+\else
+\set colour off
+\endif
+\echo 'How things stand: lead_protection.health'
+\pset format unaligned
+\pset tuples_only on
+SELECT
+    format(
+        CASE WHEN :'colour' = 'on' THEN E' \x1b[%sm%s\x1b[0m  %s%s%s' ELSE ' %2$s  %3$s%4$s%5$s' END,
+        CASE status WHEN 'ok' THEN 32 WHEN 'warn' THEN 33 ELSE 31 END,
+        rpad(status, 8), rpad(check_name, 17), '  ' || found,
+        CASE WHEN status <> 'ok' THEN ' -> runbook: ' || runbook END
+    )
+FROM lead_protection.health;
+\pset format aligned
+\pset tuples_only off
+\echo
+
 \echo 'Leads by state'
 SELECT
     state,

@@ -91,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command("apply", run_apply, "Apply pending migrations and load sql/, in one transaction.")
     status = command(
-        "status", run_status, "Show what is applied, how leads stand and how the jobs ran; changes nothing."
+        "status",
+        run_status,
+        "Show what is applied, what is wrong, how leads stand and how the jobs ran; changes nothing.",
     )
     rollback = command("rollback", run_rollback, "Drop the code and roll back migrations WITH THEIR DATA.")
     amount = rollback.add_mutually_exclusive_group()
@@ -224,6 +226,7 @@ def run_status(args: argparse.Namespace, conninfo: str) -> int:
             print("\nNot installed: run apply.")
             return 1
 
+        _show_health(connection)
         _section(
             connection,
             "Leads",
@@ -244,6 +247,26 @@ def run_status(args: argparse.Namespace, conninfo: str) -> int:
         if not state.complete:
             print("\nNot complete: run apply.", flush=True)
     return 0 if state.complete else 1
+
+
+def _show_health(connection: psycopg.Connection) -> None:
+    """Print how things stand, in colour on a terminal unless NO_COLOR is set, and where to read on."""
+    print("\nHealth")
+    try:
+        rows = connection.execute("SELECT check_name, status, found, runbook FROM lead_protection.health").fetchall()
+    except psycopg.errors.UndefinedTable:
+        print("  not there: run apply")
+        return
+    except psycopg.Error as error:
+        print(describe_error(error))
+        return
+    colours = {"ok": 32, "warn": 33, "critical": 31} if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else {}
+    width = max(len(row[0]) for row in rows)
+    for check_name, status, found, runbook in rows:
+        shown = f"{status:<8}"
+        if status in colours:
+            shown = f"\x1b[{colours[status]}m{shown}\x1b[0m"
+        print(f"  {shown}  {check_name:<{width}}  {found}{'' if status == 'ok' else f' -> runbook: {runbook}'}")
 
 
 def _show_cron_jobs(connection: psycopg.Connection, cron: psycopg.Connection) -> None:

@@ -17,6 +17,7 @@ from yoyo.backends import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration, topological_sort
 
+from lead_protection import runbook
 from lead_protection.database import Progress, Refusal, ScriptError
 
 # The row of migration_checksums that tells which sql/ is loaded. No migration can have this name.
@@ -41,6 +42,11 @@ def load_order(home: Path) -> list[Path]:
     r"""Return the files of sql/ in the order of the `\ir` lines of sql/load.sql."""
     lines = (home / "sql" / "load.sql").read_text(encoding="utf-8").splitlines()
     return [home / "sql" / line.split()[1] for line in lines if line.startswith(r"\ir ")]
+
+
+def code_files(home: Path) -> list[Path]:
+    """Return all files that an apply loads: those of sql/, and the runbook, which find_help() searches."""
+    return [*load_order(home), *runbook.files(home)]
 
 
 def _sha256(*paths: Path) -> str:
@@ -120,7 +126,7 @@ def read_state(connection: psycopg.Connection, home: Path) -> State:
     if not has_code or CODE not in checksums:
         code = "not loaded"
     else:
-        code = "loaded" if checksums[CODE] == _sha256(*load_order(home)) else "differs"
+        code = "loaded" if checksums[CODE] == _sha256(*code_files(home)) else "differs"
     return State(
         applied=applied,
         pending=[m for m in migrations if m.id not in applied_ids],
@@ -240,12 +246,13 @@ def _load_code(connection: psycopg.Connection, home: Path) -> None:
     (search_path,) = connection.execute("SELECT current_setting('search_path')").fetchone()
     for path in load_order(home):
         _run_script(connection, path, home)
+    runbook.load(connection, home)
     connection.execute("SELECT set_config('search_path', %s, true)", [search_path])
     connection.execute(
         f"INSERT INTO {CHECKSUMS} AS known (migration_id, sha256) VALUES (%s, %s)"
         " ON CONFLICT (migration_id) DO UPDATE SET sha256 = excluded.sha256, recorded_at = now()"
         " WHERE known.sha256 <> excluded.sha256",
-        [CODE, _sha256(*load_order(home))],
+        [CODE, _sha256(*code_files(home))],
     )
 
 

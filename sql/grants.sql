@@ -55,7 +55,8 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.explain_protection(bigint, timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.explain_protection_json(bigint, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.forecast_protection(integer) TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.forecast_protection(integer) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.find_help(text, text) TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;
@@ -129,7 +130,10 @@ BEGIN
                 'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.find_adoption_drift() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.preview_switch_on() TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.preview_switch_on() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.elapsed_text(interval) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.job_lock_key(text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;
@@ -153,13 +157,23 @@ BEGIN
             END LOOP;
         END IF;
 
+        IF group_role = 'lead_protection_operator' THEN
+            FOREACH statement IN ARRAY ARRAY[
+                'GRANT EXECUTE ON FUNCTION lead_protection.pause_protection(text, bigint) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.resume_protection(bigint) TO %I'
+            ] LOOP
+                EXECUTE pg_catalog.format(statement, group_role);
+            END LOOP;
+        END IF;
+
         IF group_role IN ('lead_protection_operator', 'lead_protection_jobs') THEN
             FOREACH statement IN ARRAY ARRAY[
+                'GRANT EXECUTE ON FUNCTION lead_protection.job_lock_key(text) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I',
                 'GRANT SELECT ON lead_protection.job_definitions TO %I',
                 'GRANT EXECUTE ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON PROCEDURE lead_protection.run_nightly_maintenance(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.try_job_lock(text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.retry_adoption_queue(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.queue_adoption_drift(integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.start_job_run(text) TO %I',

@@ -22,7 +22,7 @@ VIEW = "sql/views/v_user_lead_protection.sql"
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of the package that a test may spoil."""
-    for name in ("lead_protection", "migrations", "sql"):
+    for name in ("lead_protection", "migrations", "sql", "docs"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
@@ -241,6 +241,8 @@ def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url
     assert catalog(empty_database_url) == catalog(database_url)
     checksums = "SELECT migration_id, sha256 FROM lead_protection.migration_checksums ORDER BY 1"
     assert fetch(empty_database_url, checksums) == fetch(database_url, checksums)
+    operations = "SELECT * FROM lead_protection.help_operations ORDER BY position"
+    assert fetch(empty_database_url, operations) == fetch(database_url, operations) != []
     run_ok("status", "--database", url)
     assert "0 pending" in run_ok("apply", "--database", url)
 
@@ -315,6 +317,40 @@ def test_status_with_another_sql_is_1(database_url, tree):
     status, output = run("status", "--database", database_url, tree=tree)
     assert status == 1
     assert re.search(r"sql/ +differs", output)
+
+
+def test_a_changed_runbook_is_another_code_and_is_loaded_anew(database_url, tree):
+    title = "SELECT title FROM lead_protection.help_operations WHERE title LIKE 'A job %' ORDER BY 1"
+    page = tree / "docs" / "runbook.md"
+    page.write_text(page.read_text().replace("## A job fails\n", "## A job does not work\n"))
+    status, output = run("status", "--database", database_url, tree=tree)
+    assert status == 1 and re.search(r"sql/ +differs", output)
+    run_ok("apply", "--database", database_url, tree=tree)
+    run_ok("status", "--database", database_url, tree=tree)
+    assert fetch(database_url, title) == [("A job does not work",), ("A job run hangs or is abandoned",)]
+
+
+@pytest.mark.parametrize(("no_color", "painted"), [("", True), ("1", False)])
+def test_status_shows_health_in_colour_on_a_terminal_only(database_url, no_color, painted):
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE lead_protection.protection_policies SET is_default = false")
+    terminal, stdout = pty.openpty()
+    process = start("status", "--database", database_url, stdout=stdout, env={"NO_COLOR": no_color})
+    os.close(stdout)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            break
+    assert process.wait(60) == 0
+    os.close(terminal)
+    words = ("\x1b[31mcritical\x1b[0m", "\x1b[32mok      \x1b[0m") if painted else ("critical", "ok      ")
+    assert re.search(rf"(?m)^  {re.escape(words[0])}  policies +there is no default", shown.decode())
+    assert re.search(rf"(?m)^  {re.escape(words[1])}  paused +not paused", shown.decode())
+    assert "-> runbook: There is no default policy" in shown.decode()
+    assert ("\x1b[" in shown.decode()) is painted
+    assert "\x1b[" not in run_ok("status", "--database", database_url)
 
 
 # ---------------------------------------------------------------- rollback

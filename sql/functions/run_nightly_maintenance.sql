@@ -9,6 +9,7 @@ DECLARE
     handled bigint;
     result jsonb := pg_catalog.jsonb_build_object();
     outcome text := 'skipped';
+    waits_for text;
     error_state text;
     error_message text;
     error_detail text;
@@ -19,9 +20,12 @@ BEGIN
 
     -- A transaction for each step: one that locks leads after another did would not lock them in the order of their ids.
     FOREACH step IN ARRAY ARRAY[
-        'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended', 'events_purged', 'job_runs_purged'
+        'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended', 'events_purged',
+        'job_runs_purged'
     ] LOOP
         EXIT WHEN NOT lead_protection.try_job_lock(job_name);
+        waits_for := lead_protection.waiting_reason();
+        EXIT WHEN waits_for IS NOT NULL;
         BEGIN
             handled := CASE step
                 WHEN 'holds_overrun' THEN lead_protection.end_overrun_holds()
@@ -45,6 +49,9 @@ BEGIN
         COMMIT;
     END LOOP;
 
+    IF waits_for IS NOT NULL THEN
+        result := result || pg_catalog.jsonb_build_object('waiting', waits_for);
+    END IF;
     PERFORM lead_protection.update_job_run(run_id, result, outcome, error_state || ': ' || error_message);
     COMMIT;
     IF outcome = 'failed' THEN
@@ -60,5 +67,5 @@ $$;
 
 COMMENT ON PROCEDURE lead_protection.run_nightly_maintenance(interval) IS
 'Job lead-protection-nightly: ends holds that have passed the limit of their policy, announces those that will within 7 days, puts rows of adopted tables that are out of step into adoption_queue, proves that every cached clock equals the rule, mends and logs those that do not (result.clocks_mended is the drift), and deletes what is older than keep, at least 1 day: events that every registered consumer has finished, and job history.
-Commits after each of them, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Repeated, it finds nothing left to do.
+Commits after each of them, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. While there is a waiting_reason(), such as a pause, it leaves: outcome skipped, and the reason in result.waiting. Repeated, it finds nothing left to do.
 Errors: LP016 keep too short; whatever else fails is recorded in job_runs and raised again.';

@@ -15,6 +15,7 @@ DECLARE
         'adopted_rows', 0, 'reactivations', 0, 'expiries', 0, 'reminders', 0
     );
     outcome text := 'skipped';
+    waits_for text;
     error_state text;
     error_message text;
     error_detail text;
@@ -23,15 +24,14 @@ BEGIN
     run_id := lead_protection.start_job_run(job_name);
     COMMIT;
 
-    -- Whoever holds the lock does the work of all: a run that does not get it leaves. Expiries go before reminders, which
-    -- then need not look at what has expired.
-    IF lead_protection.waiting_reason() IS NOT NULL THEN
-        result := pg_catalog.jsonb_build_object('waiting', lead_protection.waiting_reason());
-    ELSE
+    -- Whoever holds the lock does the work of all: a run that does not get it leaves. Rows of adopted tables that wait go
+    -- first, for they may move dates; expiries before reminders, which then need not look at what has expired.
     <<steps>>
     FOREACH step IN ARRAY ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders'] LOOP
         LOOP
             EXIT steps WHEN NOT lead_protection.try_job_lock(job_name);
+            waits_for := lead_protection.waiting_reason();
+            EXIT steps WHEN waits_for IS NOT NULL;
             BEGIN
                 IF step = 'reminders' THEN
                     waiting := coalesce(
@@ -63,8 +63,11 @@ BEGIN
             EXIT WHEN CASE step WHEN 'reminders' THEN waiting = '{}' ELSE handled = 0 END;
         END LOOP;
     END LOOP;
-    END IF;
 
+    IF waits_for IS NOT NULL THEN
+        result := CASE outcome WHEN 'skipped' THEN '{}' ELSE result END
+        || pg_catalog.jsonb_build_object('waiting', waits_for);
+    END IF;
     PERFORM lead_protection.update_job_run(run_id, result, outcome, error_state || ': ' || error_message);
     COMMIT;
     IF outcome = 'failed' THEN
@@ -79,6 +82,6 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) IS
-'Job lead-protection-reminders: records reactivations and expiries until none is left at as_of, and sends the reminders that are due at or before it, the longest due first, as many as configure_reminders() allows for one run and each user; the next runs send the rest. as_of null (the default): now, taken anew for each batch; given: an instant in the past, for drills: what is sent bears that instant. batch_size: leads of each kind in one transaction.
-Commits after each batch, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Level-triggered: what a missed run left is done by the next. Repeated, or twice at once, it sends nothing twice.
+'Job lead-protection-reminders: tries rows of adopted tables again that could not be followed, records reactivations and expiries until none is left at as_of, and sends the reminders that are due at or before it, the longest due first, as many as configure_reminders() allows for one run and each user; the next runs send the rest. as_of null (the default): now, taken anew for each batch; given: an instant in the past, for drills: what is sent bears that instant. batch_size: leads of each kind in one transaction.
+Commits after each batch, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. Level-triggered: what a missed run left is done by the next. While there is a waiting_reason(), such as a pause, it leaves: outcome skipped, and the reason in result.waiting. Repeated, or twice at once, it sends nothing twice.
 Errors: LP013 as_of in the future or infinite, LP016 batch_size below 1; whatever else fails is recorded in job_runs and raised again.';

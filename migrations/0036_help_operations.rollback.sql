@@ -1,0 +1,1 @@
+DROP TABLE lead_protection.help_operations CASCADE;

@@ -1,0 +1,511 @@
+-- The linter cannot indent CROSS JOIN LATERAL (…).
+-- noqa: disable=LT02
+-- Every branch gives the one row of its check: what was measured (in the unit of health_checks; null: nothing to
+-- measure), how many, what was found, since when. Each reads a few rows through an index, or a bounded number of them:
+-- it must answer at once, above all when things are bad.
+CREATE OR REPLACE VIEW lead_protection.health AS
+WITH jobs (check_name, job_name) AS (
+    VALUES ('pipeline', 'lead-protection-reminders'), ('nightly', 'lead-protection-nightly')
+),
+
+installation AS (
+    SELECT min(m.recorded_at) AS installed_at
+    FROM lead_protection.migration_checksums AS m
+),
+
+-- Runs that did their work, or had a reason to wait. What a clock recorded that ran ahead is no sign of life.
+life_signs AS (
+    SELECT
+        j.check_name,
+        j.job_name,
+        g.finished_at
+    FROM jobs AS j
+    LEFT JOIN LATERAL (
+        SELECT r.finished_at
+        FROM lead_protection.job_runs AS r
+        WHERE
+            r.job_name = j.job_name AND r.started_at <= clock_timestamp()
+            AND (r.outcome = 'succeeded' OR r.result ? 'waiting')
+        ORDER BY r.started_at DESC
+        LIMIT 1
+    ) AS g ON true
+),
+
+-- Runs that the schedule began. Where pg_cron does that, a run by hand is none of them.
+scheduled AS (
+    SELECT
+        r.started_at,
+        coalesce(r.application_name = 'pg_cron', false) AS by_pg_cron
+    FROM lead_protection.job_runs AS r
+    WHERE
+        r.job_name = 'lead-protection-reminders' AND r.started_at <= clock_timestamp()
+        AND (
+            r.application_name = 'pg_cron'
+            OR NOT EXISTS (
+                SELECT
+                FROM lead_protection.job_runs AS o
+                WHERE
+                    o.job_name = 'lead-protection-reminders' AND o.started_at > now() - INTERVAL '2 days'
+                    AND o.application_name = 'pg_cron'
+            )
+        )
+    ORDER BY r.started_at DESC
+    LIMIT 1
+),
+
+-- Only superusers and members of pg_read_all_stats see what a process is; others must wait for the runs to stay away.
+launcher AS (
+    SELECT
+        NOT pg_is_in_recovery()
+        AND coalesce(bool_or(a.backend_type = 'checkpointer'), false)
+        AND NOT coalesce(bool_or(a.backend_type = 'pg_cron launcher'), false) AS is_gone
+    FROM pg_stat_activity AS a
+),
+
+failures AS (
+    SELECT
+        f.job_name,
+        f.failed,
+        f.since,
+        f.error
+    FROM jobs AS j
+    CROSS JOIN LATERAL (
+        SELECT
+            j.job_name,
+            count(*) AS failed,
+            min(r.started_at) AS since,
+            (array_agg(r.error ORDER BY r.started_at DESC))[1] AS error
+        FROM lead_protection.job_runs AS r
+        WHERE
+            r.job_name = j.job_name AND r.outcome = 'failed'
+            AND r.started_at > coalesce(
+                (
+                    SELECT max(s.started_at)
+                    FROM lead_protection.job_runs AS s
+                    WHERE s.job_name = j.job_name AND s.outcome = 'succeeded'
+                ),
+                '-infinity'
+            )
+    ) AS f
+    WHERE f.failed > 0
+),
+
+-- A run that has not come back; and runs that find the job's lock taken, one after the other.
+hanging AS (
+    SELECT
+        r.started_at AS since,
+        format(
+            'run %s of %s has been running for %s, %s', r.id, r.job_name,
+            lead_protection.elapsed_text(date_trunc('second', now() - r.started_at)),
+            CASE
+                WHEN pg_is_in_recovery() THEN 'on the primary'
+                WHEN
+                    r.backend_pid IN (SELECT a.pid FROM pg_stat_activity AS a)
+                    THEN 'in process ' || r.backend_pid
+                ELSE 'says the table, but its process ' || r.backend_pid || ' is gone'
+            END
+        ) AS found
+    FROM jobs AS j
+    INNER JOIN lead_protection.job_runs AS r ON j.job_name = r.job_name
+    WHERE r.outcome = 'running'
+    UNION ALL
+    SELECT
+        s.since,
+        format(
+            'runs of %s have been skipped for %s: another session holds the lock of the job%s', j.job_name,
+            lead_protection.elapsed_text(date_trunc('second', now() - s.since)),
+            (
+                SELECT ', process ' || string_agg(l.pid::text, ', ')
+                FROM pg_locks AS l
+                INNER JOIN pg_database AS d ON l.database = d.oid AND d.datname = current_database()
+                WHERE
+                    l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+                    AND (l.classid::bigint << 32) | l.objid::bigint = lead_protection.job_lock_key(j.job_name)
+            )
+        )
+    FROM jobs AS j
+    CROSS JOIN LATERAL (
+        SELECT min(r.started_at) AS since
+        FROM lead_protection.job_runs AS r
+        WHERE
+            r.job_name = j.job_name AND r.outcome = 'skipped' AND NOT r.result ? 'waiting'
+            AND r.started_at > coalesce(
+                (
+                    SELECT max(o.started_at)
+                    FROM lead_protection.job_runs AS o
+                    WHERE
+                        o.job_name = j.job_name AND o.outcome <> 'running'
+                        AND (o.outcome <> 'skipped' OR o.result ? 'waiting')
+                ),
+                '-infinity'
+            )
+    ) AS s
+    WHERE s.since IS NOT NULL
+),
+
+-- Since a reminder could have been sent: not while a hold stood, nor before the lead was known.
+unsent AS (
+    SELECT greatest(d.reminder_due_at, d.runs_from, l.recorded_at) AS waits_since
+    FROM (
+        SELECT c.*
+        FROM lead_protection.lead_clocks AS c
+        WHERE
+            -- the predicate of lead_clocks_to_remind
+            c.closed_at IS NULL AND c.expired_at IS NULL
+            AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
+            AND c.reminder_due_at <= now() AND c.runs_from <= now()
+            AND (c.protection_expires_at > now() OR c.owed_notice_days IS NOT NULL)
+        ORDER BY c.reminder_due_at, c.lead_id
+        LIMIT 1000
+    ) AS d
+    INNER JOIN lead_protection.leads AS l ON d.lead_id = l.id
+),
+
+-- Those that stand: what was put right by now does not count.
+expiries AS (
+    SELECT
+        count(*) AS standing,
+        min(x.recorded_at) AS since
+    FROM lead_protection.lead_expiries AS x
+    WHERE x.reactivated_at IS NULL AND x.recorded_at > now() - INTERVAL '1 day'
+),
+
+-- From what the pipeline said that it did in the four weeks before. Null: too new to say.
+usual AS (
+    SELECT
+        CASE
+            WHEN min(r.started_at) < now() - INTERVAL '3 days'
+                THEN greatest(
+                    20,
+                    round(
+                        sum((r.result ->> 'expiries')::bigint)
+                        / (extract(EPOCH FROM now() - INTERVAL '1 day' - min(r.started_at)) / 86400)
+                    )
+                )
+        END AS a_day
+    FROM lead_protection.job_runs AS r
+    WHERE
+        r.job_name = 'lead-protection-reminders'
+        AND r.started_at > now() - INTERVAL '29 days' AND r.started_at <= now() - INTERVAL '1 day'
+),
+
+-- Of the longest available, which are the oldest as long as nothing is retried.
+pending AS (
+    SELECT
+        n.consumer_name,
+        p.events,
+        p.since
+    FROM lead_protection.event_consumers AS n
+    CROSS JOIN LATERAL (
+        SELECT
+            count(*) AS events,
+            min(e."timestamp") AS since
+        FROM (
+            SELECT d.event_id
+            FROM lead_protection.event_deliveries AS d
+            WHERE d.consumer_name = n.consumer_name AND d.status = 'pending'
+            ORDER BY d.available_at, d.sequence_number
+            LIMIT 1000
+        ) AS d
+        INNER JOIN lead_protection.outbox_events AS e ON d.event_id = e.id
+    ) AS p
+    WHERE p.events > 0
+),
+
+dead AS (
+    SELECT
+        n.consumer_name,
+        p.events,
+        p.since
+    FROM lead_protection.event_consumers AS n
+    CROSS JOIN LATERAL (
+        SELECT
+            count(*) AS events,
+            min(d.settled_at) AS since
+        FROM (
+            SELECT x.settled_at
+            FROM lead_protection.event_deliveries AS x
+            WHERE x.consumer_name = n.consumer_name AND x.status = 'dead'
+            ORDER BY x.sequence_number
+            LIMIT 10000
+        ) AS d
+    ) AS p
+    WHERE p.events > 0
+),
+
+-- Whether the cache is right only the nightly proof can say; that nothing keeps it right is seen at once.
+proof AS (
+    SELECT
+        (r.result ->> 'clocks_mended')::bigint AS mended,
+        r.started_at
+    FROM lead_protection.job_runs AS r
+    WHERE r.job_name = 'lead-protection-nightly' AND r.started_at <= clock_timestamp() AND r.result ? 'clocks_mended'
+    ORDER BY r.started_at DESC
+    LIMIT 1
+),
+
+triggers_off AS (
+    SELECT string_agg(format('%s of %s', t.tgname, c.relname), ', ' ORDER BY c.relname, t.tgname) AS names
+    FROM pg_trigger AS t
+    INNER JOIN pg_class AS c ON t.tgrelid = c.oid
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = 'lead_protection' AND NOT t.tgisinternal AND t.tgenabled IN ('D', 'R')
+),
+
+-- Among the oldest open holds: the others are not over theirs yet. What overrun means is v_active_holds' to say; but to
+-- ask that view would have all holds in force looked at.
+overrun AS (
+    SELECT
+        count(*) AS holds,
+        min(m.limit_at) AS since
+    FROM (
+        SELECT o.hold
+        FROM (
+            SELECT
+                h AS hold,
+                h.lead_id,
+                h.user_id,
+                h.start_at
+            FROM lead_protection.lead_holds AS h
+            WHERE
+                h.end_at IS NULL AND h.voided_at IS NULL AND h.start_at <= now()
+                AND EXISTS (
+                    SELECT
+                    FROM lead_protection.protection_policies AS q
+                    WHERE q.hold_limit_days IS NOT NULL OR q.hold_total_limit_days IS NOT NULL
+                )
+            ORDER BY h.start_at
+            LIMIT 10000
+        ) AS o
+        INNER JOIN lead_protection.leads AS l ON o.lead_id = l.id AND o.user_id = l.user_id
+        INNER JOIN lead_protection.protection_policies AS p ON l.policy_id = p.id
+        WHERE l.closed_at IS NULL AND (p.hold_limit_days IS NOT NULL OR p.hold_total_limit_days IS NOT NULL)
+        ORDER BY o.start_at
+        LIMIT 1000
+    ) AS o
+    CROSS JOIN LATERAL lead_protection.hold_limit(o.hold, now()) AS m
+    WHERE m.limit_at <= now()
+),
+
+ahead AS (
+    SELECT
+        i.what,
+        i.at
+    FROM (
+        SELECT
+            'a run of ' || j.job_name || ' started' AS what,
+            (
+                SELECT max(r.started_at) FROM lead_protection.job_runs AS r
+                WHERE r.job_name = j.job_name
+            ) AS at
+        FROM jobs AS j
+        UNION ALL
+        SELECT
+            'an event was written',
+            (SELECT max(e."timestamp") FROM lead_protection.outbox_events AS e)
+    ) AS i
+    WHERE i.at > clock_timestamp()
+    ORDER BY i.at DESC
+    LIMIT 1
+),
+
+measured (check_name, measured, amount, found, since) AS (
+    SELECT
+        s.check_name,
+        extract(EPOCH FROM now() - coalesce(s.finished_at, i.installed_at)),
+        NULL::bigint,
+        CASE
+            WHEN s.finished_at IS NULL THEN format('%s has not done its work since it was installed', s.job_name)
+            ELSE format(
+                '%s did its work %s ago', s.job_name,
+                lead_protection.elapsed_text(date_trunc('second', greatest(now() - s.finished_at, INTERVAL '0')))
+            )
+        END,
+        coalesce(s.finished_at, i.installed_at)
+    FROM life_signs AS s
+    CROSS JOIN installation AS i
+    UNION ALL
+    SELECT
+        'scheduler',
+        CASE
+            WHEN s.by_pg_cron AND l.is_gone THEN 'Infinity'::numeric
+            ELSE extract(EPOCH FROM now() - coalesce(s.started_at, i.installed_at))
+        END,
+        NULL,
+        CASE
+            WHEN s.started_at IS NULL THEN 'the schedule has begun no run since it was installed'
+            ELSE format(
+                '%s began a run %s ago%s', CASE WHEN s.by_pg_cron THEN 'pg_cron' ELSE 'a session' END,
+                lead_protection.elapsed_text(date_trunc('second', greatest(now() - s.started_at, INTERVAL '0'))),
+                CASE WHEN s.by_pg_cron AND l.is_gone THEN '; its launcher is gone' END
+            )
+        END,
+        coalesce(s.started_at, i.installed_at)
+    FROM installation AS i
+    CROSS JOIN launcher AS l
+    LEFT JOIN scheduled AS s ON true
+    UNION ALL
+    SELECT
+        'reminders_overdue',
+        extract(EPOCH FROM now() - min(u.waits_since)),
+        count(*) FILTER (WHERE u.waits_since <= now() - make_interval(secs => k.warn_at)),
+        CASE
+            WHEN count(u.waits_since) = 0 THEN 'no reminder waits'
+            ELSE format(
+                '%s%s due and not sent, the first for %s', count(u.waits_since),
+                CASE WHEN count(u.waits_since) = 1000 THEN ' or more' END,
+                lead_protection.elapsed_text(date_trunc('second', now() - min(u.waits_since)))
+            )
+        END,
+        min(u.waits_since)
+    FROM lead_protection.health_checks AS k
+    LEFT JOIN unsent AS u ON true
+    WHERE k.check_name = 'reminders_overdue'
+    UNION ALL
+    SELECT
+        'job_failed',
+        max(f.failed),
+        coalesce(sum(f.failed)::bigint, 0),
+        coalesce(
+            string_agg(format('%s failed %s times in a row, at last with %s', f.job_name, f.failed, f.error), '; '),
+            'no run has failed since the last that succeeded'
+        ),
+        min(f.since)
+    FROM failures AS f
+    UNION ALL
+    SELECT
+        'job_hanging',
+        extract(EPOCH FROM now() - min(h.since)),
+        count(*),
+        coalesce(string_agg(h.found, '; ' ORDER BY h.since), 'no run is at work'),
+        min(h.since)
+    FROM hanging AS h
+    UNION ALL
+    SELECT
+        'expiry_spike',
+        x.standing / u.a_day,
+        x.standing,
+        format('%s within a day, usual are %s', x.standing, coalesce(u.a_day::text, 'not known yet')),
+        x.since
+    FROM expiries AS x
+    CROSS JOIN usual AS u
+    UNION ALL
+    SELECT
+        'outbox_lag',
+        extract(EPOCH FROM now() - min(p.since)),
+        coalesce(sum(p.events)::bigint, 0),
+        coalesce(
+            string_agg(
+                format(
+                    '%s: %s%s, the oldest %s old', p.consumer_name, p.events,
+                    CASE WHEN p.events = 1000 THEN ' or more' END,
+                    lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.since, INTERVAL '0')))
+                ),
+                '; ' ORDER BY p.since
+            ),
+            'no event waits'
+        ),
+        min(p.since)
+    FROM pending AS p
+    UNION ALL
+    SELECT
+        'dead_letters',
+        sum(d.events),
+        coalesce(sum(d.events)::bigint, 0),
+        coalesce(
+            string_agg(format('%s: %s', d.consumer_name, d.events), '; ' ORDER BY d.consumer_name), 'no dead letter'
+        ),
+        min(d.since)
+    FROM dead AS d
+    UNION ALL
+    SELECT
+        'clock_drift',
+        CASE WHEN t.names IS NOT NULL THEN 'Infinity'::numeric ELSE p.mended END,
+        p.mended,
+        concat_ws(
+            '; ',
+            'triggers are switched off: ' || t.names,
+            CASE
+                WHEN p.mended IS NULL THEN 'not proved yet'
+                ELSE format(
+                    '%s mended by the nightly run of %s ago', p.mended,
+                    lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.started_at, INTERVAL '0')))
+                )
+            END
+        ),
+        p.started_at
+    FROM triggers_off AS t
+    LEFT JOIN proof AS p ON true
+    UNION ALL
+    SELECT
+        'hold_overrun',
+        CASE WHEN o.holds > 0 THEN greatest(1, extract(EPOCH FROM now() - o.since)) END,
+        o.holds,
+        CASE
+            WHEN o.holds = 0 THEN 'no open hold has passed its limit'
+            ELSE format(
+                '%s open holds have passed their limit, the first %s ago', o.holds,
+                lead_protection.elapsed_text(date_trunc('second', now() - o.since))
+            )
+        END,
+        o.since
+    FROM overrun AS o
+    UNION ALL
+    SELECT
+        'policies',
+        CASE WHEN count(*) FILTER (WHERE p.is_default) = 0 THEN 1 ELSE 0 END,
+        count(*),
+        coalesce(
+            'the default is ' || max(format('%s, version %s', p.name, p.version)) FILTER (WHERE p.is_default),
+            'there is no default: leads of users without a policy of their own are refused'
+        ),
+        NULL
+    FROM lead_protection.protection_policies AS p
+    UNION ALL
+    SELECT
+        'clock_skew',
+        extract(EPOCH FROM a.at - c.now),
+        NULL,
+        CASE
+            WHEN a.at IS NULL THEN 'nothing lies ahead'
+            ELSE format(
+                '%s in %s, by the clock of this server', a.what,
+                lead_protection.elapsed_text(date_trunc('second', a.at - c.now))
+            )
+        END,
+        NULL
+    FROM (SELECT clock_timestamp() AS now) AS c
+    LEFT JOIN ahead AS a ON true
+    UNION ALL
+    SELECT
+        'paused',
+        CASE WHEN s.paused_at IS NOT NULL THEN greatest(0, extract(EPOCH FROM now() - s.paused_at)) END,
+        NULL,
+        CASE WHEN s.paused_at IS NULL THEN 'not paused' ELSE lead_protection.waiting_reason() END,
+        s.paused_at
+    FROM lead_protection.settings AS s
+)
+
+SELECT
+    k.check_name,
+    CASE
+        WHEN m.measured >= k.critical_at THEN 'critical'
+        WHEN m.measured >= k.warn_at THEN 'warn'
+        ELSE 'ok'
+    END AS status,
+    m.found,
+    CASE WHEN m.measured >= k.warn_at THEN m.since END AS since,
+    k.runbook,
+    m.amount
+FROM lead_protection.health_checks AS k
+INNER JOIN measured AS m ON k.check_name = m.check_name
+ORDER BY k.position;
+
+COMMENT ON VIEW lead_protection.health IS
+'How things stand, a row for each check, always all of them; look here first. Thresholds are in health_checks. Reads little, also when much is wrong; answers on a standby, which shows what the primary has recorded.';
+COMMENT ON COLUMN lead_protection.health.check_name IS 'The check, as in health_checks; causes come before what follows from them.';
+COMMENT ON COLUMN lead_protection.health.status IS 'ok; warn: look at it today; critical: act now.';
+COMMENT ON COLUMN lead_protection.health.found IS 'What was found, in words.';
+COMMENT ON COLUMN lead_protection.health.since IS 'Since when; null: it is ok, or nobody knows.';
+COMMENT ON COLUMN lead_protection.health.runbook IS 'The section of docs/runbook.md that says what to do, by its heading; find_help() gives it as JSON.';
+COMMENT ON COLUMN lead_protection.health.amount IS 'How many (reminders, failed runs, expiries, events, holds …), as far as the check counts; those of which there may be very many up to a bound.';
