@@ -290,7 +290,7 @@ def run_status(args: argparse.Namespace, conninfo: str) -> int:
 
 def _show_cron_jobs(connection: psycopg.Connection, cron: psycopg.Connection) -> None:
     """Print pg_cron's jobs of our names; `cron` is a connection to the database that pg_cron may be in."""
-    if cron.execute("SELECT pg_catalog.to_regclass('cron.job')").fetchone()[0] is None:
+    if not cron.execute("SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron'").fetchall():
         print(NO_PG_CRON)
         return
     names = [row[0] for row in connection.execute("SELECT job_name FROM lead_protection.job_definitions")]

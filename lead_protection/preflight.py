@@ -4,7 +4,6 @@ Everything is read as the role that asks. Where PostgreSQL does not show it some
 """
 
 import psycopg
-from psycopg import sql
 
 from lead_protection.database import describe_error
 from lead_protection.installer import NEWEST_SERVER, OLDEST_SERVER, State
@@ -26,8 +25,9 @@ class Preflight:
         """Look at `connection`'s database; `cron` leads to the one that pg_cron may be in."""
         self.db, self.cron, self.state = connection, cron, state
         self.findings: list[tuple[str, str, str, list[str]]] = []
-        self.role, self.dbname = connection.execute(
-            "SELECT pg_catalog.quote_ident(CURRENT_USER), pg_catalog.current_database()"
+        self.role, self.dbname, self.quoted_dbname = connection.execute(
+            "SELECT pg_catalog.quote_ident(CURRENT_USER), pg_catalog.current_database(),"
+            " pg_catalog.quote_ident(pg_catalog.current_database())"
         ).fetchone()
 
     def add(self, outcome: str, topic: str, seen: str, *remedy: str) -> None:
@@ -108,14 +108,13 @@ class Preflight:
         elif may_create:
             self.add(OK, "owner", f"{self.role} may make the schema")
         else:
-            database = sql.Identifier(self.dbname).as_string(self.db)
             self.add(
                 MISSING,
                 "owner",
                 f"{self.role} may make no schema in this database",
                 "By a superuser, one of:",
                 "  lead-protection sql --roles >roles.sql, and run it as it says",
-                f"  GRANT CREATE ON DATABASE {database} TO {self.role};",
+                f"  GRANT CREATE ON DATABASE {self.quoted_dbname} TO {self.role};",
             )
 
     def _look_at_indexes(self) -> None:
@@ -147,7 +146,7 @@ class Preflight:
                 "Have it installed (Debian: postgresql-NN-cron), or let any other scheduler run the commands of",
                 "lead_protection.job_definitions.",
             )
-        elif loaded is False:
+        elif not loaded:
             self.add(
                 MISSING,
                 "pg_cron",
@@ -176,7 +175,7 @@ class Preflight:
             self.add(
                 UNKNOWN,
                 "pg_cron",
-                f"is not in database {here}; whether it is loaded, and where it lives, is not shown to {self.role}",
+                f"is not in database {here}; where it lives is not shown to {self.role}",
                 "Ask a superuser, or try the usual place:",
                 "  SHOW cron.database_name;   -- by a superuser, or a member of pg_read_all_settings",
                 "  lead-protection status --cron-database postgres",
@@ -198,15 +197,18 @@ class Preflight:
             )
         return may
 
-    def _cron_home(self) -> tuple[str | None, bool | None]:
+    def _cron_home(self) -> tuple[str | None, bool]:
         """Return the database that pg_cron lives in and whether it is loaded; None for what is not shown."""
+        # Only a setting of a loaded library is listed; that of a configuration file alone is not.
+        row = self.cron.execute(
+            "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'cron.database_name'"
+        ).fetchone()
+        if row:
+            return row[0], True
         try:
-            (home,) = self.cron.execute("SELECT pg_catalog.current_setting('cron.database_name', true)").fetchone()
-        except psycopg.errors.InsufficientPrivilege:  # so there is such a setting
+            self.cron.execute("SELECT pg_catalog.current_setting('cron.database_name', true)")
+        except psycopg.errors.InsufficientPrivilege:  # there is such a setting, but not for everybody's eyes
             return None, True
-        if home is not None:
-            return home, True
-        # A session that may read the setting sees none only where the library is not loaded.
         return None, False
 
     def _look_at_job_roles(self) -> None:
@@ -248,8 +250,7 @@ class Preflight:
             if not may_log_in:
                 remedies.append(f"  ALTER ROLE {quoted} LOGIN;")
             if not may_connect:
-                database = sql.Identifier(self.dbname).as_string(self.db)
-                remedies.append(f"  GRANT CONNECT ON DATABASE {database} TO {quoted};")
+                remedies.append(f"  GRANT CONNECT ON DATABASE {self.quoted_dbname} TO {quoted};")
             if not may_run:
                 remedies.append(f"  GRANT lead_protection_jobs TO {quoted};")
             remedies += self._missing_cron_rights(name, quoted)
