@@ -41,7 +41,7 @@ def start_build(url: str) -> threading.Thread:
 
     def build() -> None:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("CREATE INDEX CONCURRENTLY theirs ON lead_protection.leads (created_at)")
+            connection.execute(BUILD.splitlines()[1])
 
     thread = threading.Thread(target=build, daemon=True)
     thread.start()
@@ -231,18 +231,20 @@ def test_an_invalid_index_of_somebody_else_is_left_alone(database_url, db):
     assert db.execute(INVALID).fetchall() == [("theirs_once",)]
 
 
-def test_a_build_that_is_still_at_work_is_waited_for(database_url, db, connect, wait_until):
-    """A DBA builds an index by hand: INVALID for as long as that lasts, but no leftover."""
+def test_a_build_that_is_still_at_work_is_waited_for_and_kept(database_url, db, connect, tree, wait_until):
+    """A DBA builds by hand what the migration would: INVALID for as long as that lasts, but no leftover."""
+    (tree / "migrations" / "9998_build.sql").write_text(BUILD)
     old = connect(autocommit=False)
     old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     old.execute("SELECT FROM lead_protection.leads LIMIT 1")
     build = start_build(database_url)
-    wait_until(lambda: db.execute(INVALID).fetchall() == [("theirs",)], what="the build has begun")
-    process = start("apply", "--database", database_url)
+    wait_until(lambda: db.execute(INVALID).fetchall() == [("extra",)], what="the build has begun")
+    being_built = db.execute("SELECT 'lead_protection.extra'::regclass::oid").fetchone()
+    process = start("apply", "--database", database_url, tree=tree)
     lines_until(process, "waits for")
     old.rollback()
     status, output = finish(process)
     assert status == 0, output
     build.join(30)
     assert db.execute(INVALID).fetchall() == []
-    assert db.execute("SELECT to_regclass('lead_protection.theirs') IS NOT NULL").fetchone() == (True,)
+    assert db.execute("SELECT 'lead_protection.extra'::regclass::oid").fetchone() == being_built
