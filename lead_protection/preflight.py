@@ -29,6 +29,7 @@ class Preflight:
             "SELECT pg_catalog.quote_ident(CURRENT_USER), pg_catalog.current_database(),"
             " pg_catalog.quote_ident(pg_catalog.current_database())"
         ).fetchone()
+        (self.cron_role,) = cron.execute("SELECT pg_catalog.quote_ident(CURRENT_USER)").fetchone()
 
     def add(self, outcome: str, topic: str, seen: str, *remedy: str) -> None:
         """Note a finding: ok, missing, unknown or note; what was seen; the lines that tell what to do."""
@@ -103,7 +104,7 @@ class Preflight:
         ).fetchone()
         if ours:
             self.add(OK, "owner", f"schema lead_protection is {owner}'s; {self.role} may apply")
-        elif owner is not None and ours is not None and owner != "unknown":
+        elif owner is not None:
             self.add(NOTE, "owner", f"schema lead_protection is {owner}'s; {self.role} may not apply")
         elif may_create:
             self.add(OK, "owner", f"{self.role} may make the schema")
@@ -175,7 +176,7 @@ class Preflight:
             self.add(
                 UNKNOWN,
                 "pg_cron",
-                f"is not in database {here}; where it lives is not shown to {self.role}",
+                f"is not in database {here}; where it lives is not shown to {self.cron_role}",
                 "Ask a superuser, or try the usual place:",
                 "  SHOW cron.database_name;   -- by a superuser, or a member of pg_read_all_settings",
                 "  lead-protection status --cron-database postgres",
@@ -184,16 +185,15 @@ class Preflight:
 
     def _may_look_into_cron(self) -> bool:
         """Return whether the role that asks may read pg_cron's tables at all."""
-        (role, may) = self.cron.execute(
-            "SELECT pg_catalog.quote_ident(CURRENT_USER), pg_catalog.has_schema_privilege('cron', 'USAGE')"
-        ).fetchone()
+        (may,) = self.cron.execute("SELECT pg_catalog.has_schema_privilege('cron', 'USAGE')").fetchone()
         if not may:
+            here = self.cron.info.dbname
             self.add(
                 UNKNOWN,
                 "jobs",
-                f"{role} may not look into schema cron",
-                f"  lead-protection status --cron-database …   -- as the job role, in {self.cron.info.dbname}",
-                f"  GRANT USAGE ON SCHEMA cron TO {role};   -- by a superuser, in database {self.cron.info.dbname}",
+                f"{self.cron_role} may not look into schema cron",
+                f"  lead-protection status --cron-database URL   -- of database {here}, as the job role",
+                f"  GRANT USAGE ON SCHEMA cron TO {self.cron_role};   -- by a superuser, in database {here}",
             )
         return may
 
@@ -293,7 +293,8 @@ class Preflight:
         (sees_all,) = self.cron.execute(
             "SELECT NOT pg_catalog.row_security_active('cron.job'::pg_catalog.regclass)"
         ).fetchone()
-        elsewhere = f" --cron-database {self.cron.info.dbname}" if self.cron.info.dbname != self.dbname else ""
+        here = self.cron.info.dbname
+        elsewhere = f" --cron-database {here}" if here != self.dbname else ""
         for user, active in rows:
             idle = sorted(set(wanted) - set(active or []))
             if idle:
@@ -308,8 +309,8 @@ class Preflight:
             self.add(
                 UNKNOWN,
                 "jobs",
-                f"none is scheduled by {self.role}; those of other roles pg_cron does not show it",
-                f"  lead-protection status{elsewhere}   -- as the job role",
+                f"none is scheduled by {self.cron_role}; those of other roles pg_cron does not show it",
+                f"  lead-protection status --cron-database URL   -- of database {here}, as the job role",
                 f"  lead-protection schedule{elsewhere}   -- as the job role, if there are none",
             )
 
@@ -324,7 +325,7 @@ class Preflight:
             [self.dbname],
         ).fetchone()
         if row is None:
-            self.add(NOTE, "last run", f"pg_cron shows {self.role} no run of a job in this database yet")
+            self.add(NOTE, "last run", f"pg_cron shows {self.cron_role} no run of a job in this database yet")
             return
         status, message, user, start = row
         message = " ".join((message or "").split())
@@ -376,14 +377,14 @@ class Preflight:
             remedy = ["  SHOW cron.use_background_workers;   -- by a superuser, or a member of pg_read_all_settings"]
             if old:
                 remedy.append(f"With pg_cron {version} it should be off: a long job would hold up all others.")
-            seen = f"whether each run takes one of max_worker_processes = {workers} is not shown to {self.role}"
+            seen = f"whether each run takes one of max_worker_processes = {workers} is not shown to {self.cron_role}"
             self.add(UNKNOWN, "workers", seen, *remedy)
 
     def _setting(self, name: str) -> str:
         try:
             (value,) = self.cron.execute("SELECT pg_catalog.current_setting(%s, true)", [name]).fetchone()
         except psycopg.errors.InsufficientPrivilege:
-            return f"not shown to {self.role}"
+            return f"not shown to {self.cron_role}"
         return "not set" if value is None else value
 
 
