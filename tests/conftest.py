@@ -157,7 +157,7 @@ def empty_database_url(server: Server) -> Iterator[str]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of the package that a test may spoil."""
-    for name in ("lead_protection", "migrations", "sql"):
+    for name in ("lead_protection", "migrations", "sql", "docs"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 

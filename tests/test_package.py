@@ -14,6 +14,7 @@ from conftest import Server
 from conftest import run as run_program
 from facts import REMINDER_DUE, events, insert_lead_of_age
 from lead_protection.database import APPLY_LOCK
+from rows import columns_of_tables, rows_of_tables
 
 MIGRATIONS = sorted(p.stem for p in (PROJECT / "migrations").glob("*.sql") if ".rollback" not in p.name)
 NOTHING = "SELECT nspname FROM pg_namespace WHERE nspname = 'lead_protection'"
@@ -110,6 +111,9 @@ def test_the_script_installs_what_apply_installs(empty_database_url, database_ur
     assert catalog(empty_database_url) == catalog(database_url)
     checksums = "SELECT migration_id, sha256 FROM lead_protection.migration_checksums ORDER BY 1"
     assert fetch(empty_database_url, checksums) == fetch(database_url, checksums)
+    with psycopg.connect(empty_database_url) as by_script, psycopg.connect(database_url) as by_apply:
+        columns = columns_of_tables(by_apply, instants=False)
+        assert rows_of_tables(by_script, columns) == rows_of_tables(by_apply, columns)
     main_path_works(empty_database_url)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from command_line import PROJECT, finish, run, run_ok, start
 from releases import RELEASES, git, unpack_release
+from rows import columns_of_tables, rows_of_tables
 
 PREVIOUS = list(RELEASES)[-1]
 VIEW = "sql/views/v_user_lead_protection.sql"
@@ -63,34 +63,6 @@ def by_psql(url: str, server) -> None:
     server.psql("-f", "-", dbname=conninfo_to_dict(url)["dbname"], stdin=run_ok("sql"))
 
 
-def columns(db: psycopg.Connection) -> dict[str, list[str]]:
-    """The columns of each table, those left out that a later version means to change."""
-    rows = db.execute(
-        "SELECT table_name, column_name FROM information_schema.columns JOIN information_schema.tables"
-        " USING (table_schema, table_name) WHERE table_schema = 'lead_protection' AND table_type = 'BASE TABLE'"
-        " ORDER BY table_name, ordinal_position"
-    )
-    found: dict[str, list[str]] = {}
-    for table, column in rows:
-        if column not in MEANT_TO_CHANGE.get(table, ()):
-            found.setdefault(table, []).append(column)
-    return found
-
-
-def contents(db: psycopg.Connection, wanted: dict[str, list[str]]) -> dict[str, list[tuple]]:
-    """All rows of these columns, sorted."""
-    db.execute("SET TimeZone = 'UTC'")
-    found = {}
-    for table, names in wanted.items():
-        query = sql.SQL("SELECT {} FROM lead_protection.{} ORDER BY ROW({})").format(
-            sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names),
-            sql.Identifier(table),
-            sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names),
-        )
-        found[table] = db.execute(query).fetchall()
-    return found
-
-
 def shown(db: psycopg.Connection) -> list[tuple]:
     """What the view shows; while a lead is on hold its expiry moves with the clock on the wall."""
     return db.execute(
@@ -107,19 +79,25 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
 ):
     _, url = old(version)
     with psycopg.connect(url, autocommit=True) as db:
-        wanted = columns(db)
-        before, shown_before = contents(db, wanted), shown(db)
+        wanted = columns_of_tables(db, leave_out=MEANT_TO_CHANGE)
+        before, shown_before = rows_of_tables(db, wanted), shown(db)
     assert len(before["leads"]) == len(shown_before) >= 300
 
     upgrade(url, server)
 
     assert catalog(url) == catalog(database_url)
     with psycopg.connect(url, autocommit=True) as db:
-        after = contents(db, wanted)
+        after = rows_of_tables(db, wanted)
         for table, rows in before.items():
             lost = set(rows) - set(after[table])
             assert lost == set(), table
             assert table == "migration_checksums" or len(after[table]) == len(rows), table
+        # What a fresh install brings with it, the upgrade brought, too.
+        with psycopg.connect(database_url, autocommit=True) as fresh:
+            brought = columns_of_tables(fresh, instants=False)
+            expected, found = rows_of_tables(fresh, brought), rows_of_tables(db, brought)
+        missing = {table: set(rows) - set(found[table]) for table, rows in expected.items()}
+        assert not any(missing.values()), missing
         assert shown(db) == shown_before
         assert db.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
         db.execute("CALL lead_protection.run_protection_pipeline()")
