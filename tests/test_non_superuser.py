@@ -196,6 +196,19 @@ def test_the_owner_of_nothing_but_the_schema(bare, catalog):
     run_ok("status", "--database", bare.url("script", "crm_owner"))
 
 
+def test_yoyos_books_go_where_the_owner_may_write_and_stay_there(bare):
+    bare.server.psql("-v", "owner=crm_owner", "-f", ROLES, dbname="crm")
+    books = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = '_yoyo_migration'"
+    for search_path, pending in (("public, crm_owner", "0 applied"), ("early, crm_owner", "0 pending")):
+        bare.server.psql("CREATE SCHEMA IF NOT EXISTS early AUTHORIZATION crm_owner", dbname="crm")
+        bare.server.psql(f"ALTER ROLE crm_owner SET search_path = {search_path}")
+        assert pending in run_ok("apply", "--database", bare.url("crm", "crm_owner"))
+        run_ok("rollback", "--yes", "--database", bare.url("crm", "crm_owner"))
+        assert "1 pending" in run_ok("apply", "--database", bare.url("crm", "crm_owner"))
+        with bare.connect("crm") as db:
+            assert db.execute(books).fetchall() == [("crm_owner",)]
+
+
 def test_roles_sql_may_be_run_again_and_makes_nothing_but_roles_and_grants(bare):
     def everything() -> list[tuple]:
         with bare.connect("crm") as db:
