@@ -1,10 +1,11 @@
-"""The command line `lead-protection`: check, apply, status, rollback, schedule, unschedule.
+"""The command line `lead-protection`: check, apply, status, rollback, schedule, unschedule, sql.
 
 Exit status: 0 done (status: complete), 1 failed or refused (status: not complete), 2 called wrongly.
 """
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ import yoyo.exceptions
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from lead_protection import __version__, check, installer
+from lead_protection import __version__, check, installer, preflight, script
 from lead_protection.database import (
     Progress,
     Refusal,
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     args = _parser().parse_args(argv)
     try:
+        if args.run is run_sql:
+            return run_sql(args)
         if not args.database:
             raise UsageError(f"which database? Give --database URL or set {ENVIRONMENT}.")
         return args.run(args, checked_conninfo(args.database))
@@ -89,7 +92,18 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument(
         "--as", dest="kind", choices=check.KINDS, default="leads", help="what TABLE has (default: leads)"
     )
-    command("apply", run_apply, "Apply pending migrations and load sql/, in one transaction.")
+    apply = command("apply", run_apply, "Apply pending migrations and load sql/, in one transaction.")
+    apply.add_argument("--dry-run", action="store_true", help="print the SQL that would run, and change nothing")
+    apply.add_argument(
+        "--lock-timeout",
+        type=_lock_timeout,
+        default="3s",
+        metavar="TIME",
+        help="how long to wait for a lock before all is undone and begun anew (default: %(default)s; 0: for ever)",
+    )
+    apply.add_argument(
+        "--retries", type=_count, default=5, metavar="N", help="how often to begin anew (default: %(default)s)"
+    )
     status = command(
         "status",
         run_status,
@@ -110,7 +124,29 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME_OR_URL",
             help="where pg_cron lives, if elsewhere; a bare name: on the same server, as the same user",
         )
+    sql_command = commands.add_parser(
+        "sql",
+        help="Print a psql script that installs or upgrades; needs no database.",
+        description="Print a psql script that installs into an empty database and upgrades an older one.",
+    )
+    sql_command.set_defaults(run=run_sql, database=None)
+    sql_command.add_argument(
+        "--roles", action="store_true", help="print the script that a superuser runs once beforehand instead"
+    )
     return parser
+
+
+def _lock_timeout(text: str) -> str:
+    # A bare number would be milliseconds to PostgreSQL and seconds to everybody else.
+    if not re.fullmatch(r"0|[1-9][0-9]*(ms|s|min)", text):
+        raise argparse.ArgumentTypeError("a number with its unit is wanted (500ms, 3s, 1min), or 0")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("a number from 0 on is wanted")
+    return int(text)
 
 
 def _positive(text: str) -> int:
@@ -135,12 +171,36 @@ def _in_colour() -> bool:
 
 
 def run_apply(args: argparse.Namespace, conninfo: str) -> int:
-    """Apply pending migrations and load sql/."""
+    """Apply pending migrations and load sql/, or print what would be run."""
+    home = installer.find_home()
+    if args.dry_run:
+        with connect(conninfo, read_only=True) as connection:
+            print(f"-- lead-protection {__version__}: apply --dry-run to {describe(connection)}")
+            installer.print_plan(connection, home)
+        return 0
     with connect(conninfo) as connection:
         print(f"lead-protection {__version__}: apply to {describe(connection)}", flush=True)
         with apply_lock(connection):
-            installer.apply(connection, installer.find_home(), Progress(connection))
+            installer.apply(
+                connection,
+                home,
+                Progress(connection),
+                conninfo=conninfo,
+                lock_timeout=args.lock_timeout,
+                retries=args.retries,
+            )
     print("Done.", flush=True)
+    return 0
+
+
+def run_sql(args: argparse.Namespace) -> int:
+    """Print the script for those who have only psql; no database is asked."""
+    home = installer.find_home()
+    if args.roles:
+        print((home / "sql" / "roles.sql").read_text(encoding="utf-8"), end="")
+    else:
+        print(script.install_script(home), end="")
+    sys.stdout.flush()
     return 0
 
 
@@ -222,6 +282,11 @@ def run_status(args: argparse.Namespace, conninfo: str) -> int:
         for migration_id in state.unknown:
             print(f"  {migration_id:<50} applied by a newer version")
         print(f"  {'sql/':<50} {state.code}")
+        if args.cron_database is None:
+            preflight.show(connection, connection, state)
+        else:
+            with connect(_cron_conninfo(args.cron_database, conninfo), read_only=True) as cron:
+                preflight.show(connection, cron, state)
         if not state.applied:
             print("\nNot installed: run apply.")
             return 1
@@ -271,7 +336,7 @@ def _show_health(connection: psycopg.Connection) -> None:
 
 def _show_cron_jobs(connection: psycopg.Connection, cron: psycopg.Connection) -> None:
     """Print pg_cron's jobs of our names; `cron` is a connection to the database that pg_cron may be in."""
-    if cron.execute("SELECT pg_catalog.to_regclass('cron.job')").fetchone()[0] is None:
+    if not cron.execute("SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron'").fetchall():
         print(NO_PG_CRON)
         return
     names = [row[0] for row in connection.execute("SELECT job_name FROM lead_protection.job_definitions")]

@@ -1,5 +1,6 @@
 """A connection to PostgreSQL, and what the server says on it, fit to be shown to a person."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from yoyo.migrations import default_migration_table
 
 # "leadprot" in ASCII: the advisory lock that lets one apply or rollback at a time into a database.
 APPLY_LOCK = 0x6C65616470726F74
@@ -35,12 +37,14 @@ class ScriptError(Exception):
             position = start + int(error.diag.statement_position or 1) - 1
             place += f", line {text.count(chr(10), 0, position) + 1}"
         super().__init__(f"{place}:\n{describe_error(error)}")
+        self.error = error
 
 
-class _Cursor(psycopg.Cursor):
+class StatementCursor(psycopg.Cursor):
     """A cursor that ties an error to the statement that caused it: yoyo does not tell which one it ran."""
 
     def execute(self, query, params=None, **keywords):
+        """Execute as psycopg does; an error knows its statement."""
         try:
             return super().execute(query, params, **keywords)
         except psycopg.Error as error:
@@ -74,16 +78,24 @@ def connect(conninfo: str, *, read_only: bool = False) -> psycopg.Connection:
         psycopg.OperationalError: no connection.
     """
     connection = psycopg.connect(
-        conninfo, autocommit=True, cursor_factory=_Cursor, fallback_application_name="lead-protection"
+        conninfo, autocommit=True, cursor_factory=StatementCursor, fallback_application_name="lead-protection"
     )
-    # yoyo keeps its tables in the first schema of search_path. If that is ours (set for the application's
-    # convenience), they would be looked for where they are not, and everything would be applied again.
-    connection.execute("""
-        SELECT pg_catalog.set_config('search_path', coalesce(
-            pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ' ORDER BY position), 'public'), false)
-        FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS listed (name, position)
+    # yoyo keeps its tables in the first schema of search_path. That must be where they are, or else where the role may
+    # make them. Never ours (set for the application's convenience): a rollback drops it.
+    connection.execute(
+        """
+        SELECT pg_catalog.set_config('search_path', coalesce(pg_catalog.string_agg(
+            pg_catalog.quote_ident(name), ', '
+            ORDER BY coalesce(pg_catalog.has_table_privilege(books, 'INSERT'), false) DESC,
+                pg_catalog.has_schema_privilege(name, 'CREATE') DESC, position), 'public'), false)
+        FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS listed (name, position),
+            LATERAL (
+                SELECT pg_catalog.to_regclass(pg_catalog.quote_ident(name) || '.' || %s)::oid AS books
+            ) AS yoyo
         WHERE name <> 'lead_protection'
-    """)
+        """,
+        [default_migration_table],
+    )
     if read_only:
         connection.execute("SET default_transaction_read_only = on")
     return connection
@@ -132,6 +144,90 @@ def apply_lock(connection: psycopg.Connection) -> Iterator[None]:
     yield
     # On failure the end of the connection frees it; asking a broken connection would hide the failure.
     connection.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", [APPLY_LOCK])
+
+
+class LockWatch:
+    """Sees, on a connection of its own, who makes another connection wait for a lock.
+
+    Once a wait has failed nobody can tell any more who the obstacle was, so it looks while the wait lasts.
+    """
+
+    def __init__(self, connection: psycopg.Connection, conninfo: str):
+        """Prepare to watch `connection`, by a second one to `conninfo`."""
+        self._pid = connection.info.backend_pid
+        self._conninfo = conninfo
+        # Often enough to see a wait that the lock_timeout ends.
+        (milliseconds,) = connection.execute(
+            "SELECT setting::integer FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'"
+        ).fetchone()
+        self._pause = min(max(milliseconds / 5000, 0.02), 1) if milliseconds else 1
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._blockers: list[str] = []
+        self._told: list[str] | None = None
+
+    def __enter__(self) -> "LockWatch":
+        """Begin to look."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the second connection."""
+        self._stopping.set()
+        self._thread.join(5)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Print who is waited for while the wait lasts: for statements that wait as long as it takes."""
+        self._told = []
+        try:
+            yield
+        finally:
+            self._told = None
+
+    def blockers(self) -> list[str]:
+        """Return who was last seen in the way, a line for each, as far as this role may see; and forget it."""
+        blockers, self._blockers = self._blockers, []
+        return blockers or ["could not be seen"]
+
+    def _watch(self) -> None:
+        try:
+            with connect(self._conninfo, read_only=True) as connection:
+                while not self._stopping.wait(self._pause):
+                    seen = self._look(connection)
+                    if not seen:
+                        continue
+                    self._blockers = seen
+                    if self._told is not None and self._told != seen:
+                        self._told = seen
+                        print("\n" + "\n".join(f"      waits for {line}" for line in seen), flush=True)
+        except psycopg.Error:  # no connection to spare, or the server is gone: then nothing is seen
+            return
+
+    def _look(self, connection: psycopg.Connection) -> list[str]:
+        rows = connection.execute(
+            """
+            SELECT b.pid, a.usename, a.application_name, a.state,
+                pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start),
+                pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 100)
+            FROM (SELECT DISTINCT unnest(pg_catalog.pg_blocking_pids(%s)) AS pid) AS b
+            LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid
+            ORDER BY b.pid
+            """,
+            [self._pid],
+        ).fetchall()
+        lines = []
+        for pid, user, application, state, age, query in rows:
+            if pid == 0:
+                lines.append("a prepared transaction (see pg_prepared_xacts)")
+                continue
+            # Without pg_read_all_stats a role sees of another role's session that it is there, not what it does.
+            doing = f", {state}" if state else ""
+            doing += f", its transaction is {age} old" if age else ""
+            doing += f": {query}" if state else ""
+            program = f" ({application})" if application else ""
+            lines.append(f"pid {pid}, {user or 'a process of the server'}{program}{doing}")
+        return lines
 
 
 class Progress:

@@ -5,6 +5,9 @@ All of one apply is one transaction, so a failure anywhere leaves the database a
 """
 
 import hashlib
+import itertools
+import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,12 +21,15 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration, topological_sort
 
 from lead_protection import runbook
-from lead_protection.database import Progress, Refusal, ScriptError
+from lead_protection.database import LockWatch, Progress, Refusal, ScriptError, StatementCursor
 
 # The row of migration_checksums that tells which sql/ is loaded. No migration can have this name.
 CODE = "sql/"
 
+OLDEST_SERVER, NEWEST_SERVER = 15, 18
 CHECKSUMS = "lead_protection.migration_checksums"
+# The one statement that an owner of nothing but this schema must not run, as migrations/0001_schema.sql has it.
+CREATE_SCHEMA = "CREATE SCHEMA lead_protection;"
 UNDONE = "Undone: the database is as it was before."
 
 
@@ -49,8 +55,26 @@ def code_files(home: Path) -> list[Path]:
     return [*load_order(home), *runbook.files(home)]
 
 
+def migration_checksum(migration: Migration) -> str:
+    """Return the fingerprint by which an applied migration is known again."""
+    return _sha256(Path(migration.path))
+
+
+def code_checksum(home: Path) -> str:
+    """Return the fingerprint of sql/ as a whole, with the runbook."""
+    return _sha256(*code_files(home))
+
+
 def _sha256(*paths: Path) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+class _GivenSchemaCursor(StatementCursor):
+    """A cursor for a database in which somebody else made our schema, empty, and gave it to us."""
+
+    def execute(self, query, params=None, **keywords):
+        """Execute anything but the making of the schema."""
+        return super().execute("SELECT" if query == CREATE_SCHEMA else query, params, **keywords)
 
 
 class _Backend(PostgresqlPsycopgBackend):
@@ -63,6 +87,7 @@ class _Backend(PostgresqlPsycopgBackend):
 
     def __init__(self, connection: psycopg.Connection):
         self._given = connection
+        self._schema_is_given = _schema_is_given(connection)
         uri = DatabaseURI("postgresql+psycopg", None, None, None, None, connection.info.dbname, {})
         super().__init__(uri, default_migration_table)
 
@@ -75,6 +100,9 @@ class _Backend(PostgresqlPsycopgBackend):
     def transaction(self, rollback_on_exit=False):
         return self.connection.transaction(force_rollback=rollback_on_exit)
 
+    def cursor(self):
+        return _GivenSchemaCursor(self._given) if self._schema_is_given else self._given.cursor()
+
     def disable_transactions(self):
         return nullcontext()  # the connection is in autocommit mode
 
@@ -85,6 +113,15 @@ class _Backend(PostgresqlPsycopgBackend):
 
 
 @dataclass(frozen=True)
+class InvalidIndex:
+    """What an interrupted CREATE INDEX or REINDEX … CONCURRENTLY left: every write tends it, no query uses it."""
+
+    name: str  # with its schema, quoted
+    table: str
+    repair: str  # the statement, to be run outside a transaction
+
+
+@dataclass(frozen=True)
 class State:
     """What a database has of this package, read without writing."""
 
@@ -92,6 +129,8 @@ class State:
     pending: list[Migration]
     changed: list[Migration]  # applied, and the file edited since
     unknown: list[str]  # applied by a newer package
+    unbooked: list[Migration]  # applied by install.sql, of which yoyo does not know yet
+    invalid_indexes: list[InvalidIndex]
     code: str  # of sql/: "loaded", "differs" or "not loaded"
 
     @property
@@ -106,9 +145,11 @@ def read_state(connection: psycopg.Connection, home: Path) -> State:
     Raises:
         Refusal: yoyo's table names our migrations, but the schema is not there.
     """
+    booked_ids = _booked_ids(connection)
     applied_ids = _applied_ids(connection)
     migrations = read_migrations(home)
     applied = [m for m in migrations if m.id in applied_ids]
+    pending = [m for m in migrations if m.id not in applied_ids]
     checksums = {}
     if _exists(connection, CHECKSUMS):
         checksums = dict(connection.execute(f"SELECT migration_id, sha256 FROM {CHECKSUMS}").fetchall())
@@ -126,35 +167,68 @@ def read_state(connection: psycopg.Connection, home: Path) -> State:
     if not has_code or CODE not in checksums:
         code = "not loaded"
     else:
-        code = "loaded" if checksums[CODE] == _sha256(*code_files(home)) else "differs"
+        code = "loaded" if checksums[CODE] == code_checksum(home) else "differs"
     return State(
         applied=applied,
-        pending=[m for m in migrations if m.id not in applied_ids],
-        changed=[m for m in applied if checksums.get(m.id) not in (None, _sha256(Path(m.path)))],
+        pending=pending,
+        changed=[m for m in applied if checksums.get(m.id) not in (None, migration_checksum(m))],
         # By our checksums, for yoyo's table may hold another program's migrations too.
         unknown=sorted((checksums.keys() & applied_ids) - {m.id for m in migrations}),
+        unbooked=[m for m in applied if m.id not in booked_ids],
+        invalid_indexes=_invalid_indexes(connection, pending),
         code=code,
     )
 
 
-def apply(connection: psycopg.Connection, home: Path, progress: Progress) -> None:
+def apply(
+    connection: psycopg.Connection,
+    home: Path,
+    progress: Progress,
+    *,
+    conninfo: str,
+    lock_timeout: str = "3s",
+    retries: int = 5,
+) -> None:
     """Apply what is pending, then load sql/. The caller holds the apply lock.
 
-    Everything is one transaction; only a migration marked `-- transactional: false` ends it before and after.
+    Everything is one transaction; only a migration marked `-- transactional: false` ends it before and after. A lock
+    that is not to be had within `lock_timeout` (as PostgreSQL writes it, with its unit; 0 waits for ever), and a
+    deadlock, undo the transaction; after a pause it begins anew, up to `retries` times. Who was in the way is printed,
+    as far as a second connection to `conninfo` can see it. Non-transactional migrations and repairs of indexes block
+    nobody and wait as long as it takes.
 
     Raises:
-        Refusal: the database and this package do not go together; nothing was changed.
+        Refusal: the database and this package do not go together, or a right is missing; nothing was changed.
         ScriptError: a file failed; everything since the last such migration is undone.
         psycopg.Error: the connection failed.
     """
+    connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [lock_timeout])
+    with LockWatch(connection, conninfo) as watch:
+        for attempt in itertools.count(1):
+            try:
+                _apply_once(connection, home, progress, watch)
+                return
+            except (ScriptError, psycopg.Error) as failure:
+                error = failure.error if isinstance(failure, ScriptError) else failure
+                if not isinstance(error, (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)):
+                    raise
+                print("In the way:", *watch.blockers(), sep="\n      ", flush=True)
+                if attempt > retries:
+                    print(
+                        f"Gave up after {attempt} attempts. End those transactions or wait for them, or give a longer"
+                        " --lock-timeout or more --retries.",
+                        flush=True,
+                    )
+                    raise
+                pause = min(2 ** (attempt - 1), 30)
+                print(f"Attempt {attempt + 1} of {retries + 1} in {pause} s.", flush=True)
+                time.sleep(pause)
+
+
+def _apply_once(connection: psycopg.Connection, home: Path, progress: Progress, watch: LockWatch) -> None:
     state = read_state(connection, home)
-    _refuse_newer_database(state)
-    if state.changed:
-        files = ", ".join(str(Path(m.path).relative_to(home)) for m in state.changed)
-        raise Refusal(
-            f"applied migrations were edited since: {files}. Restore the files as they were released and put"
-            " the change into a new migration."
-        )
+    refuse_to_apply(state, home)
+    _require_rights(connection)
     print(f"Migrations: {len(state.applied)} applied, {len(state.pending)} pending.", flush=True)
 
     backend = _Backend(connection)
@@ -162,17 +236,21 @@ def apply(connection: psycopg.Connection, home: Path, progress: Progress) -> Non
 
     def apply_batch(batch: list[Migration], *, last: bool = False) -> None:
         transactional = all(m.use_transactions for m in batch)
-        with connection.transaction() if transactional else nullcontext():
+        with connection.transaction() if transactional else _no_lock_timeout(connection, watch):
             for migration in batch:
                 with _migration_step(progress, migration, Path(migration.path), home):
                     backend.apply_one(migration)
             if last:
+                for migration in state.unbooked:
+                    backend.mark_one(migration)
                 with progress.step(f"sql/ ({len(load_order(home))} files)"):
                     _load_code(connection, home)
             _record_checksums(connection, state.applied + state.pending, [m.id for m in batch])
         committed.extend(m.id for m in batch)
 
     try:
+        for index in state.invalid_indexes:
+            _repair(connection, index, progress, watch)
         batch: list[Migration] = []
         for migration in state.pending:
             if migration.use_transactions:
@@ -199,8 +277,11 @@ def rollback(connection: psycopg.Connection, home: Path, progress: Progress, cho
     """
     backend = _Backend(connection)
     transactional = all(m.use_transactions for m in chosen)
+    unbooked = read_state(connection, home).unbooked
     try:
         with connection.transaction() if transactional else nullcontext():
+            for migration in unbooked:
+                backend.mark_one(migration)
             with progress.step("sql/drop.sql"):
                 _run_script(connection, home / "sql" / "drop.sql", home)
                 _forget_checksum(connection, CODE)
@@ -212,6 +293,57 @@ def rollback(connection: psycopg.Connection, home: Path, progress: Progress, cho
         if transactional:
             print(UNDONE, flush=True)
         raise
+
+
+def refuse_to_apply(state: State, home: Path) -> None:
+    """Refuse what must not be applied to a database in this state.
+
+    Raises:
+        Refusal: the database is newer than this package, or an applied migration was edited.
+    """
+    _refuse_newer_database(state)
+    if state.changed:
+        files = ", ".join(str(Path(m.path).relative_to(home)) for m in state.changed)
+        raise Refusal(
+            f"applied migrations were edited since: {files}. Restore the files as they were released and put"
+            " the change into a new migration."
+        )
+
+
+def print_plan(connection: psycopg.Connection, home: Path) -> None:
+    """Print the SQL that apply would run now, in its order. Changes nothing: a read-only connection will do.
+
+    Raises:
+        Refusal: as of apply.
+    """
+    state = read_state(connection, home)
+    refuse_to_apply(state, home)
+    _require_rights(connection)
+    print("-- What apply would run now, besides its books. To install by psql: lead-protection sql")
+    for index in state.invalid_indexes:
+        print(f"\n-- {index.name} is INVALID: its build was interrupted\n{index.repair};")
+    inside = False
+
+    def begin(wanted: bool) -> None:
+        nonlocal inside
+        if wanted != inside:
+            print("\nBEGIN;" if wanted else "\nCOMMIT;")
+            inside = wanted
+
+    given = _schema_is_given(connection)
+    for migration in state.pending:
+        begin(migration.use_transactions)
+        text = Path(migration.path).read_text(encoding="utf-8")
+        if given:
+            text = text.replace(CREATE_SCHEMA, f"-- {CREATE_SCHEMA} -- it is there, and empty")
+        print(f"\n-- migrations/{Path(migration.path).name}\n{text}", end="")
+    if state.code == "loaded":
+        print("\n-- sql/ is loaded as it is: apply would load it once more, to the same effect")
+    else:
+        begin(True)
+        for path in load_order(home):
+            print(f"\n-- {path.relative_to(home)}\n{path.read_text(encoding='utf-8')}", end="")
+    begin(False)
 
 
 def choose_for_rollback(state: State, steps: int | None) -> list[Migration]:
@@ -241,18 +373,123 @@ def load_code_after_yoyo(connection: psycopg.Connection, home: Path) -> None:
         _record_checksums(connection, read_migrations(home))
 
 
+@contextmanager
+def _no_lock_timeout(connection: psycopg.Connection, watch: LockWatch) -> Iterator[None]:
+    """Wait for locks as long as it takes, and say for whom.
+
+    What runs outside a transaction holds no lock that others wait for. CREATE INDEX CONCURRENTLY has to wait for every
+    transaction that is older than itself, and a lock_timeout would only leave it INVALID.
+    """
+    (before,) = connection.execute("SELECT pg_catalog.current_setting('lock_timeout')").fetchone()
+    connection.execute("SET lock_timeout = 0")
+    try:
+        with watch.telling():
+            yield
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [before])
+
+
+def indexes_built_by(migration: Migration) -> list[str]:
+    """Return the names of the indexes that a migration builds CONCURRENTLY."""
+    text = Path(migration.path).read_text(encoding="utf-8")
+    return re.findall(r"(?i)\bINDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", text)
+
+
+def _invalid_indexes(connection: psycopg.Connection, pending: list[Migration]) -> list[InvalidIndex]:
+    """Find the INVALID indexes of our schema, and what repairs each.
+
+    One that a pending migration builds is only dropped, and so are the copies that an interrupted REINDEX
+    CONCURRENTLY leaves beside the index. Any other is rebuilt in place: it is never gone, come what may.
+    """
+    built = [name for migration in pending for name in indexes_built_by(migration)]
+    rows = connection.execute(
+        """
+        SELECT pg_catalog.format('%%I.%%I', 'lead_protection', c.relname),
+            pg_catalog.format('%%I.%%I', 'lead_protection', t.relname),
+            c.relname = ANY (%s::text[]) OR c.relname ~ '_cc(new|old)[0-9]*$'
+        FROM pg_catalog.pg_index AS i
+        INNER JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+        INNER JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
+        WHERE c.relnamespace = pg_catalog.to_regnamespace('lead_protection') AND c.relkind = 'i'
+            AND NOT (i.indisvalid AND i.indisready)
+        ORDER BY 3 DESC, 1
+        """,
+        [built],
+    ).fetchall()
+    return [
+        InvalidIndex(name, table, f"{'DROP' if leftover else 'REINDEX'} INDEX CONCURRENTLY {name}")
+        for name, table, leftover in rows
+    ]
+
+
+def _repair(connection: psycopg.Connection, index: InvalidIndex, progress: Progress, watch: LockWatch) -> None:
+    with _no_lock_timeout(connection, watch), progress.step(f"INVALID index {index.name}"):
+        # A build that is still at work, a DBA's for instance, holds this lock; when it is done, it was no leftover.
+        with connection.transaction():
+            connection.execute(f"LOCK TABLE {index.table} IN SHARE UPDATE EXCLUSIVE MODE")
+        invalid = "SELECT NOT (indisvalid AND indisready) FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(%s)"
+        if connection.execute(invalid, [index.name]).fetchone() == (True,):
+            connection.execute(index.repair)
+
+
+def _schema_is_given(connection: psycopg.Connection) -> bool:
+    """Tell whether our schema is there and empty: made by a DBA for a role that may make none."""
+    return connection.execute(
+        """
+        SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'lead_protection'
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid)
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = n.oid)
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_type AS t WHERE t.typnamespace = n.oid))
+        """
+    ).fetchone()[0]
+
+
+def _require_rights(connection: psycopg.Connection) -> None:
+    """Refuse where a right is missing that apply needs, with the statement that gives it.
+
+    Raises:
+        Refusal: the schema cannot be made or is somebody else's, or yoyo's tables cannot be made.
+    """
+    role, database, may_create, there, ours, place, may_keep_books, version = connection.execute(
+        """
+        SELECT pg_catalog.quote_ident(CURRENT_USER), pg_catalog.quote_ident(pg_catalog.current_database()),
+            pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
+            n.oid IS NOT NULL, pg_catalog.pg_has_role(n.nspowner, 'USAGE'),
+            pg_catalog.current_schema(), pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'CREATE'),
+            pg_catalog.current_setting('server_version_num')::integer / 10000
+        FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'lead_protection'
+        """
+    ).fetchone()
+    if version < OLDEST_SERVER:
+        raise Refusal(f"this server is PostgreSQL {version}; {OLDEST_SERVER} or newer is needed.")
+    if there and not ours:
+        raise Refusal(f"schema lead_protection belongs to another role than {role}: apply as its owner.")
+    if not there and not may_create:
+        raise Refusal(
+            f"{role} may make no schema in this database. Have a superuser run sql/roles.sql (lead-protection sql"
+            f" --roles), or: GRANT CREATE ON DATABASE {database} TO {role};"
+        )
+    if not _exists(connection, default_migration_table) and not may_keep_books:
+        raise Refusal(
+            f"{role} may make no table in {place or 'any schema of its search_path'}, where yoyo keeps its books."
+            " Have a superuser run sql/roles.sql (lead-protection sql --roles), or:"
+            f" CREATE SCHEMA {role} AUTHORIZATION {role};"
+        )
+
+
 def _load_code(connection: psycopg.Connection, home: Path) -> None:
     # The load pins the search path for its transaction, in which yoyo still has to find its own tables.
     (search_path,) = connection.execute("SELECT current_setting('search_path')").fetchone()
     for path in load_order(home):
         _run_script(connection, path, home)
-    runbook.load(connection, home)
+    connection.execute(runbook.load_sql(home))
     connection.execute("SELECT set_config('search_path', %s, true)", [search_path])
     connection.execute(
         f"INSERT INTO {CHECKSUMS} AS known (migration_id, sha256) VALUES (%s, %s)"
         " ON CONFLICT (migration_id) DO UPDATE SET sha256 = excluded.sha256, recorded_at = now()"
         " WHERE known.sha256 <> excluded.sha256",
-        [CODE, _sha256(*code_files(home))],
+        [CODE, code_checksum(home)],
     )
 
 
@@ -285,7 +522,7 @@ def _record_checksums(
 ) -> None:
     """Record what was applied now, and what plain yoyo applied before without leaving a checksum."""
     applied_ids = _applied_ids(connection)
-    rows = [(m.id, _sha256(Path(m.path))) for m in migrations if m.id in applied_ids]
+    rows = [(m.id, migration_checksum(m)) for m in migrations if m.id in applied_ids]
     if not _exists(connection, CHECKSUMS):
         return
     with connection.cursor() as cursor:
@@ -310,11 +547,26 @@ def _refuse_newer_database(state: State) -> None:
         )
 
 
-def _applied_ids(connection: psycopg.Connection) -> set[str]:
+def _booked_ids(connection: psycopg.Connection) -> set[str]:
     """Read yoyo's table without letting yoyo create it; it is in the first schema of search_path."""
-    if not _exists(connection, default_migration_table):
+    return _readable_ids(connection, default_migration_table, "true")
+
+
+def _applied_ids(connection: psycopg.Connection) -> set[str]:
+    """Return what is in yoyo's books, and what install.sql applied where it could not write these.
+
+    The rows of migration_checksums alone do not tell: a plain `yoyo rollback` leaves them behind.
+    """
+    undone = _readable_ids(connection, "_yoyo_log", "operation = 'rollback'")
+    recorded = _readable_ids(connection, CHECKSUMS, "true") - {CODE}
+    return _booked_ids(connection) | (recorded - undone)
+
+
+def _readable_ids(connection: psycopg.Connection, table: str, condition: str) -> set[str]:
+    readable = "SELECT pg_catalog.has_table_privilege(pg_catalog.to_regclass(%s)::oid, 'SELECT')"
+    if not connection.execute(readable, [table]).fetchone()[0]:
         return set()
-    return {row[0] for row in connection.execute(f"SELECT migration_id FROM {default_migration_table}")}
+    return {row[0] for row in connection.execute(f"SELECT migration_id FROM {table} WHERE {condition}")}
 
 
 def _exists(connection: psycopg.Connection, relation: str) -> bool:

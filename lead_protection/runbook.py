@@ -14,7 +14,7 @@ import json
 import re
 from pathlib import Path
 
-import psycopg
+from psycopg import sql
 
 PAGE, GERMAN_PAGE = "runbook.md", "runbook.de.md"
 
@@ -51,17 +51,17 @@ def read_operations(home: Path) -> list[dict[str, object]]:
     ]
 
 
-def load(connection: psycopg.Connection, home: Path) -> None:
-    """Write help_operations anew, in the caller's transaction."""
+def load_sql(home: Path) -> str:
+    """Return the statements that write help_operations anew."""
     operations = read_operations(home)
-    columns = list(operations[0])
-    connection.execute("DELETE FROM lead_protection.help_operations")
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            f"INSERT INTO lead_protection.help_operations ({', '.join(columns)})"
-            f" VALUES ({', '.join(f'%({column})s' for column in columns)})",
-            operations,
-        )
+    columns = ", ".join(operations[0])
+    rows = ",\n".join(
+        f"({', '.join(sql.Literal(value).as_string(None) for value in operation.values())})" for operation in operations
+    )
+    return (
+        "DELETE FROM lead_protection.help_operations;\n"
+        f"INSERT INTO lead_protection.help_operations ({columns}) VALUES\n{rows};\n"
+    )
 
 
 def _sections(page: str) -> list[tuple[str, str]]:

@@ -5,6 +5,8 @@ pg_cron lives in the database `postgres`, apart from the tests' databases, which
 """
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -150,6 +152,29 @@ def empty_database_url(server: Server) -> Iterator[str]:
     server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname)))
     yield server.url(dbname)
     server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(dbname)))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the package that a test may spoil."""
+    for name in ("lead_protection", "migrations", "sql", "docs"):
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.fixture
+def catalog(server):
+    """Return a function that gives the whole definition of the schema in a database, rights included."""
+
+    def dump(url: str) -> str:
+        command = [str(server.bin / "pg_dump"), "--schema-only", "--schema=lead_protection", url]
+        done = run(command)
+        if "no matching schemas" in done.stderr:
+            return ""
+        assert done.returncode == 0, done.stderr
+        return re.sub(r"(?m)^\\(un)?restrict .*\n", "", done.stdout)
+
+    return dump
 
 
 @pytest.fixture
