@@ -127,7 +127,9 @@ BEGIN
         IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.metric_labels(jsonb) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.prometheus_metrics() TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;
@@ -164,6 +166,7 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.record_expiries(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.mend_clock_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.refresh_metrics(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.end_overrun_holds() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.announce_hold_limits(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.purge_events(interval) TO %I',

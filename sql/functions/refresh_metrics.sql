@@ -1,0 +1,92 @@
+CREATE OR REPLACE FUNCTION lead_protection.refresh_metrics(min_age interval DEFAULT NULL)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+-- In the background: without a second processor.
+SET max_parallel_workers_per_gather = 0
+AS $$
+DECLARE
+    decided_at CONSTANT timestamptz := clock_timestamp();
+    waiting numeric;
+    missed numeric;
+BEGIN
+    -- Whoever holds the lock does the work of all.
+    IF NOT lead_protection.try_job_lock('lead-protection-metrics') THEN
+        RETURN false;
+    END IF;
+    -- However many leads there are, it takes 2 of 100 seconds at most. A measurement that lies ahead is one of a clock that
+    -- was set back.
+    IF EXISTS (
+        SELECT FROM lead_protection.metric_values AS v
+        WHERE
+            v.metric = 'lead_metrics_refresh_seconds' AND v.measured_at <= decided_at
+            AND v.measured_at > decided_at - coalesce(
+                refresh_metrics.min_age, greatest(INTERVAL '55 seconds', 50 * v.value * INTERVAL '1 second')
+            )
+    ) THEN
+        RETURN false;
+    END IF;
+
+    WITH leads AS MATERIALIZED (
+        SELECT c.state, c.leads, c.waiting, c.expiring FROM lead_protection.count_leads(decided_at) AS c
+    ),
+
+    holds AS MATERIALIZED (
+        SELECT count(*) AS active, count(*) FILTER (WHERE a.overrun) AS overrun
+        FROM lead_protection.v_active_holds AS a
+    )
+
+    INSERT INTO lead_protection.metric_values AS v (metric, labels, value, measured_at)
+    SELECT m.metric, m.labels, m.value, decided_at
+    FROM (
+        SELECT 'lead_protection_state' AS metric, jsonb_build_object('state', l.state) AS labels, l.leads AS value
+        FROM leads AS l
+        UNION ALL
+        SELECT 'lead_protection_expired_count', '{}', l.leads FROM leads AS l WHERE l.state = 'EXPIRED'
+        UNION ALL
+        SELECT 'lead_protection_expiring', '{}', sum(l.expiring) FROM leads AS l
+        UNION ALL
+        SELECT 'lead_reminder_waiting', '{}', sum(l.waiting) FROM leads AS l
+        UNION ALL
+        SELECT 'lead_holds_active', '{}', h.active FROM holds AS h
+        UNION ALL
+        SELECT 'lead_holds_overrun', '{}', h.overrun FROM holds AS h
+    ) AS m
+    ON CONFLICT ON CONSTRAINT metric_values_pkey DO UPDATE
+    SET value = excluded.value, measured_at = excluded.measured_at;
+
+    WITH counted AS (
+        DELETE FROM lead_protection.metric_counts AS n RETURNING n.metric, n.labels, n.value
+    )
+
+    INSERT INTO lead_protection.metric_counters AS c (metric, labels, value)
+    SELECT n.metric, n.labels, sum(n.value)
+    FROM counted AS n
+    GROUP BY n.metric, n.labels
+    ON CONFLICT ON CONSTRAINT metric_counters_pkey DO UPDATE SET value = c.value + excluded.value;
+
+    -- Nothing happens when a reminder falls due, so what fell due is what was sent, missed and waits; or the most that
+    -- this has ever been, where a hold or a change made one wait no more.
+    SELECT v.value INTO waiting FROM lead_protection.metric_values AS v WHERE v.metric = 'lead_reminder_waiting';
+    SELECT count(*) INTO missed FROM lead_protection.protection_log AS g WHERE g.details ? 'missed_reminder_due_at';
+    UPDATE lead_protection.metric_counters AS c
+    SET value = greatest(
+        c.value,
+        CASE c.metric
+            WHEN 'lead_reminder_missed_total' THEN missed
+            ELSE missed + waiting + (
+                SELECT s.value FROM lead_protection.metric_counters AS s WHERE s.metric = 'lead_reminder_sent_total'
+            )
+        END
+    )
+    WHERE c.metric IN ('lead_reminder_due_total', 'lead_reminder_missed_total');
+
+    INSERT INTO lead_protection.metric_values AS v (metric, labels, value, measured_at)
+    VALUES ('lead_metrics_refresh_seconds', '{}', extract(EPOCH FROM clock_timestamp() - decided_at), decided_at)
+    ON CONFLICT ON CONSTRAINT metric_values_pkey DO UPDATE
+    SET value = excluded.value, measured_at = excluded.measured_at;
+    RETURN true;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.refresh_metrics(interval) IS
+'Counts anew what v_metrics shows and is too dear for each scrape, and adds up its counters. Returns whether it did: not if another one is at work, or the last is younger than min_age, elapsed time; null (the default): younger than 55 seconds or than 50 times what it took. run_protection_pipeline() calls it at its end; whoever wants fresh numbers may call it at any time with min_age 0.';
