@@ -128,7 +128,9 @@ BEGIN
             FOREACH statement IN ARRAY ARRAY[
                 'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.metric_samples(text[]) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.metric_labels(jsonb) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.oldest_reminder_due_at() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.prometheus_metrics() TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);

@@ -171,8 +171,11 @@
 \ir views/v_kpi_outbox.sql
 \ir views/v_kpi_jobs.sql
 \ir views/v_kpi_clock_drift.sql
+\ir views/v_metric_histograms.sql
+\ir functions/oldest_reminder_due_at.sql
 \ir views/metric_definitions.sql
 \ir views/v_metrics.sql
+\ir functions/metric_samples.sql
 \ir functions/metric_labels.sql
 \ir functions/prometheus_metrics.sql
 \ir functions/start_counters.sql

@@ -19,7 +19,7 @@ FROM (
                 '' ORDER BY m.sample, (m.labels ->> 'le')::numeric, m.labels
             )
         ) AS text
-    FROM lead_protection.v_metrics AS m
+    FROM lead_protection.metric_samples() AS m
     GROUP BY m.metric, m.type, m.help
 ) AS family
 $$;

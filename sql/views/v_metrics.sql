@@ -1,5 +1,5 @@
 -- The one source of what Prometheus is told, whichever way. Each branch names its metric as a constant, so that a query
--- for one metric reads nothing for the others.
+-- for one metric reads nothing for the others; the common table expressions are planned once.
 CREATE OR REPLACE VIEW lead_protection.v_metrics AS
 WITH counters AS (
     SELECT
@@ -7,14 +7,16 @@ WITH counters AS (
         c.labels,
         c.value
     FROM lead_protection.v_metric_counters AS c
+    WHERE NOT c.labels ? 'le'
 ),
 
-jobs AS (
+histograms AS (
     SELECT
-        jsonb_build_object('job', j.job_name) AS labels,
-        j.last_success_at,
-        j.running
-    FROM lead_protection.v_kpi_jobs AS j
+        h.metric,
+        h.le,
+        h.observed,
+        h.seconds_sum
+    FROM lead_protection.v_metric_histograms AS h
 ),
 
 outbox AS (
@@ -26,19 +28,12 @@ outbox AS (
     FROM lead_protection.v_kpi_outbox AS o
 ),
 
-histograms AS (
+jobs AS (
     SELECT
-        b.metric,
-        b.le,
-        b.seconds,
-        sum(coalesce(c.value, 0)) OVER (PARTITION BY b.metric ORDER BY b.seconds) AS observed
-    FROM lead_protection.metric_buckets AS b
-    LEFT JOIN LATERAL (
-        SELECT sum(n.value) AS value
-        FROM counters AS n
-        WHERE n.metric = b.metric AND (n.labels ->> 'le')::numeric > b.above
-        AND (n.labels ->> 'le')::numeric <= b.seconds
-    ) AS c ON true
+        jsonb_build_object('job', j.job_name) AS labels,
+        j.last_success_at,
+        j.running
+    FROM lead_protection.v_kpi_jobs AS j
 )
 
 SELECT
@@ -92,39 +87,22 @@ INNER JOIN (
         '{}',
         h.observed
     FROM histograms AS h
-    WHERE h.seconds = 'Infinity'
+    WHERE h.le = '+Inf'
     UNION ALL
     SELECT
         h.metric,
         h.metric || '_sum',
         '{}',
-        coalesce((SELECT s.value FROM counters AS s WHERE s.metric = h.metric || '_sum'), 0)
+        h.seconds_sum
     FROM histograms AS h
-    WHERE h.seconds = 'Infinity'
+    WHERE h.le = '+Inf'
     UNION ALL
     -- Read live.
     SELECT
         'lead_reminder_oldest_due_seconds',
         'lead_reminder_oldest_due_seconds',
         '{}',
-        coalesce(
-            (
-                SELECT extract(EPOCH FROM now() - w.reminder_due_at)
-                FROM lead_protection.lead_clocks AS w
-                INNER JOIN lead_protection.lead_clocks AS c ON w.lead_id = c.lead_id
-                CROSS JOIN LATERAL lead_protection.clock_at(c, now()) AS s
-                WHERE
-                    -- the predicate of lead_clocks_to_remind, and what that index can tell of holds
-                    w.closed_at IS NULL AND w.expired_at IS NULL
-                    AND (w.reminded_at IS NULL OR w.reminded_at < w.reminder_due_at)
-                    AND w.reminder_due_at <= now()
-                    AND (w.open_hold_from IS NULL OR w.open_hold_from > now())
-                    AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
-                ORDER BY w.reminder_due_at, w.lead_id
-                LIMIT 1
-            ),
-            0
-        )
+        coalesce(extract(EPOCH FROM now() - lead_protection.oldest_reminder_due_at()), 0)
     UNION ALL
     SELECT
         'lead_outbox_lag_seconds',
