@@ -1,4 +1,4 @@
-"""Prometheus and its exporters as Debian ships them, started for real on free ports, in a directory of the test's own."""
+"""Prometheus and its exporters as Debian ships them, started for real on free ports."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class Tools:
 
     @cache  # noqa: B019
     def directory(self) -> str:
-        """Where they are. Where they cannot be had the test is skipped, except on a CI machine, which must have them."""
+        """Where they are. Where they cannot be had the test is skipped; a CI machine must have them."""
         done = run([str(PROJECT / "scripts" / "monitoring-tools")])
         if done.returncode != 0:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(done.stderr)

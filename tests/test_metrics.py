@@ -364,7 +364,10 @@ def states(db: psycopg.Connection) -> tuple[dict, dict]:
         counted = db.execute("SELECT state, leads FROM lead_protection.count_leads(now())").fetchall()
         shown = db.execute("SELECT state, sum(leads) FROM lead_protection.v_kpi_states GROUP BY state").fetchall()
         sums = "SELECT sum(waiting), sum(expiring) FROM lead_protection.count_leads(now())"
-        told = "SELECT (SELECT sum(waiting) FROM lead_protection.v_kpi_reminders), (SELECT sum(leads) FROM lead_protection.v_kpi_expiring)"
+        told = (
+            "SELECT (SELECT sum(waiting) FROM lead_protection.v_kpi_reminders),"
+            " (SELECT sum(leads) FROM lead_protection.v_kpi_expiring)"
+        )
         assert [v or 0 for v in db.execute(sums).fetchone()] == [v or 0 for v in db.execute(told).fetchone()]
     return dict(counted), dict(shown)
 
