@@ -1,5 +1,5 @@
--- What the metrics and KPIs look up, as partial indexes of few rows; and the work list of reminders tells by itself which
--- of its leads are on hold.
+-- What the metrics and KPIs look up, as partial indexes of few rows; and the work list of reminders tells by itself
+-- which of its leads are on hold.
 -- depends: 0018_clock_terms 0032_metrics
 
 CREATE INDEX lead_clocks_closed ON lead_protection.lead_clocks (closed_at) WHERE closed_at IS NOT NULL;

@@ -47,8 +47,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(program: str, *args: str, port: int, env: dict | None = None) -> Iterator[str]:
-    """Run a server until the end of the block, from when it answers; gives its address."""
+def running(program: str, *args: str, port: int, env: dict | None = None, ready: str = "/metrics") -> Iterator[str]:
+    """Run a server until the end of the block, from when its page `ready` answers; gives its address."""
     address = f"127.0.0.1:{port}"
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
@@ -60,7 +60,7 @@ def running(program: str, *args: str, port: int, env: dict | None = None) -> Ite
                 log.seek(0)
                 pytest.fail(f"{program} exited with {process.returncode}:\n{log.read()}")
             try:
-                return bool(get(address, "/metrics"))
+                return bool(get(address, ready))
             except (URLError, ConnectionError):
                 return False
 

@@ -12,6 +12,7 @@ import yaml
 
 from conftest import PROJECT, poll, run
 from prometheus import TOOLS, ask, free_port, get, running
+from test_documentation import Runner, sections
 
 MONITORING = PROJECT / "monitoring"
 ALERTS = MONITORING / "alerts.yml"
@@ -168,6 +169,7 @@ def prometheus(monitored: str, server, tmp_path: Path) -> Iterator[str]:
             f"--storage.tsdb.path={tmp_path / 'series'}",
             f"--web.listen-address=127.0.0.1:{listen}",
             port=listen,
+            ready="/-/ready",
         ) as address,
     ):
         poll(lambda: len(ask(address, "up == 1")) == len(WAYS), timeout=30, what="all three are scraped")
@@ -272,3 +274,17 @@ def test_the_textfile_is_replaced_as_a_whole_and_kept_when_the_database_is_gone(
     assert failed.returncode != 0 and "nonexistent" in failed.stderr
     assert (tmp_path / "lead_protection.prom").read_text() == written
     assert [path.name for path in tmp_path.iterdir()] == ["lead_protection.prom"]
+
+
+def test_the_page_about_monitoring_runs_from_top_to_bottom(db, server, cron):
+    server.psql("--single-transaction", "--file", str(PROJECT / "demo" / "sample.sql"), dbname=db.info.dbname)
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    page = PROJECT / "docs" / "monitoring.md"
+    runner = Runner(server, db.info.dbname, "lead_protection_monitor")
+    try:
+        (sla,), _ = [runner.run(block) for blocks in sections(page).values() for block in blocks]
+    finally:
+        db.execute("DROP ROLE IF EXISTS prometheus")
+    assert sla[:6] == ["52", "52", "0", "0", "0", "100.00"], "as the page shows"
+    alerts = re.findall(r"^\| `(Lead\w+)` \| .+ \| (\w+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert alerts == [(rule["alert"], rule["labels"]["severity"]) for rule in RULES]

@@ -23,5 +23,5 @@ COMMENT ON FUNCTION lead_protection.count_job_run() IS
 
 CREATE OR REPLACE TRIGGER count_job_run
 AFTER UPDATE OF outcome ON lead_protection.job_runs
-FOR EACH ROW WHEN (OLD.outcome = 'running' AND NEW.outcome <> 'running')
+FOR EACH ROW WHEN (old.outcome = 'running' AND new.outcome <> 'running')
 EXECUTE FUNCTION lead_protection.count_job_run();

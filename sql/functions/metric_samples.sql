@@ -1,5 +1,5 @@
--- Planned once a session, and with the generic plan each branch of the view asks first whether it is wanted: an exporter
--- that asks for a handful of metrics at a time pays for those.
+-- Planned once a session, and with the generic plan each branch of the view asks first whether it is wanted: an
+-- exporter that asks for a handful of metrics at a time pays for those.
 CREATE OR REPLACE FUNCTION lead_protection.metric_samples(VARIADIC metrics text[] DEFAULT NULL)
 RETURNS SETOF lead_protection.v_metrics
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan

@@ -9,11 +9,11 @@ FROM (
     -- The pipeline comes every 5 minutes; the promise is 60.
     (
         'lead_reminder_latency_seconds',
-        '{60, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800, Infinity}'::numeric []
+        '{60, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800, Infinity}'::numeric[]
     ),
     (
         'lead_reminder_processing_seconds',
-        '{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, Infinity}'::numeric []
+        '{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, Infinity}'::numeric[]
     )
 ) AS h (metric, bounds)
 CROSS JOIN LATERAL unnest(h.bounds) AS b (seconds);
