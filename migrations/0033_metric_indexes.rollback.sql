@@ -4,4 +4,3 @@ WHERE closed_at IS NULL AND expired_at IS NULL AND (reminded_at IS NULL OR remin
 COMMENT ON INDEX lead_protection.lead_clocks_to_remind IS 'What send_due_reminders() has to do.';
 DROP INDEX lead_protection.protection_log_reactivated;
 DROP INDEX lead_protection.job_runs_running;
-DROP INDEX lead_protection.lead_clocks_closed;

@@ -2,12 +2,10 @@
 -- which of its leads are on hold.
 -- depends: 0018_clock_terms 0032_metrics
 
-CREATE INDEX lead_clocks_closed ON lead_protection.lead_clocks (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX job_runs_running ON lead_protection.job_runs (job_name, started_at) WHERE outcome = 'running';
 CREATE INDEX protection_log_reactivated ON lead_protection.protection_log (occurred_at)
 WHERE event_type = 'lead.protection.reactivated';
 
-COMMENT ON INDEX lead_protection.lead_clocks_closed IS 'How many leads are closed: count_leads() counts its entries.';
 COMMENT ON INDEX lead_protection.job_runs_running IS 'The runs that are at work, or were killed: v_kpi_jobs.';
 COMMENT ON INDEX lead_protection.protection_log_reactivated IS 'The reactivations of the last days: v_kpi_reactivations.';
 

@@ -149,7 +149,6 @@
 \ir functions/try_job_lock.sql
 \ir functions/start_job_run.sql
 \ir functions/update_job_run.sql
-\ir functions/count_leads.sql
 \ir functions/refresh_metrics.sql
 \ir functions/run_protection_pipeline.sql
 \ir functions/run_nightly_maintenance.sql

@@ -1,18 +1,29 @@
+-- Bounds are upper ones and included, width_bucket() takes lower ones: hence all is negated.
 CREATE OR REPLACE FUNCTION lead_protection.observe_seconds(metric text, observed interval[])
 RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-WITH observation AS (
+WITH bucket AS MATERIALIZED (
+    SELECT
+        array_agg(-b.seconds ORDER BY b.seconds DESC) AS bounds,
+        array_agg(b.le ORDER BY b.seconds DESC) AS les
+    FROM lead_protection.metric_buckets AS b
+    WHERE b.metric = observe_seconds.metric
+),
+
+observation AS MATERIALIZED (
     SELECT extract(EPOCH FROM o)::numeric AS seconds
     FROM unnest(observe_seconds.observed) AS o
 )
 
 INSERT INTO lead_protection.metric_counts (metric, labels, value)
-SELECT b.metric, jsonb_build_object('le', b.le), count(*)
-FROM observation AS o
-INNER JOIN lead_protection.metric_buckets AS b ON o.seconds > b.above AND o.seconds <= b.seconds
-WHERE b.metric = observe_seconds.metric
-GROUP BY b.metric, b.le
+SELECT observe_seconds.metric, jsonb_build_object('le', b.les[n.nth]), n.observations
+FROM bucket AS b
+CROSS JOIN LATERAL (
+    SELECT width_bucket(-o.seconds, b.bounds) AS nth, count(*) AS observations
+    FROM observation AS o
+    GROUP BY nth
+) AS n
 UNION ALL
 SELECT observe_seconds.metric || '_sum', '{}', sum(o.seconds)
 FROM observation AS o

@@ -1,7 +1,6 @@
 CREATE OR REPLACE VIEW lead_protection.metric_buckets AS
 SELECT
     h.metric,
-    coalesce(lag(b.seconds) OVER (PARTITION BY h.metric ORDER BY b.seconds), '-Infinity') AS above,
     b.seconds,
     CASE WHEN b.seconds = 'Infinity' THEN '+Inf' ELSE b.seconds::text END AS le
 FROM (
@@ -21,6 +20,5 @@ CROSS JOIN LATERAL unnest(h.bounds) AS b (seconds);
 COMMENT ON VIEW lead_protection.metric_buckets IS
 'The buckets of the histograms: an observation is counted in the one that holds it. What was counted in a bucket that a later version takes out is then counted in the next.';
 COMMENT ON COLUMN lead_protection.metric_buckets.metric IS 'The histogram.';
-COMMENT ON COLUMN lead_protection.metric_buckets.above IS 'The lower bound in seconds, excluded.';
 COMMENT ON COLUMN lead_protection.metric_buckets.seconds IS 'The upper bound, included.';
 COMMENT ON COLUMN lead_protection.metric_buckets.le IS 'The upper bound as Prometheus'' label le.';

@@ -64,11 +64,18 @@ INNER JOIN (
     -- Counters. A reminder that was sent had fallen due, also since the last refresh.
     SELECT
         c.metric,
-        c.metric,
+        c.metric AS sample,
         c.labels,
         CASE c.metric
             WHEN 'lead_reminder_due_total'
-                THEN greatest(c.value, (SELECT s.value FROM counters AS s WHERE s.metric = 'lead_reminder_sent_total'))
+                THEN greatest(
+                    c.value,
+                    (
+                        SELECT s.value
+                        FROM counters AS s
+                        WHERE s.metric = 'lead_reminder_sent_total'
+                    )
+                )
             ELSE c.value
         END
     FROM counters AS c
@@ -168,7 +175,9 @@ INNER JOIN (
         'lead_scheduler_up',
         '{}',
         (
-            SELECT count(*) FROM pg_stat_activity AS a WHERE a.backend_type = 'pg_cron launcher'
+            SELECT count(*)
+            FROM pg_stat_activity AS a
+            WHERE a.backend_type = 'pg_cron launcher'
         )
     WHERE NOT pg_is_in_recovery() AND pg_has_role('pg_read_all_stats', 'USAGE')
     UNION ALL
