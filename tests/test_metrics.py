@@ -125,8 +125,14 @@ def test_whoever_counts_waits_for_nobody(db, connect):
     first.commit()
     second.commit()
     assert counters(db)["lead_reminder_sent_total"] == 2
+    for lead_id in (3, 4):
+        db.execute(REFRESH)
+        assert counters(db)["lead_reminder_sent_total"] == lead_id - 1
+        insert_lead_of_age(db, lead_id, REMINDER_DUE)
+        db.execute("SELECT lead_protection.send_due_reminders(ARRAY[%s], NULL)", (lead_id,))
     db.execute(REFRESH)
-    assert counters(db)["lead_reminder_sent_total"] == 2
+    assert counters(db)["lead_reminder_sent_total"] == 4
+    assert db.execute("SELECT count(*) FROM lead_protection.metric_counts").fetchone() == (0,)
 
 
 def test_an_expiry_that_a_transfer_finds_is_counted_and_no_reactivation(db):
