@@ -24,5 +24,5 @@ bench: ## measure the numbers of the design, as ratios in one run; ARGS='--leads
 	@.venv/bin/python bench/bench.py $(ARGS)
 
 clean: demo-stop ## delete all that was made here: the demo, .venv and caches
-	@rm -rf .venv .hypothesis .pytest_cache .ruff_cache *.egg-info build dist
+	@rm -rf .venv .tools .hypothesis .pytest_cache .ruff_cache *.egg-info build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

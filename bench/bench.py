@@ -250,6 +250,15 @@ def adoption(db, rows):
     show(f"proof that {2 * rows} adopted rows are in step", drift * 1000, 0, "ms")
 
 
+def scrapes(db):
+    """What Prometheus asks for, and what it takes to have it ready."""
+    refresh = once(db, "SELECT lead_protection.refresh_metrics('0')")
+    bare = once(db, f"SELECT state, count(*) FROM {VIEW} GROUP BY state")
+    show("metrics refreshed : state counts from the view alone", refresh * 1000, bare * 1000, "ms")
+    scrape = timed(db, "SELECT lead_protection.prometheus_metrics()", 100)
+    show("all metrics as scraped", scrape, 0, "ms P95", "below 50 ms")
+
+
 def main():
     """Start a private PostgreSQL, fill it, measure, delete it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -289,6 +298,7 @@ def main():
             holds(Path(private_postgres("bin", directory)) / "pgbench", url, arguments.seconds, arguments.leads)
             bulk_holds(db, 100_000)
             pipeline(db)
+            scrapes(db)
             consumers(db, 100_000)
             drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
             show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")

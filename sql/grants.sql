@@ -130,10 +130,15 @@ BEGIN
                 'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.find_adoption_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.adopted_tables() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.preview_switch_on() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.elapsed_text(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.job_lock_key(text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I'
+                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.metric_samples(text[]) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.metric_labels(jsonb) TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.oldest_reminder_due_at() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.prometheus_metrics() TO %I'
             ] LOOP
                 EXECUTE pg_catalog.format(statement, group_role);
             END LOOP;
@@ -183,6 +188,7 @@ BEGIN
                 'GRANT EXECUTE ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.record_expiries(timestamptz, integer) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.mend_clock_drift() TO %I',
+                'GRANT EXECUTE ON FUNCTION lead_protection.refresh_metrics(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.end_overrun_holds() TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.announce_hold_limits(interval) TO %I',
                 'GRANT EXECUTE ON FUNCTION lead_protection.purge_events(interval) TO %I',

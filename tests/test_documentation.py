@@ -255,6 +255,22 @@ def pause_is_forgotten(server: Server, dbname: str) -> None:
     server.psql("CALL lead_protection.run_protection_pipeline()", dbname=dbname)
 
 
+def adopted_rows_get_out_of_step(server: Server, dbname: str) -> None:
+    """Two hours ago a lead without an owner came; then somebody switched a trigger off, and deleted another lead."""
+    for statement in (
+        "CREATE TABLE public.crm_leads (id bigint PRIMARY KEY, owner_id bigint, created_at timestamptz DEFAULT now())",
+        "INSERT INTO public.crm_leads VALUES (9000, 101), (9002, 102)",
+        "CALL lead_protection.adopt_leads('crm_leads', 900, user_column => 'owner_id', on_failure => 'queue')",
+        "CALL lead_protection.switch_on_adoption()",
+        "CALL lead_protection.run_protection_pipeline()",
+        "INSERT INTO public.crm_leads VALUES (9001, NULL)",
+        "UPDATE lead_protection.adoption_queue SET queued_at = now() - INTERVAL '2 hours'",
+        "ALTER TABLE public.crm_leads DISABLE TRIGGER lead_protection_delete",
+        "DELETE FROM public.crm_leads WHERE id = 9002",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
 def summary_shows(results: list) -> None:
     assert [(row[0], row[1], row[4]) for row in results[0]] == [
         ("scheduler", "critical", "Reminders are not sent"),
@@ -404,6 +420,13 @@ def reminders_go_out_again(results: list) -> None:
     assert [row[3] for row in after if row[4]] == ["failed"] * 3
 
 
+def adopted_rows_are_in_step(results: list) -> None:
+    tables, waiting, _, _, found, drift = results
+    assert [(row[0], row[2], row[5]) for row in tables] == [("public.crm_leads", "1", "3")]
+    assert [(row[1], row[5].split(":")[0]) for row in waiting] == [("9001", "LP049")]
+    assert found == [["1"]] and drift == []
+
+
 def starts_are_put_back(results: list) -> None:
     paused, ended, causes, _, resumed, health = results
     assert paused[0][0] == "t" and resumed[0] == ["t"]
@@ -505,6 +528,7 @@ SCENARIOS: dict[str, Scenario] = {
     "Events are not taken": Scenario(
         consumer_is_dead, dead_letters_are_replayed, ("outbox_lag", "dead_letters"), consumer_works_again
     ),
+    "An adopted row is out of step": Scenario(adopted_rows_get_out_of_step, adopted_rows_are_in_step, ("adoption",)),
     "Many leads expire at once": Scenario(import_moves_starts, starts_are_put_back, ("expiry_spike",)),
     "There is no default policy": Scenario(default_is_taken_away, default_is_back, ("policies",)),
     "The server's clock is wrong": Scenario(clock_ran_ahead, rows_lie_ahead_no_more, ("clock_skew",)),

@@ -68,6 +68,7 @@ BEGIN
         CASE WHEN a.expired_at IS NULL THEN 'GRACE' ELSE 'EXPIRED' END, a.state, a.protection_expires_at
     FROM reactivated AS a;
     GET DIAGNOSTICS recorded = ROW_COUNT;
+    PERFORM lead_protection.count_metric('lead_protection_reactivated_total', '{}', recorded);
     RETURN recorded;
 END;
 $$;

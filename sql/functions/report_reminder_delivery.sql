@@ -61,6 +61,9 @@ BEGIN
         SET outcome = excluded.outcome, why = excluded.why, occurred_at = excluded.occurred_at, retry_at = NULL
         RETURNING d.* INTO report;
         report.retry_at := lead_protection.plan_reminder_retry(reminder, report, decided_at);
+        PERFORM lead_protection.count_metric(
+            'lead_reminder_deliveries_total', jsonb_build_object('outcome', report.outcome), 1
+        );
 
         shown := lead_protection.show_lead(reminder.lead_id, decided_at);
         INSERT INTO lead_protection.protection_log (

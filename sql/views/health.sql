@@ -167,7 +167,7 @@ expiries AS (
         count(*) AS standing,
         min(x.recorded_at) AS since
     FROM lead_protection.lead_expiries AS x
-    WHERE x.reactivated_at IS NULL AND x.recorded_at > now() - INTERVAL '1 day'
+    WHERE x.reactivated_at IS NULL AND NOT x.adopted AND x.recorded_at > now() - INTERVAL '1 day'
 ),
 
 -- From what the pipeline said that it did in the four weeks before. Null: too new to say.
@@ -476,6 +476,28 @@ measured (check_name, measured, amount, found, since) AS (
         NULL
     FROM (SELECT clock_timestamp() AS now) AS c
     LEFT JOIN ahead AS a ON true
+    UNION ALL
+    SELECT
+        'adoption',
+        CASE
+            WHEN min(a.triggers) < 4 THEN 'Infinity'::numeric
+            ELSE coalesce(extract(EPOCH FROM now() - min(a.oldest_queued_at)), 0)
+        END,
+        coalesce(sum(a.waiting)::bigint, 0),
+        coalesce(
+            string_agg(
+                format(
+                    '%s: %s', a.source,
+                    concat_ws(
+                        '; ', CASE WHEN a.triggers < 4 THEN 'triggers are missing or disabled' END,
+                        CASE WHEN a.waiting > 0 THEN format('%s rows wait, the first because of %s', a.waiting, a.error) END
+                    )
+                ), '; ' ORDER BY a.kind DESC, a.source
+            ) FILTER (WHERE a.triggers < 4 OR a.waiting > 0),
+            CASE WHEN count(*) = 0 THEN 'no table is adopted' ELSE 'all adopted rows are in step' END
+        ),
+        min(a.oldest_queued_at)
+    FROM lead_protection.v_kpi_adoption AS a
     UNION ALL
     SELECT
         'paused',

@@ -25,7 +25,9 @@ FROM (
     (11, 'hold_overrun', 'seconds past the limit', 1, 93600, 'A hold is wrong, too long or forgotten'),
     (12, 'policies', 'missing default policies', 1, 1, 'There is no default policy'),
     (13, 'outbox_lag', 'seconds that an event has waited', 900, 3600, 'Events are not taken'),
-    (14, 'dead_letters', 'events', 1, 100, 'Events are not taken')
+    (14, 'dead_letters', 'events', 1, 100, 'Events are not taken'),
+    -- The pipeline tries again by itself: what still waits after an hour needs somebody.
+    (15, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
 ) AS k (position, check_name, measured_in, warn_at, critical_at, runbook);
 
 COMMENT ON VIEW lead_protection.health_checks IS

@@ -1,0 +1,42 @@
+CREATE OR REPLACE VIEW lead_protection.metric_definitions AS
+SELECT
+    d.metric,
+    d.type,
+    d.help
+FROM (
+    VALUES
+    ('lead_protection_state', 'gauge', 'Leads by state, those on hold included.'),
+    ('lead_protection_expired_count', 'gauge', 'Leads whose protection has ended and that are not closed.'),
+    ('lead_protection_expiring', 'gauge', 'Leads whose protection ends within 7 days, those on hold left out.'),
+    ('lead_protection_expired_total', 'counter', 'Expiries recorded.'),
+    ('lead_protection_reactivated_total', 'counter', 'Leads whose announced end did not come.'),
+    ('lead_protection_adoption_out_of_step', 'gauge', 'Rows of adopted tables that wait, and triggers that are missing or disabled.'),
+    ('lead_protection_paused', 'gauge', '1 while an operator has paused the jobs.'),
+    ('lead_reminder_due_total', 'counter', 'Reminders that fell due: sent, missed or waiting.'),
+    ('lead_reminder_sent_total', 'counter', 'Reminders sent, repetitions of failed deliveries left out.'),
+    ('lead_reminder_missed_total', 'counter', 'Reminders that were due and never sent: the protection ended first.'),
+    ('lead_reminder_deliveries_total', 'counter', 'Reports of messages with a reminder, by outcome.'),
+    ('lead_reminder_waiting', 'gauge', 'Reminders that are due and not sent, those on hold left out.'),
+    ('lead_reminder_oldest_due_seconds', 'gauge', 'Age of the oldest reminder that waits; 0: there is none.'),
+    ('lead_reminder_latency_seconds', 'histogram', 'From when a reminder could have been sent until it was.'),
+    ('lead_reminder_processing_seconds', 'histogram', 'Run time of the pipeline that sends reminders.'),
+    ('lead_outbox_lag_seconds', 'gauge', 'Age of the oldest event that a consumer has not finished; 0: there is none.'),
+    ('lead_outbox_pending', 'gauge', 'Events that a consumer has not finished.'),
+    ('lead_outbox_dead_letters', 'gauge', 'Events that a consumer gave up.'),
+    ('lead_job_last_success_timestamp_seconds', 'gauge', 'When the job last succeeded, Unix time; 0: never.'),
+    ('lead_job_running_seconds', 'gauge', 'For how long the job has been running; 0: it is not.'),
+    ('lead_job_failures_total', 'counter', 'Runs of the job that failed or never came back.'),
+    ('lead_clock_drift', 'gauge', 'Cached clocks that differed from the rule in the last nightly proof.'),
+    ('lead_holds_active', 'gauge', 'Holds in force.'),
+    ('lead_holds_overrun', 'gauge', 'Open holds that have passed the limit of their policy.'),
+    ('lead_default_policy', 'gauge', '1 if there is a default policy.'),
+    ('lead_scheduler_up', 'gauge', '1 if the process of pg_cron is there.'),
+    ('lead_database_time_seconds', 'gauge', 'The clock of the database server, Unix time.'),
+    ('lead_metrics_age_seconds', 'gauge', 'Age of those metrics that are not counted at each scrape.'),
+    ('lead_metrics_refresh_seconds', 'gauge', 'What it took to count them.')
+) AS d (metric, type, help);
+
+COMMENT ON VIEW lead_protection.metric_definitions IS 'The metrics of v_metrics, explained for Prometheus.';
+COMMENT ON COLUMN lead_protection.metric_definitions.metric IS 'The metric.';
+COMMENT ON COLUMN lead_protection.metric_definitions.type IS 'counter: never falls; gauge; histogram.';
+COMMENT ON COLUMN lead_protection.metric_definitions.help IS 'What it says.';
