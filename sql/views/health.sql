@@ -490,9 +490,11 @@ measured (check_name, measured, amount, found, since) AS (
                     '%s: %s', a.source,
                     concat_ws(
                         '; ', CASE WHEN a.triggers < 4 THEN 'triggers are missing or disabled' END,
-                        CASE WHEN a.waiting > 0 THEN format('%s rows wait, the first because of %s', a.waiting, a.error) END
+                        CASE
+                            WHEN a.waiting > 0 THEN format('%s rows wait, the first because of %s', a.waiting, a.error)
+                        END
                     )
-                ), '; ' ORDER BY a.kind DESC, a.source
+                ), '; ' ORDER BY a.source
             ) FILTER (WHERE a.triggers < 4 OR a.waiting > 0),
             CASE WHEN count(*) = 0 THEN 'no table is adopted' ELSE 'all adopted rows are in step' END
         ),

@@ -6,7 +6,10 @@ SELECT
     coalesce(q.waiting, 0) AS waiting,
     q.oldest_queued_at,
     q.error,
-    (SELECT count(*) FROM lead_protection.adopted_tables() AS t WHERE t.adoption_id = a.id AND t.enabled) AS triggers,
+    (
+        SELECT count(*) FROM lead_protection.adopted_tables() AS t
+        WHERE t.adoption_id = a.id AND t.enabled
+    ) AS triggers,
     a.backfilled_at,
     a.switched_on_at
 FROM lead_protection.adoptions AS a
