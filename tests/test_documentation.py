@@ -662,9 +662,8 @@ def test_events_page_runs_from_top_to_bottom(sample, server):
 def test_adoption_page_runs_from_top_to_bottom(db, server):
     runner = Runner(server, db.info.dbname, OPERATOR)
     results = [runner.run(block) for blocks in sections(ADOPTION).values() for block in blocks]
-    _, shell, findings, _, _, adoptions, queued, _, _, holds, reminders, preview, unreminded, drift, _, ran, won, _ = (
-        results
-    )
+    _, shell, findings, _, _, adoptions, queued, _, _, *rest = results
+    holds, reminders, preview, unreminded, drift, _, ran, tables, won, _ = rest
     assert [line for (line,) in shell].count("Fit to be adopted.") == 4
     assert [row[:2] for row in findings if row[0] != "ok"] == [["warning", "user_column sales_rep"]]
     assert [row[:2] for row in adoptions] == [["crm.opportunities", "10400"]] and adoptions[0][3] == ""
@@ -680,6 +679,7 @@ def test_adoption_page_runs_from_top_to_bottom(db, server):
     assert len(unreminded) == int(dict(row[:2] for row in preview)["reminder overdue"])
     assert drift == []
     assert ran == [["succeeded", '{"expiries": 0, "reminders": 0, "adopted_rows": 0, "reactivations": 0}']]
+    assert [(row[0], row[2], row[4]) for row in tables] == [("crm.opportunities", "0", "4"), ("crm.calls", "0", "4")]
     assert won == [["lead.closed", "900", "as in crm.opportunities", "CLOSED"]]
     left = "SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'crm.%'"
     assert server.psql(left, dbname=db.info.dbname).stdout.strip() == "0"
