@@ -13,7 +13,7 @@ demo-stop: ## stop the demo's PostgreSQL and delete it
 
 test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
 	@scripts/bootstrap
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: ## check the SQL and the Python
 	@scripts/bootstrap

@@ -272,11 +272,12 @@ def rollback(connection: psycopg.Connection, home: Path, progress: Progress, cho
     """Drop the code, then roll back the chosen migrations in this order. The caller holds the apply lock.
 
     Raises:
-        ScriptError: a file failed; everything is undone, except after a non-transactional migration.
+        ScriptError: a file failed; everything is undone, unless a rollback file works CONCURRENTLY.
         psycopg.Error: the connection failed.
     """
     backend = _Backend(connection)
-    transactional = all(m.use_transactions for m in chosen)
+    # Its indexes are built outside a transaction, and can be dropped in one all the same.
+    transactional = all(m.use_transactions or _can_be_undone_in_a_transaction(m) for m in chosen)
     unbooked = read_state(connection, home).unbooked
     try:
         with connection.transaction() if transactional else nullcontext():
@@ -293,6 +294,11 @@ def rollback(connection: psycopg.Connection, home: Path, progress: Progress, cho
         if transactional:
             print(UNDONE, flush=True)
         raise
+
+
+def _can_be_undone_in_a_transaction(migration: Migration) -> bool:
+    path = _rollback_file(migration)
+    return migration.is_raw_sql() and "CONCURRENTLY" not in path.read_text(encoding="utf-8")
 
 
 def refuse_to_apply(state: State, home: Path) -> None:

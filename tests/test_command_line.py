@@ -93,16 +93,17 @@ def test_broken_sql_file_leaves_the_old_objects_standing(database_url, db, tree,
 
 
 def test_failing_migration_leaves_nothing_behind(empty_database_url, tree):
-    (tree / "migrations" / "9999_broken.sql").write_text(
+    # Before 0034, which is committed by itself.
+    (tree / "migrations" / "0033_z_broken.sql").write_text(
         "-- A comment.\nCREATE TABLE lead_protection.half_done (id int);\n\nSELECT 1 / 0;\n"
     )
     status, output = run("apply", "--database", empty_database_url, tree=tree)
     assert status == 1
-    assert "migrations/9999_broken.sql, line 4:\n  ERROR 22012: division by zero" in output
+    assert "migrations/0033_z_broken.sql, line 4:\n  ERROR 22012: division by zero" in output
     assert fetch(empty_database_url, "SELECT FROM pg_namespace WHERE nspname = 'lead_protection'") == []
     assert fetch(empty_database_url, "SELECT FROM pg_class WHERE relname LIKE '%yoyo%'") == []
 
-    (tree / "migrations" / "9999_broken.sql").unlink()
+    (tree / "migrations" / "0033_z_broken.sql").unlink()
     run_ok("apply", "--database", empty_database_url, tree=tree)
 
 
