@@ -212,6 +212,8 @@ class LockWatch:
                 pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 100)
             FROM (SELECT DISTINCT unnest(pg_catalog.pg_blocking_pids(%s)) AS pid) AS b
             LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid
+            -- CREATE INDEX CONCURRENTLY waits for this very look, too, while it lasts.
+            WHERE b.pid <> pg_catalog.pg_backend_pid()
             ORDER BY b.pid
             """,
             [self._pid],

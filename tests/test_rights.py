@@ -105,7 +105,7 @@ CANNOT = {
         "SELECT * FROM {}.protection_log",
         "SELECT {}.refresh_lead_clocks('{1}')",
         "CALL {}.adopt_leads('{}.leads', 1)",
-        "SELECT {}.sync_adopted_leads(NULL, '{1}')",
+        "SELECT {}.sync_adopted_leads(NULL, '{1}', false)",
         "SELECT {}.record_adopted_past('{1}')",
         "SELECT {}.send_due_reminders('{1}', now())",
         "SELECT * FROM {}.claim_events('x')",

@@ -94,7 +94,8 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
             assert table == "migration_checksums" or len(after[table]) == len(rows), table
         # What a fresh install brings with it, the upgrade brought, too.
         with psycopg.connect(database_url, autocommit=True) as fresh:
-            brought = columns_of_tables(fresh, instants=False)
+            # What there is to count, a fresh install has not.
+            brought = columns_of_tables(fresh, leave_out={"metric_counters": {"value"}}, instants=False)
             expected, found = rows_of_tables(fresh, brought), rows_of_tables(db, brought)
         missing = {table: set(rows) - set(found[table]) for table, rows in expected.items()}
         assert not any(missing.values()), missing
@@ -111,7 +112,10 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
 
 
 def spoil_migration(tree: Path) -> None:
-    (tree / "migrations" / "9999_broken.sql").write_text("CREATE TABLE lead_protection.half (id int);\nSELECT 1 / 0;\n")
+    # Before 0034, which is committed by itself.
+    (tree / "migrations" / "0033_z_broken.sql").write_text(
+        "CREATE TABLE lead_protection.half (id int);\nSELECT 1 / 0;\n"
+    )
 
 
 def spoil_code(tree: Path) -> None:
@@ -120,9 +124,10 @@ def spoil_code(tree: Path) -> None:
         file.write("\nCREATE VIEW lead_protection.more AS SELECT no_such FROM lead_protection.leads;\n")
 
 
-def works_on(tree: Path, url: str) -> None:
-    """The release at `tree` is whole in the database, and its main path works."""
-    run_ok("status", "--database", url, tree=tree)
+def works_on(tree: Path, url: str, *, whole: bool = True) -> None:
+    """The main path of the release at `tree` works; if `whole`, nothing of a newer one is in the database."""
+    status, output = run("status", "--database", url, tree=tree)
+    assert (status == 0) is whole, output
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("INSERT INTO lead_protection.leads (id, user_id) VALUES (9001, 7)")
         hold = "SELECT created FROM lead_protection.create_lead_hold(9001, 7, 'strike', 1)"
@@ -147,8 +152,13 @@ def test_the_old_version_works_on_after_an_upgrade_that_failed(spoil, way, old, 
             "-f", "-", dbname=conninfo_to_dict(url)["dbname"], stdin=run_ok("sql", tree=tree), check=False
         )
         assert done.returncode == 3, done.stderr
-    assert catalog(url) == before
-    works_on(old_tree, url)
+    if spoil is spoil_migration:
+        assert catalog(url) == before
+        works_on(old_tree, url)
+    else:
+        # The migrations up to the one that is committed by itself are done: the old code works on with them.
+        works_on(old_tree, url, whole=False)
+        run_ok("apply", "--database", url)
 
 
 @pytest.mark.parametrize("end", ["killed", "lost"])
