@@ -13,7 +13,7 @@ BEGIN
             WHEN NOT EXISTS (
                 SELECT
                 FROM lead_protection.adopted_tables() AS t
-                WHERE t.adoption_id = adoption.id AND t.source = adoption.source
+                WHERE t.relation = c.oid AND t.adoption_id = adoption.id
             ) THEN 'our triggers are not on it'
             WHEN lead_protection.hides_rows(c.oid, CURRENT_USER::regrole) THEN 'row level security hides rows from ' || CURRENT_USER
         END,
