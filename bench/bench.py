@@ -237,7 +237,7 @@ def adoption(db, rows):
     db.execute("ANALYZE crm")
     ours = once(db, ADOPT)
     leads = (
-        "INSERT INTO lead_protection.leads (id, user_id, created_at) SELECT id + 20000000, user_id, created_at FROM crm"
+        "INSERT INTO lead_protection.leads (id, user_id, created_at) SELECT id + 50000000, user_id, created_at FROM crm"
     )
     show(f"{rows} rows taken over : one INSERT into leads", ours * 1000, once(db, leads) * 1000, "ms")
     for what, statement in (
