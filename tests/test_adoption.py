@@ -609,7 +609,8 @@ def test_null_arguments_are_refused(db, missing):
 
 
 def test_nothing_to_switch_on_or_disown(db):
-    assert sqlstate(db, "CALL lead_protection.switch_on_adoption()").sqlstate == "LP051"
+    error = sqlstate(db, "CALL lead_protection.switch_on_adoption()")
+    assert (error.sqlstate, error.diag.message_detail) == ("LP051", "No table of leads is adopted.")
     assert sqlstate(db, "CALL lead_protection.disown_source('crm.leads')").sqlstate == "LP051"
     db.execute(
         "CREATE TABLE public.calls"

@@ -10,9 +10,10 @@ BEGIN
     IF adoption.backfilled_at IS NULL THEN
         RAISE EXCEPTION 'there is no adopted table to switch on'
             USING ERRCODE = 'LP051',
-            DETAIL = coalesce(
-                pg_catalog.format('Rows of %s were not all taken over yet.', adoption.source), 'No table of leads is adopted.'
-            ),
+            DETAIL = CASE
+                WHEN adoption.id IS NULL THEN 'No table of leads is adopted.'
+                ELSE pg_catalog.format('Rows of %s were not all taken over yet.', adoption.source)
+            END,
             HINT = 'CALL lead_protection.adopt_leads(…), with the same arguments if it was interrupted.';
     END IF;
     IF adoption.switched_on_at IS NOT NULL THEN
