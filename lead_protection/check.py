@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from lead_protection.database import Refusal, UsageError
+from lead_protection.database import Refusal, UsageError, painted
 
 # What a table may be taken as: the function that checks it, and the name by which it is found if none is given.
 KINDS = {
@@ -17,11 +17,11 @@ KINDS = {
     "holds": ("check_hold_source", "lead_holds"),
     "reminders": ("check_reminder_source", "lead_reminders"),
 }
-COLOURS = {"ok": "32", "warning": "33", "problem": "31"}
+COLOURS = {"ok": 32, "warning": 33, "problem": 31}
 
 
 def check_tables(
-    connection: psycopg.Connection, home: Path, table: str | None, kind: str, arguments: list[str], *, colour: bool
+    connection: psycopg.Connection, home: Path, table: str | None, kind: str, arguments: list[str]
 ) -> bool:
     """Print what is found of a table, or of all tables that bear one of our names; return whether all can be taken.
 
@@ -38,7 +38,7 @@ def check_tables(
             raise Refusal(
                 f"no table of another schema is named {names}. Name yours: lead-protection check SCHEMA.TABLE"
             )
-        return all([_check(connection, *pair, arguments, colour) for pair in found])
+        return all([_check(connection, *pair, arguments) for pair in found])
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def _tables_of_our_names(connection: psycopg.Connection) -> Iterator[tuple[str, 
         yield from ((kind, table) for (table,) in rows.fetchall())
 
 
-def _check(connection: psycopg.Connection, kind: str, table: str, arguments: list[str], colour: bool) -> bool:
+def _check(connection: psycopg.Connection, kind: str, table: str, arguments: list[str]) -> bool:
     function = KINDS[kind][0]
     given = {}
     for argument in arguments:
@@ -102,10 +102,7 @@ def _check(connection: psycopg.Connection, kind: str, table: str, arguments: lis
     severities = set()
     for severity, item, finding, advice in connection.execute(call):
         severities.add(severity)
-        word = f"{severity:<8}"
-        if colour:
-            word = f"\033[{COLOURS[severity]}m{word}\033[0m"
-        print(f"  {word} {item:<28} {finding}")
+        print(f"  {painted(f'{severity:<8}', COLOURS[severity])} {item:<28} {finding}")
         if advice:
             print(re.sub(r"(?m)^", " " * 11, advice))
     return "problem" not in severities

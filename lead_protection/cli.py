@@ -25,6 +25,7 @@ from lead_protection.database import (
     connect,
     describe,
     describe_error,
+    painted,
 )
 
 ENVIRONMENT = "LEAD_PROTECTION_DATABASE_URL"
@@ -159,15 +160,9 @@ def run_check(args: argparse.Namespace, conninfo: str) -> int:
     """Say whether tables of the company's own can be adopted."""
     with connect(conninfo) as connection:
         print(f"lead-protection {__version__}: check in {describe(connection)}")
-        fit = check.check_tables(
-            connection, installer.find_home(), args.table, args.kind, args.arguments, colour=_in_colour()
-        )
+        fit = check.check_tables(connection, installer.find_home(), args.table, args.kind, args.arguments)
     print("\nFit to be adopted." if fit else "\nNot yet: see the problems above.", flush=True)
     return 0 if fit else 1
-
-
-def _in_colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def run_apply(args: argparse.Namespace, conninfo: str) -> int:
@@ -325,12 +320,10 @@ def _show_health(connection: psycopg.Connection) -> None:
     except psycopg.Error as error:
         print(describe_error(error))
         return
-    colours = {"ok": 32, "warn": 33, "critical": 31} if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else {}
+    colours = {"ok": 32, "warn": 33, "critical": 31}
     width = max(len(row[0]) for row in rows)
     for check_name, status, found, runbook in rows:
-        shown = f"{status:<8}"
-        if status in colours:
-            shown = f"\x1b[{colours[status]}m{shown}\x1b[0m"
+        shown = painted(f"{status:<8}", colours.get(status))
         print(f"  {shown}  {check_name:<{width}}  {found}{'' if status == 'ok' else f' -> runbook: {runbook}'}")
 
 

@@ -1,5 +1,7 @@
 """A connection to PostgreSQL, and what the server says on it, fit to be shown to a person."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -99,6 +101,13 @@ def connect(conninfo: str, *, read_only: bool = False) -> psycopg.Connection:
     if read_only:
         connection.execute("SET default_transaction_read_only = on")
     return connection
+
+
+def painted(text: str, colour: int | None) -> str:
+    """Return the text in an ANSI colour; as it is without one, off a terminal, or if NO_COLOR is set."""
+    if colour is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\033[{colour}m{text}\033[0m"
 
 
 def describe(connection: psycopg.Connection) -> str:

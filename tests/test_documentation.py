@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from conftest import PROJECT, Server, run
+from lead_protection.runbook import anchor
 
 README = PROJECT / "README.md"
 RUNBOOK = PROJECT / "docs" / "runbook.md"
@@ -740,11 +741,6 @@ def test_rule_gives_the_dates_that_its_page_shows(db, server):
 
 
 # --- links, codes, names ---
-
-
-def anchor(heading: str) -> str:
-    """The anchor that a heading gets, as GitHub makes it."""
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
 def links() -> Iterator[tuple[Path, str]]:

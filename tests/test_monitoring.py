@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from conftest import PROJECT, poll, run
+from lead_protection.runbook import anchor
 from prometheus import TOOLS, ask, free_port, get, running
 from test_documentation import Runner, sections
 
@@ -65,11 +66,6 @@ def test_alerts_that_never_fire_or_always_do_fail_their_unit_tests(spoilt, verdi
         line for line in (done.stdout + done.stderr).splitlines() if f"{verdict}:" in line or "alertname:" in line
     ]
     assert [rule["alert"] for rule in RULES if rule["alert"] not in "\n".join(findings)] == []
-
-
-def anchor(heading: str) -> str:
-    """The anchor that a heading has on GitHub."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])

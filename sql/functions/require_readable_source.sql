@@ -15,16 +15,16 @@ BEGIN
                 FROM lead_protection.adopted_tables() AS t
                 WHERE t.relation = c.oid AND t.adoption_id = adoption.id
             ) THEN 'our triggers are not on it'
-            WHEN lead_protection.hides_rows(c.oid, CURRENT_USER::regrole) THEN 'row level security hides rows from ' || CURRENT_USER
+            WHEN security.hides THEN 'row level security hides rows from ' || CURRENT_USER
         END,
         CASE
-            WHEN c.oid IS NOT NULL AND lead_protection.hides_rows(c.oid, CURRENT_USER::regrole)
-                THEN format('CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %I USING (true).', adoption.source, CURRENT_USER)
+            WHEN security.hides THEN format('CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %I USING (true).', adoption.source, CURRENT_USER)
             ELSE format('Disown it and adopt the right one: CALL lead_protection.disown_source(%L).', adoption.source)
         END
     INTO obstacle, advice
     FROM (SELECT to_regclass(adoption.source)) AS s (source)
-    LEFT JOIN pg_class AS c ON s.source = c.oid;
+    LEFT JOIN pg_class AS c ON s.source = c.oid
+    CROSS JOIN LATERAL (SELECT lead_protection.hides_rows(c.oid, CURRENT_USER::regrole) AS hides) AS security;
     IF obstacle IS NOT NULL THEN
         RAISE EXCEPTION '% cannot be followed any more', adoption.source
             USING ERRCODE = 'LP054',
