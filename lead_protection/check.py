@@ -45,10 +45,8 @@ def check_tables(
 def _functions(connection: psycopg.Connection, home: Path) -> Iterator[None]:
     """Make the functions that check for this session only, in a transaction that is rolled back."""
     with connection.transaction(force_rollback=True):
-        for path in (
-            home / "sql" / "functions" / f"{name}.sql" for name in ["hides_rows", "check_source", *_function_names()]
-        ):
-            text = path.read_text(encoding="utf-8")
+        for name in ["hides_rows", "check_source", *_function_names()]:
+            text = (home / "sql" / "functions" / "adoption" / "check" / f"{name}.sql").read_text(encoding="utf-8")
             for ours in ("lead_protection.check_", "lead_protection.hides_rows"):
                 text = text.replace(ours, ours.replace("lead_protection", "pg_temp"))
             connection.execute(text)

@@ -42,7 +42,7 @@ def test_every_object_has_a_comment(db):
 def test_one_object_a_file_and_the_file_is_named_after_it(db):
     routines = names(db, "SELECT proname FROM pg_proc WHERE pronamespace = 'lead_protection'::regnamespace")
     views = names(db, "SELECT viewname FROM pg_views WHERE schemaname = 'lead_protection'")
-    files = sorted(path.stem for folder in ("functions", "jobs", "views") for path in (SQL / folder).glob("*.sql"))
+    files = sorted(path.stem for folder in ("functions", "jobs", "views") for path in (SQL / folder).rglob("*.sql"))
     files.remove("tell_about_pg_cron")  # No object, only a notice.
     assert files == sorted(routines + views)
 
