@@ -1,9 +1,21 @@
--- Loads the code: every view, function, procedure and trigger, in an order in which each finds what it needs.
--- Run again on every apply, in one transaction. By hand: psql -1 -v ON_ERROR_STOP=1 -f sql/load.sql
+-- Loads the code: every view, function, procedure and trigger, subject by subject, in an order in which each finds what
+-- it needs. Run again on every apply, in one transaction. By hand: psql -1 -v ON_ERROR_STOP=1 -f sql/load.sql
 \ir search_path.sql
+
+-- common: what all subjects use
 \ir functions/common/plus_elapsed.sql
 \ir functions/common/lies_ahead.sql
 \ir functions/common/instant_text.sql
+\ir functions/common/refuse_change.sql
+\ir functions/common/require_arguments.sql
+\ir functions/common/require_reason.sql
+\ir functions/common/require_sensible_instant.sql
+\ir functions/common/require_past_instant.sql
+\ir functions/common/local_text.sql
+\ir functions/common/elapsed_text.sql
+\ir functions/common/retry_pause.sql
+
+-- rule: the one place of the arithmetic
 \ir functions/rule/calendar_expiry.sql
 \ir functions/rule/stop_clock.sql
 \ir functions/rule/rule_expiry.sql
@@ -15,43 +27,50 @@
 \ir functions/rule/waits_for_notice.sql
 \ir functions/rule/awaited_expiry.sql
 \ir functions/rule/clock_at.sql
-\ir functions/explain/protection_as_of.sql
+
+-- cache: lead_clocks, kept equal to the rule, and the main view
 \ir functions/cache/user_lead_protection.sql
 \ir views/v_user_lead_protection.sql
-\ir functions/leads/lock_leads.sql
 \ir functions/cache/refresh_lead_clocks.sql
 \ir functions/cache/refresh_clocks_of_changed_leads.sql
 \ir functions/cache/refresh_clocks_of_changed_facts.sql
+\ir functions/cache/find_clock_drift.sql
+\ir functions/cache/mend_clock_drift.sql
+
+-- policies: the terms
 \ir functions/policies/policy_of_user.sql
-\ir functions/leads/check_lead.sql
-\ir functions/common/refuse_change.sql
 \ir functions/policies/refuse_new_terms.sql
-\ir functions/activities/refuse_new_meaning.sql
-\ir views/metrics/metric_buckets.sql
-\ir functions/metrics/count_metric.sql
-\ir functions/metrics/observe_seconds.sql
-\ir functions/metrics/count_reminders.sql
-\ir functions/metrics/count_expiries.sql
-\ir functions/metrics/count_job_run.sql
-\ir functions/events/publish_log_rows.sql
+\ir functions/policies/require_known_policy.sql
+\ir functions/policies/create_policy_version.sql
+\ir functions/policies/set_default_policy.sql
+\ir functions/policies/assign_user_policy.sql
+\ir functions/policies/move_leads_to_policy.sql
+\ir functions/policies/preview_policy_move.sql
+
+-- leads: a lead from its start to its end
+\ir functions/leads/lock_leads.sql
+\ir functions/leads/check_lead.sql
 \ir functions/leads/show_lead.sql
 \ir functions/leads/show_leads.sql
 \ir functions/leads/missed_reminder_due_at.sql
 \ir functions/leads/record_lead_updates.sql
-\ir functions/common/require_arguments.sql
-\ir functions/common/require_reason.sql
-\ir functions/common/require_sensible_instant.sql
-\ir functions/common/require_past_instant.sql
 \ir functions/leads/require_known_lead.sql
 \ir functions/leads/require_protected_lead.sql
 \ir functions/leads/require_open_lead.sql
 \ir functions/leads/require_running_lead.sql
 \ir functions/leads/lead_change.sql
 \ir functions/leads/log_lead_change.sql
-\ir functions/policies/require_known_policy.sql
-\ir functions/policies/create_policy_version.sql
-\ir functions/policies/set_default_policy.sql
-\ir functions/policies/assign_user_policy.sql
+\ir functions/leads/transfer_lead.sql
+\ir functions/leads/extend_lead.sql
+\ir functions/leads/backdate_lead.sql
+\ir functions/leads/close_lead_as.sql
+\ir functions/leads/close_lead.sql
+\ir functions/leads/reopen_lead.sql
+\ir functions/leads/delete_lead.sql
+\ir functions/leads/preview_lead_extension.sql
+
+-- activities: what users did for leads
+\ir functions/activities/refuse_new_meaning.sql
 \ir functions/activities/check_activity.sql
 \ir functions/activities/is_instant_of_activity.sql
 \ir functions/activities/require_known_kind.sql
@@ -59,6 +78,8 @@
 \ir functions/activities/record_lead_activity.sql
 \ir functions/activities/correct_lead_activity.sql
 \ir functions/activities/delete_lead_activity.sql
+
+-- holds: stops of the clock
 \ir functions/holds/hold_details.sql
 \ir functions/holds/end_holds.sql
 \ir functions/holds/hold_limit.sql
@@ -69,7 +90,6 @@
 \ir functions/holds/lock_hold.sql
 \ir functions/holds/require_hold_version.sql
 \ir functions/holds/require_standing_hold.sql
-\ir functions/pipeline/record_expiries_of.sql
 \ir functions/holds/create_lead_hold.sql
 \ir functions/holds/release_lead_hold.sql
 \ir functions/holds/correct_lead_hold.sql
@@ -87,19 +107,10 @@
 \ir views/holds/v_leads_on_hold.sql
 \ir functions/holds/end_overrun_holds.sql
 \ir functions/holds/announce_hold_limits.sql
-\ir functions/leads/transfer_lead.sql
-\ir functions/leads/extend_lead.sql
-\ir functions/leads/backdate_lead.sql
-\ir functions/leads/close_lead_as.sql
-\ir functions/leads/close_lead.sql
-\ir functions/leads/reopen_lead.sql
-\ir functions/leads/delete_lead.sql
-\ir functions/policies/move_leads_to_policy.sql
 \ir functions/holds/preview_lead_hold.sql
-\ir functions/leads/preview_lead_extension.sql
-\ir functions/policies/preview_policy_move.sql
-\ir functions/common/local_text.sql
-\ir functions/common/elapsed_text.sql
+
+-- explain: how a date comes about, and what is to come
+\ir functions/explain/protection_as_of.sql
 \ir functions/explain/explain_calendar.sql
 \ir functions/explain/explain_holds.sql
 \ir functions/explain/explain_activity.sql
@@ -107,10 +118,12 @@
 \ir functions/explain/explain_protection.sql
 \ir functions/explain/explain_protection_json.sql
 \ir functions/explain/forecast_protection.sql
+
+-- events: the outbox and its consumers
+\ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
 \ir functions/events/cloud_event.sql
 \ir views/events/v_cloud_events.sql
-\ir functions/common/retry_pause.sql
 \ir functions/events/require_event_consumer.sql
 \ir functions/events/require_event_types.sql
 \ir functions/events/lock_event_writers.sql
@@ -124,8 +137,10 @@
 \ir functions/events/discard_dead_events.sql
 \ir views/events/v_event_consumers.sql
 \ir views/events/v_dead_events.sql
+\ir functions/events/purge_events.sql
+
+-- reminders: sent, delivered, on time
 \ir functions/reminders/configure_reminders.sql
-\ir functions/pipeline/require_job_arguments.sql
 \ir functions/reminders/reminders_to_send.sql
 \ir functions/reminders/reminder_details.sql
 \ir functions/reminders/send_due_reminders.sql
@@ -138,11 +153,8 @@
 \ir functions/reminders/fail_reminder_delivery.sql
 \ir views/reminders/v_lead_reminders.sql
 \ir views/reminders/v_reminder_sla.sql
-\ir functions/pipeline/record_expiries.sql
-\ir functions/pipeline/is_reactivated.sql
-\ir functions/pipeline/record_reactivations.sql
-\ir functions/cache/find_clock_drift.sql
-\ir functions/cache/mend_clock_drift.sql
+
+-- adoption: the company's own tables
 \ir functions/adoption/check/hides_rows.sql
 \ir functions/adoption/check/check_source.sql
 \ir functions/adoption/check/check_lead_source.sql
@@ -169,7 +181,6 @@
 \ir functions/adoption/follow/sync_adopted_rows.sql
 \ir functions/adoption/follow/try_sync_adopted_rows.sql
 \ir functions/adoption/follow/follow_adopted_source.sql
-\ir views/metrics/v_kpi_adoption.sql
 \ir functions/adoption/follow/find_adoption_drift.sql
 \ir functions/adoption/follow/queue_adoption_drift.sql
 \ir functions/adoption/follow/retry_adoption_queue.sql
@@ -186,8 +197,23 @@
 \ir functions/adoption/import/import_reminders.sql
 \ir functions/adoption/preview_switch_on.sql
 \ir functions/adoption/switch_on_adoption.sql
+
+-- jobs: the schedule
+\ir jobs/job_definitions.sql
+\ir jobs/require_pg_cron.sql
+\ir jobs/schedule_jobs_sql.sql
+\ir jobs/unschedule_jobs_sql.sql
+\ir jobs/schedule_jobs.sql
+\ir jobs/unschedule_jobs.sql
+\ir jobs/tell_about_pg_cron.sql
+
+-- pipeline: the jobs and what they record
+\ir functions/pipeline/record_expiries_of.sql
+\ir functions/pipeline/require_job_arguments.sql
+\ir functions/pipeline/record_expiries.sql
+\ir functions/pipeline/is_reactivated.sql
+\ir functions/pipeline/record_reactivations.sql
 \ir functions/pipeline/require_keep.sql
-\ir functions/events/purge_events.sql
 \ir functions/pipeline/purge_job_history.sql
 \ir functions/pipeline/job_lock_key.sql
 \ir functions/pipeline/try_job_lock.sql
@@ -196,20 +222,18 @@
 \ir functions/pipeline/resume_protection.sql
 \ir functions/pipeline/start_job_run.sql
 \ir functions/pipeline/update_job_run.sql
-\ir functions/metrics/refresh_metrics.sql
 \ir functions/pipeline/run_protection_pipeline.sql
 \ir functions/pipeline/run_nightly_maintenance.sql
-\ir views/health/health_checks.sql
-\ir views/health/health.sql
-\ir functions/health/help_situation.sql
-\ir functions/health/find_help.sql
-\ir jobs/job_definitions.sql
-\ir jobs/require_pg_cron.sql
-\ir jobs/schedule_jobs_sql.sql
-\ir jobs/unschedule_jobs_sql.sql
-\ir jobs/schedule_jobs.sql
-\ir jobs/unschedule_jobs.sql
-\ir jobs/tell_about_pg_cron.sql
+
+-- metrics: what Prometheus is told
+\ir views/metrics/metric_buckets.sql
+\ir functions/metrics/count_metric.sql
+\ir functions/metrics/observe_seconds.sql
+\ir functions/metrics/count_reminders.sql
+\ir functions/metrics/count_expiries.sql
+\ir functions/metrics/count_job_run.sql
+\ir views/metrics/v_kpi_adoption.sql
+\ir functions/metrics/refresh_metrics.sql
 \ir views/metrics/v_metric_counters.sql
 \ir views/metrics/v_kpi_states.sql
 \ir views/metrics/v_kpi_users.sql
@@ -229,6 +253,14 @@
 \ir functions/metrics/metric_labels.sql
 \ir functions/metrics/prometheus_metrics.sql
 \ir functions/metrics/start_counters.sql
+
+-- health: what is wrong, and what to do
+\ir views/health/health_checks.sql
+\ir views/health/health.sql
+\ir functions/health/help_situation.sql
+\ir functions/health/find_help.sql
+
+-- last: counts that start with the triggers, what former versions left, and the rights
 \ir first_counts.sql
 \ir obsolete.sql
 \ir grants.sql

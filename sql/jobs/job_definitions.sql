@@ -18,8 +18,11 @@ FROM (
 ) AS j (job_name, schedule, command, in_cron_database);
 
 COMMENT ON VIEW lead_protection.job_definitions IS
-'The jobs and when they run: the one place. schedule_jobs() gives them to pg_cron. Without pg_cron any scheduler that can run psql -c ''<command>'' will do for those that do not run in the cron database.';
+'The jobs and when they run: the one place. schedule_jobs() gives them to pg_cron. Without pg_cron any scheduler that '
+'can run psql -c ''<command>'' will do for those that do not run in the cron database.';
 COMMENT ON COLUMN lead_protection.job_definitions.job_name IS 'The job''s name, in pg_cron and in job_runs.';
 COMMENT ON COLUMN lead_protection.job_definitions.schedule IS 'Cron schedule.';
-COMMENT ON COLUMN lead_protection.job_definitions.command IS 'The one statement that the job runs, outside a transaction block.';
-COMMENT ON COLUMN lead_protection.job_definitions.in_cron_database IS 'True: it tends pg_cron itself and runs in pg_cron''s database.';
+COMMENT ON COLUMN lead_protection.job_definitions.command IS
+'The one statement that the job runs, outside a transaction block.';
+COMMENT ON COLUMN lead_protection.job_definitions.in_cron_database IS
+'True: it tends pg_cron itself and runs in pg_cron''s database.';

@@ -14,4 +14,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.unschedule_jobs() IS
-'Removes the calling role''s jobs from pg_cron of this database and returns their names. Repeated: no rows, nothing happens. A run under way is not stopped. Errors: LP014 if pg_cron is not in this database (see unschedule_jobs_sql()).';
+'Removes the calling role''s jobs from pg_cron of this database and returns their names. Repeated: no rows, nothing '
+'happens. A run under way is not stopped. Errors: LP014 if pg_cron is not in this database (see '
+'unschedule_jobs_sql()).';

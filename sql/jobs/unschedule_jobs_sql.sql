@@ -15,4 +15,6 @@ FROM lead_protection.job_definitions AS j
 $$;
 
 COMMENT ON FUNCTION lead_protection.unschedule_jobs_sql() IS
-'For pg_cron in another database: returns the SQL that unschedules the jobs of this database, to be run in pg_cron''s database by the role that scheduled them. Changes nothing itself. The SQL may be run again: it then finds nothing to do.';
+'For pg_cron in another database: returns the SQL that unschedules the jobs of this database, to be run in pg_cron''s '
+'database by the role that scheduled them. Changes nothing itself. The SQL may be run again: it then finds nothing to '
+'do.';

@@ -11,7 +11,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_activity() IS
-'Trigger: refuses an activity that lies more than 5 minutes ahead (LP010). Within these it is taken to be now: a fast clock recorded it.';
+'Trigger: refuses an activity that lies more than 5 minutes ahead (LP010). Within these it is taken to be now: a fast '
+'clock recorded it.';
 
 -- Not on every update: striking an activity out must work whatever its instant.
 CREATE OR REPLACE TRIGGER check_activity

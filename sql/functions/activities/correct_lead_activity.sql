@@ -66,7 +66,12 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.correct_lead_activity(bigint, text, text, timestamptz, text, bigint) IS
-'Corrects kind and instant of a recorded activity: it counts as if it had always been so. Both must be given. kind: in activity_kinds; occurred_at: up to 5 minutes ahead is taken to be now; reason: 1 to 255 characters; actor_id: who corrects it. If it was another user''s, delete it and record it anew under another key.
-Returns the lead before and after, with changed = true. Repeated, when it is so already: changed = false, and nothing changes.
-Errors: LP001 null argument, LP002 unknown lead, LP004 reason blank or too long, LP005 occurred_at outside the years 1900 to 2999, LP010 occurred_at more than 5 minutes in the future, LP021 unknown kind, LP022 unknown or deleted activity.
+'Corrects kind and instant of a recorded activity: it counts as if it had always been so. Both must be given. kind: in '
+'activity_kinds; occurred_at: up to 5 minutes ahead is taken to be now; reason: 1 to 255 characters; actor_id: who '
+'corrects it. If it was another user''s, delete it and record it anew under another key.
+Returns the lead before and after, with changed = true. Repeated, when it is so already: changed = false, and nothing '
+'changes.
+Errors: LP001 null argument, LP002 unknown lead, LP004 reason blank or too long, LP005 occurred_at outside the years '
+'1900 to 2999, LP010 occurred_at more than 5 minutes in the future, LP021 unknown kind, LP022 unknown or deleted '
+'activity.
 Logs and publishes lead.activity.corrected, with the values before and after, in the same transaction.';

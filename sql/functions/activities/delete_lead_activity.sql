@@ -44,7 +44,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.delete_lead_activity(bigint, text, text, bigint) IS
-'Strikes an activity out: it counts as if it had never been. Its row stays, and its key stays used. reason: 1 to 255 characters; actor_id: who deletes it.
+'Strikes an activity out: it counts as if it had never been. Its row stays, and its key stays used. reason: 1 to 255 '
+'characters; actor_id: who deletes it.
 Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP004 reason blank or too long, LP022 unknown activity.
 Logs and publishes lead.activity.deleted in the same transaction.';

@@ -11,4 +11,5 @@ OR (
 );
 
 COMMENT ON FUNCTION lead_protection.is_instant_of_activity(lead_protection.lead_activities, timestamptz) IS
-'True if instant is the one that was given when the activity was recorded or, if it was corrected since, when it was last corrected. Internal.';
+'True if instant is the one that was given when the activity was recorded or, if it was corrected since, when it was '
+'last corrected. Internal.';

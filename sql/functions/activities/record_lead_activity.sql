@@ -82,7 +82,15 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.record_lead_activity(bigint, bigint, text, timestamptz, text, bigint) IS
-'Records what user_id did for a lead. Anybody may be active, also for a closed or a free lead; only qualified activities of the protected user, from the start of the protection to the closing, count, and only under the parallel rule. kind: in activity_kinds; occurred_at: when it took place, which may be long ago, and up to 5 minutes ahead is taken to be now; activity_key: the caller''s key, 1 to 255 characters: the same key for a lead is the same activity; actor_id: who records it.
-Returns the lead before and after, with changed = true. Repeated with the same key: changed = false, and nothing changes, also when the activity was corrected or deleted since.
-Errors: LP001 null argument, LP002 unknown lead, LP004 activity_key blank or too long, LP005 occurred_at outside the years 1900 to 2999, LP010 occurred_at more than 5 minutes in the future, LP020 the key was used for another user, kind or instant, LP021 unknown kind.
-Logs and publishes lead.activity.recorded in the same transaction if state, hold, expiry or reminder of the lead changed by it.';
+'Records what user_id did for a lead. Anybody may be active, also for a closed or a free lead; only qualified '
+'activities of the protected user, from the start of the protection to the closing, count, and only under the parallel '
+'rule. kind: in activity_kinds; occurred_at: when it took place, which may be long ago, and up to 5 minutes ahead is '
+'taken to be now; activity_key: the caller''s key, 1 to 255 characters: the same key for a lead is the same activity; '
+'actor_id: who records it.
+Returns the lead before and after, with changed = true. Repeated with the same key: changed = false, and nothing '
+'changes, also when the activity was corrected or deleted since.
+Errors: LP001 null argument, LP002 unknown lead, LP004 activity_key blank or too long, LP005 occurred_at outside the '
+'years 1900 to 2999, LP010 occurred_at more than 5 minutes in the future, LP020 the key was used for another user, '
+'kind or instant, LP021 unknown kind.
+Logs and publishes lead.activity.recorded in the same transaction if state, hold, expiry or reminder of the lead '
+'changed by it.';

@@ -19,4 +19,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.require_known_activity(bigint, text) IS
-'Returns the activity of that key, deleted or not. Errors: LP022 unknown activity. Internal: what a function calls, after lock_leads(), before it changes an activity.';
+'Returns the activity of that key, deleted or not. Errors: LP022 unknown activity. Internal: what a function calls, '
+'after lock_leads(), before it changes an activity.';

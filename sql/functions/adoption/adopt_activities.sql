@@ -53,7 +53,13 @@ $$;
 COMMENT ON PROCEDURE lead_protection.adopt_activities(
     regclass, bigint, name, name, name, name, text, text, text, integer
 ) IS
-'Adopts a table of the company''s own as activities of adopted leads, as adopt_leads() does for leads. What is there already counts, without log row or event; from then on rows are recorded, corrected and deleted as by record_lead_activity() and its like.
-key_column: an integer, text or uuid, unique. lead_column: the lead''s number; rows without one are passed over. user_column: as in adopt_leads(). occurred_column: when it took place: timestamptz, or timestamp or date as local time of time_zone. kind: SQL over the columns of a row that gives a kind of activity_kinds, such as CASE type WHEN ''call'' THEN ''QUALIFIED_CALL'' END; null: it is no activity, and passed over.
-Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes on where it stopped, or finds nothing to do.
+'Adopts a table of the company''s own as activities of adopted leads, as adopt_leads() does for leads. What is there '
+'already counts, without log row or event; from then on rows are recorded, corrected and deleted as by '
+'record_lead_activity() and its like.
+key_column: an integer, text or uuid, unique. lead_column: the lead''s number; rows without one are passed over. '
+'user_column: as in adopt_leads(). occurred_column: when it took place: timestamptz, or timestamp or date as local '
+'time of time_zone. kind: SQL over the columns of a row that gives a kind of activity_kinds, such as CASE type WHEN '
+'''call'' THEN ''QUALIFIED_CALL'' END; null: it is no activity, and passed over.
+Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes on '
+'where it stopped, or finds nothing to do.
 Errors: those of adopt_leads(), and LP051 no table of leads is adopted.';

@@ -60,8 +60,21 @@ $$;
 COMMENT ON PROCEDURE lead_protection.adopt_leads(
     regclass, bigint, name, name, name, text, text, text, text, name, text, integer
 ) IS
-'Adopts a table of the company''s own as leads: makes triggers on it that keep ours in step from then on, in the company''s transactions, then takes over the rows that are there, in batches. Reminders and expiries wait until switch_on_adoption().
-source: the table; actor_id: who answers for it, the actor in the log. id_column: an integer, unique; it is the lead''s number here. user_column: an integer, or a text or uuid, for which adopted_users has numbers. start_column: timestamptz, or timestamp or date as local time of time_zone. converted_when, lost_when, deleted_when: conditions in SQL over the columns of a row, such as status = ''won''; none true: the lead is open. closed_at_column: when a lead that is closed already was closed; without it: as it is taken over. on_failure: what becomes of a write of the company''s that cannot be followed: block (it fails, with our error) or queue (it goes through, and the row waits in adoption_queue). batch_size: rows in a transaction.
-Followed from then on: INSERT, COPY, MERGE, ON CONFLICT; another user: transfer_lead(); another start: backdate_lead(), or a change of the row if it is later; closed, opened again, deleted (a row that is gone is a deleted lead). TRUNCATE is refused (LP047).
-Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes on where it stopped, or finds nothing to do.
-Errors: LP001 null argument, LP016 batch_size below 1, LP045 the table cannot be adopted as it is (see check_lead_source()), LP048 adopted already in another way, or another table of leads is, LP050 locks of others, LP052 on_failure.';
+'Adopts a table of the company''s own as leads: makes triggers on it that keep ours in step from then on, in the '
+'company''s transactions, then takes over the rows that are there, in batches. Reminders and expiries wait until '
+'switch_on_adoption().
+source: the table; actor_id: who answers for it, the actor in the log. id_column: an integer, unique; it is the '
+'lead''s number here. user_column: an integer, or a text or uuid, for which adopted_users has numbers. start_column: '
+'timestamptz, or timestamp or date as local time of time_zone. converted_when, lost_when, deleted_when: conditions in '
+'SQL over the columns of a row, such as status = ''won''; none true: the lead is open. closed_at_column: when a lead '
+'that is closed already was closed; without it: as it is taken over. on_failure: what becomes of a write of the '
+'company''s that cannot be followed: block (it fails, with our error) or queue (it goes through, and the row waits in '
+'adoption_queue). batch_size: rows in a transaction.
+Followed from then on: INSERT, COPY, MERGE, ON CONFLICT; another user: transfer_lead(); another start: '
+'backdate_lead(), or a change of the row if it is later; closed, opened again, deleted (a row that is gone is a '
+'deleted lead). TRUNCATE is refused (LP047).
+Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes on '
+'where it stopped, or finds nothing to do.
+Errors: LP001 null argument, LP016 batch_size below 1, LP045 the table cannot be adopted as it is (see '
+'check_lead_source()), LP048 adopted already in another way, or another table of leads is, LP050 locks of others, '
+'LP052 on_failure.';

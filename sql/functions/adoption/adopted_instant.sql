@@ -11,4 +11,5 @@ WHERE a.attrelid = adopted_instant.source AND a.attname = adopted_instant.column
 $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_instant(regclass, name, text) IS
-'SQL over a row s of source: the column as an instant; a timestamp or a date is local time of time_zone. Null if column_name is. Internal.';
+'SQL over a row s of source: the column as an instant; a timestamp or a date is local time of time_zone. Null if '
+'column_name is. Internal.';

@@ -22,4 +22,5 @@ WHERE a.kind = 'leads' AND a.disowned_at IS NULL
 $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_past(timestamptz) IS
-'The leads of the adopted table, and what switching it on at as_of would find each to be. Internal: preview_switch_on() counts them, switch_on_adoption() records them.';
+'The leads of the adopted table, and what switching it on at as_of would find each to be. Internal: '
+'preview_switch_on() counts them, switch_on_adoption() records them.';

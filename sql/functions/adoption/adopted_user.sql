@@ -20,4 +20,5 @@ WHERE a.attrelid = adopted_user.source AND a.attname = adopted_user.column_name
 $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_user(regclass, name) IS
-'SQL over a row s of source: the user''s number, and, where the column is no integer, the key by which adopted_users has it (null otherwise). Internal.';
+'SQL over a row s of source: the user''s number, and, where the column is no integer, the key by which adopted_users '
+'has it (null otherwise). Internal.';

@@ -57,4 +57,6 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.attach_adoption(bigint) IS
-'Makes the triggers on an adopted table, unless they are there. Waits half a second for the lock (SHARE ROW EXCLUSIVE: no writes for that moment), then lets everybody pass and tries again, 60 times in some 5 minutes. Commits. Error: LP050. Internal: adopt_leads() and adopt_activities() call it.';
+'Makes the triggers on an adopted table, unless they are there. Waits half a second for the lock (SHARE ROW EXCLUSIVE: '
+'no writes for that moment), then lets everybody pass and tries again, 60 times in some 5 minutes. Commits. Error: '
+'LP050. Internal: adopt_leads() and adopt_activities() call it.';

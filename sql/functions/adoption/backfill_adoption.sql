@@ -79,4 +79,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.backfill_adoption(bigint, integer) IS
-'Takes over the rows that are in an adopted table, batch_size (500) in a transaction, by key, from where it stopped. Rows that cannot be taken over go to adoption_queue. Waits for no lock longer than 200 ms; a batch that meets one is tried again, up to 100 times in a row. A NOTICE every 5 seconds. Commits. Errors: LP050, LP051 it was disowned meanwhile. Internal: adopt_leads() and adopt_activities() call it.';
+'Takes over the rows that are in an adopted table, batch_size (500) in a transaction, by key, from where it stopped. '
+'Rows that cannot be taken over go to adoption_queue. Waits for no lock longer than 200 ms; a batch that meets one is '
+'tried again, up to 100 times in a row. A NOTICE every 5 seconds. Commits. Errors: LP050, LP051 it was disowned '
+'meanwhile. Internal: adopt_leads() and adopt_activities() call it.';

@@ -24,4 +24,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.next_adopted_rows(lead_protection.adoptions, integer) IS
-'The next batch_size rows to take over, by key, and the last of these keys (null: there are no more). Internal: backfill_adoption() calls it.';
+'The next batch_size rows to take over, by key, and the last of these keys (null: there are no more). Internal: '
+'backfill_adoption() calls it.';

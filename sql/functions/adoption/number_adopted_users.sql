@@ -25,4 +25,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.number_adopted_users(text, text, text, text[]) IS
-'Gives numbers, in adopted_users, to the users of those rows of source (key_expression: SQL over a row s; condition: which rows, $1 being keys). Nothing if key_expression is null. Internal.';
+'Gives numbers, in adopted_users, to the users of those rows of source (key_expression: SQL over a row s; condition: '
+'which rows, $1 being keys). Nothing if key_expression is null. Internal.';

@@ -28,4 +28,5 @@ ORDER BY f.nth
 $$;
 
 COMMENT ON FUNCTION lead_protection.preview_switch_on() IS
-'What switch_on_adoption() would do now, a row for each kind of lead of the adopted table, with how many there are. Changes nothing. Until it is switched on, the pipeline sends nothing.';
+'What switch_on_adoption() would do now, a row for each kind of lead of the adopted table, with how many there are. '
+'Changes nothing. Until it is switched on, the pipeline sends nothing.';

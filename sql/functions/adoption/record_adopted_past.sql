@@ -32,4 +32,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.record_adopted_past(bigint[]) IS
-'Records of these leads, without log row or event, that their protection has ended or their reminder was due before the adoption was switched on. Repeated: nothing. Internal: switch_on_adoption() calls it.';
+'Records of these leads, without log row or event, that their protection has ended or their reminder was due before '
+'the adoption was switched on. Repeated: nothing. Internal: switch_on_adoption() calls it.';

@@ -123,4 +123,7 @@ $$;
 COMMENT ON FUNCTION lead_protection.record_adoption(
     text, regclass, jsonb, text[], name, name, text[], text, bigint
 ) IS
-'Records that a table is adopted, and how its rows are read (row_expressions: SQL over a row s, {user} standing for the user''s number). Repeated with the same arguments: the same adoption, unchanged. Errors: LP045 a problem that the check found, LP048 adopted already in another way, or another table of leads is, LP051 activities without leads, LP052 on_failure. Internal: adopt_leads() and adopt_activities() call it.';
+'Records that a table is adopted, and how its rows are read (row_expressions: SQL over a row s, {user} standing for '
+'the user''s number). Repeated with the same arguments: the same adoption, unchanged. Errors: LP045 a problem that the '
+'check found, LP048 adopted already in another way, or another table of leads is, LP051 activities without leads, '
+'LP052 on_failure. Internal: adopt_leads() and adopt_activities() call it.';

@@ -24,4 +24,5 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.record_past_of_adoption(integer) IS
-'Records what lies in the past of the adopted leads, without log rows and events, batch_size leads in a transaction, until nothing is left; the last look and what the caller does next are one transaction. Commits. Internal.';
+'Records what lies in the past of the adopted leads, without log rows and events, batch_size leads in a transaction, '
+'until nothing is left; the last look and what the caller does next are one transaction. Commits. Internal.';

@@ -37,5 +37,10 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.switch_on_adoption(integer) IS
-'Lets reminders and expiries of adopted leads begin. What lies in the past is recorded as such, batch_size leads in a transaction, without log rows and events: protections that have ended, and reminders that were due before (nobody is sent one, except where the policy requires a notice). preview_switch_on() tells how many there are of each. From then on the pipeline runs. First import what else there is: adopt_activities(), import_holds(), import_reminders().
-Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated: goes on where it stopped; once switched on, a NOTICE says so and nothing happens. Errors: LP016, LP051 nothing is adopted, or not all rows were taken over.';
+'Lets reminders and expiries of adopted leads begin. What lies in the past is recorded as such, batch_size leads in a '
+'transaction, without log rows and events: protections that have ended, and reminders that were due before (nobody is '
+'sent one, except where the policy requires a notice). preview_switch_on() tells how many there are of each. From then '
+'on the pipeline runs. First import what else there is: adopt_activities(), import_holds(), import_reminders().
+Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated: goes on where it stopped; once '
+'switched on, a NOTICE says so and nothing happens. Errors: LP016, LP051 nothing is adopted, or not all rows were '
+'taken over.';

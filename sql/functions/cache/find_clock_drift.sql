@@ -11,4 +11,5 @@ WHERE d IS DISTINCT FROM c
 $$;
 
 COMMENT ON FUNCTION lead_protection.find_clock_drift() IS
-'The leads whose cached clock differs from the rule, with both rows. No row: the cache is proved. Reads every lead; changes nothing.';
+'The leads whose cached clock differs from the rule, with both rows. No row: the cache is proved. Reads every lead; '
+'changes nothing.';

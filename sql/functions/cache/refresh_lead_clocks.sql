@@ -27,4 +27,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refresh_lead_clocks(bigint[]) IS
-'Writes the cache rows of the leads anew from the facts. Internal: the triggers on the facts and the nightly job call it, after lock_leads(). A repeated call changes nothing.';
+'Writes the cache rows of the leads anew from the facts. Internal: the triggers on the facts and the nightly job call '
+'it, after lock_leads(). A repeated call changes nothing.';

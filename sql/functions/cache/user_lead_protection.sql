@@ -79,4 +79,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.user_lead_protection(timestamptz) IS
-'The body of v_user_lead_protection: reads the cache, at as_of. For now and later: the cache knows the last reminder and the closing as if they had always been; for the past use protection_as_of().';
+'The body of v_user_lead_protection: reads the cache, at as_of. For now and later: the cache knows the last reminder '
+'and the closing as if they had always been; for the past use protection_as_of().';

@@ -26,4 +26,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.elapsed_text(interval) IS
-'An elapsed length (a day is 24 hours; no months) in words, exact to the microsecond, whatever the session''s IntervalStyle: 20 days 3 h. Internal.';
+'An elapsed length (a day is 24 hours; no months) in words, exact to the microsecond, whatever the session''s '
+'IntervalStyle: 20 days 3 h. Internal.';

@@ -15,4 +15,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.local_text(timestamptz, text) IS
-'An instant as people of a time zone read it from the clock, without the name of the zone, whatever the session''s settings: 2026-09-23 10:00, with seconds and microseconds where it has some. Null if either is null. Internal.';
+'An instant as people of a time zone read it from the clock, without the name of the zone, whatever the session''s '
+'settings: 2026-09-23 10:00, with seconds and microseconds where it has some. Null if either is null. Internal.';

@@ -15,7 +15,9 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_change() IS
-'Trigger: refuses the statement (LP012). On the log, the outbox, extensions and policy assignments: they are append-only. On leads and their history: what was is proved from them. On the other facts: TRUNCATE would leave the clocks behind.';
+'Trigger: refuses the statement (LP012). On the log, the outbox, extensions and policy assignments: they are '
+'append-only. On leads and their history: what was is proved from them. On the other facts: TRUNCATE would leave the '
+'clocks behind.';
 
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.protection_log

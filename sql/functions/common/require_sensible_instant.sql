@@ -19,4 +19,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.require_sensible_instant(timestamptz, text) IS
-'Refuses an instant outside the years 1900 to 2999, such as infinity (LP005); null passes. what: its name in the message. Internal.';
+'Refuses an instant outside the years 1900 to 2999, such as infinity (LP005); null passes. what: its name in the '
+'message. Internal.';

@@ -7,4 +7,5 @@ RETURN make_interval(
 );
 
 COMMENT ON FUNCTION lead_protection.retry_pause(interval, bigint) IS
-'The pause after so many failures (1 or more): delay after the first, twice as long after each further one, 24 hours at most. Elapsed time. Internal.';
+'The pause after so many failures (1 or more): delay after the first, twice as long after each further one, 24 hours '
+'at most. Elapsed time. Internal.';

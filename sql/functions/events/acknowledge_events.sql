@@ -30,5 +30,9 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.acknowledge_events(text, uuid, uuid[]) IS
-'Says that these events, claimed under lease_token, are handled. Returns a row for each: its status now, and changed = true if this very call acknowledged it. changed = false with status acknowledged: it was already (a repeated call); with pending: the lease ran out and somebody else has it or will, who handles it again; with dead or discarded: it was given up meanwhile; status null: the consumer has no such event.
-A lease that ran out holds until somebody else claims the event. Call it in the transaction that does the work, where that is in this database: then the work is done exactly once. Errors: LP001, LP038.';
+'Says that these events, claimed under lease_token, are handled. Returns a row for each: its status now, and changed = '
+'true if this very call acknowledged it. changed = false with status acknowledged: it was already (a repeated call); '
+'with pending: the lease ran out and somebody else has it or will, who handles it again; with dead or discarded: it '
+'was given up meanwhile; status null: the consumer has no such event.
+A lease that ran out holds until somebody else claims the event. Call it in the transaction that does the work, where '
+'that is in this database: then the work is done exactly once. Errors: LP001, LP038.';

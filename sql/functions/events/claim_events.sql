@@ -78,6 +78,11 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.claim_events(text, integer, interval) IS
-'Hands out events that wait for the consumer, the longest waiting first, batch_size (1 to 10000) at most, no two of one lead: its next one comes when this one is acknowledged or a dead letter. They are the caller''s for the time of lease (elapsed, up to 1 day), under lease_token; then, unless acknowledged or failed, they can be claimed again. attempt counts from 1.
-Commit before you handle them. Many sessions may claim at once; none waits for another. Repeated: hands out the next ones; no rows: nothing waits now.
-At least once: whoever dies before acknowledging leaves events that are handed out again, with the same id. Errors: LP038 not registered, LP042 bad batch_size or lease.';
+'Hands out events that wait for the consumer, the longest waiting first, batch_size (1 to 10000) at most, no two of '
+'one lead: its next one comes when this one is acknowledged or a dead letter. They are the caller''s for the time of '
+'lease (elapsed, up to 1 day), under lease_token; then, unless acknowledged or failed, they can be claimed again. '
+'attempt counts from 1.
+Commit before you handle them. Many sessions may claim at once; none waits for another. Repeated: hands out the next '
+'ones; no rows: nothing waits now.
+At least once: whoever dies before acknowledging leaves events that are handed out again, with the same id. Errors: '
+'LP038 not registered, LP042 bad batch_size or lease.';

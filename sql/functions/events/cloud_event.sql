@@ -17,4 +17,5 @@ RETURN jsonb_build_object(
 );
 
 COMMENT ON FUNCTION lead_protection.cloud_event(lead_protection.outbox_events) IS
-'An event in the JSON format of CloudEvents 1.0, with the extensions partitionkey and sequence. time: when it happened, UTC; dataschema: the $id of its JSON Schema in schemas/.';
+'An event in the JSON format of CloudEvents 1.0, with the extensions partitionkey and sequence. time: when it '
+'happened, UTC; dataschema: the $id of its JSON Schema in schemas/.';

@@ -20,5 +20,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.discard_dead_events(text, uuid[], text) IS
-'Puts dead letters aside that need no handling any more, for operators; reason: why, 1 to 255 characters. They count no longer, and retention may take them; replay_events(dead_only => true) brings them back until then.
+'Puts dead letters aside that need no handling any more, for operators; reason: why, 1 to 255 characters. They count '
+'no longer, and retention may take them; replay_events(dead_only => true) brings them back until then.
 Returns how many; repeated: 0. Events that are no dead letters are left alone. Errors: LP001, LP004, LP038.';

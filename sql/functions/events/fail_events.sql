@@ -41,5 +41,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.fail_events(text, uuid, uuid[], text) IS
-'Says that these events, claimed under lease_token, could not be handled; error: why, for operators. Each can be claimed again at retry_at: after the consumer''s retry_delay, doubled with each attempt, up to a day; after attempt_limit attempts it is a dead letter, and the lead''s next event is handed out.
-Returns a row for each: its status now, and changed = true if this very call failed it; false as for acknowledge_events(). Repeated: changed = false. Errors: LP001, LP038.';
+'Says that these events, claimed under lease_token, could not be handled; error: why, for operators. Each can be '
+'claimed again at retry_at: after the consumer''s retry_delay, doubled with each attempt, up to a day; after '
+'attempt_limit attempts it is a dead letter, and the lead''s next event is handed out.
+Returns a row for each: its status now, and changed = true if this very call failed it; false as for '
+'acknowledge_events(). Repeated: changed = false. Errors: LP001, LP038.';

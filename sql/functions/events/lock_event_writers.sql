@@ -17,4 +17,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.lock_event_writers() IS
-'Waits until no transaction that has written an event is open, and holds up writers until the end of this one. LP040 after 5 seconds. Internal: registering and removing consumers needs it.';
+'Waits until no transaction that has written an event is open, and holds up writers until the end of this one. LP040 '
+'after 5 seconds. Internal: registering and removing consumers needs it.';

@@ -50,7 +50,9 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.publish_log_rows() IS
-'Trigger: writes the outbox event of each new protection_log row, and its delivery to each consumer that takes its type. Reason and evidence are left out: they are free text and may name a person. Error: 40001 in a REPEATABLE READ or SERIALIZABLE transaction that began before a consumer was registered: run it again.';
+'Trigger: writes the outbox event of each new protection_log row, and its delivery to each consumer that takes its '
+'type. Reason and evidence are left out: they are free text and may name a person. Error: 40001 in a REPEATABLE READ '
+'or SERIALIZABLE transaction that began before a consumer was registered: run it again.';
 
 CREATE OR REPLACE TRIGGER publish_log_rows
 AFTER INSERT ON lead_protection.protection_log REFERENCING NEW TABLE AS new_rows

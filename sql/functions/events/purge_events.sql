@@ -40,4 +40,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.purge_events(interval) IS
-'Deletes events that were written longer than keep ago and that every registered consumer has finished: none is pending or a dead letter. Returns how many. protection_log keeps what they told, for ever. Error: LP016 if keep is null or shorter than 1 day. Internal: run_nightly_maintenance() calls it.';
+'Deletes events that were written longer than keep ago and that every registered consumer has finished: none is '
+'pending or a dead letter. Returns how many. protection_log keeps what they told, for ever. Error: LP016 if keep is '
+'null or shorter than 1 day. Internal: run_nightly_maintenance() calls it.';

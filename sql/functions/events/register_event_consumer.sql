@@ -58,6 +58,11 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.register_event_consumer(text, text[], timestamptz, integer, interval, boolean) IS
-'Registers a consumer of events, for operators. types: the event types it takes (null, the default: all, also future ones); since: it also gets the events in the outbox that were written at or after this instant (null, the default: only those from now on; -infinity: all there are); attempt_limit: after so many failed attempts an event is a dead letter; retry_delay: pause after the first failure, doubled each time, up to a day; wake_up: an empty NOTIFY lead_protection_events with each transaction that writes an event for it.
-From its commit on no event is passed over. Returns the consumer''s row. Repeated: sets types and the rest anew, for events from now on; with since it adds those that it has not got yet.
+'Registers a consumer of events, for operators. types: the event types it takes (null, the default: all, also future '
+'ones); since: it also gets the events in the outbox that were written at or after this instant (null, the default: '
+'only those from now on; -infinity: all there are); attempt_limit: after so many failed attempts an event is a dead '
+'letter; retry_delay: pause after the first failure, doubled each time, up to a day; wake_up: an empty NOTIFY '
+'lead_protection_events with each transaction that writes an event for it.
+From its commit on no event is passed over. Returns the consumer''s row. Repeated: sets types and the rest anew, for '
+'events from now on; with since it adds those that it has not got yet.
 Errors: LP039 unknown type, LP040 a writer of events took longer than 5 seconds: try again, LP041 bad name or setting.';

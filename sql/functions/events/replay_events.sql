@@ -69,6 +69,10 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.replay_events(text, timestamptz, timestamptz, text[], boolean) IS
-'Has a consumer get events again, or for the first time, that were written at or after since and before until (null, the default: no end), for operators. types: of these types (null, the default: those the consumer takes); dead_only: only its dead letters, and those discarded.
-Returns how many; those still pending are left as they are, so that a repeated call returns 0. The same ids as before: a consumer that drops repeats by id must be told. Among themselves they keep each lead''s order; the lead''s later events may have been handled before. What retention has deleted cannot be replayed.
+'Has a consumer get events again, or for the first time, that were written at or after since and before until (null, '
+'the default: no end), for operators. types: of these types (null, the default: those the consumer takes); dead_only: '
+'only its dead letters, and those discarded.
+Returns how many; those still pending are left as they are, so that a repeated call returns 0. The same ids as before: '
+'a consumer that drops repeats by id must be told. Among themselves they keep each lead''s order; the lead''s later '
+'events may have been handled before. What retention has deleted cannot be replayed.
 Errors: LP001, LP006 until not after since, LP038 not registered, LP039 unknown type.';

@@ -20,5 +20,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.unregister_event_consumer(text) IS
-'Removes a consumer and all that is known of its deliveries, for operators. Returns how many events it had not finished, dead letters included: they are given up for it. The events themselves stay.
+'Removes a consumer and all that is known of its deliveries, for operators. Returns how many events it had not '
+'finished, dead letters included: they are given up for it. The events themselves stay.
 Errors: LP038 not registered (so also when repeated), LP040 a writer of events took longer than 5 seconds: try again.';

@@ -55,4 +55,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.explain_activity(lead_protection.lead_clocks, timestamptz) IS
-'Where the idle clock starts, as a step of explain_protection(): the last qualified activity of the protected user, or the start of the protection. lead_clock: of derive_lead_clocks(as_of). Internal.';
+'Where the idle clock starts, as a step of explain_protection(): the last qualified activity of the protected user, or '
+'the start of the protection. lead_clock: of derive_lead_clocks(as_of). Internal.';

@@ -106,4 +106,6 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.explain_calendar(lead_protection.lead_clocks, text, timestamptz) IS
-'The months and days of one clock, base or idle, as steps of explain_protection(): the terms of the policy, then each extension on request that was granted by as_of, with the expiry reached so far. lead_clock: of derive_lead_clocks(as_of). Internal.';
+'The months and days of one clock, base or idle, as steps of explain_protection(): the terms of the policy, then each '
+'extension on request that was granted by as_of, with the expiry reached so far. lead_clock: of '
+'derive_lead_clocks(as_of). Internal.';

@@ -131,4 +131,6 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.explain_holds(lead_protection.lead_clocks, text, timestamptz) IS
-'The holds of a lead as steps of explain_protection(), in the order in which they begin: how far each moves one clock (base, idle or notice), the expiry reached so far, and why a part did not count. lead_clock: of derive_lead_clocks(as_of). Internal.';
+'The holds of a lead as steps of explain_protection(), in the order in which they begin: how far each moves one clock '
+'(base, idle or notice), the expiry reached so far, and why a part did not count. lead_clock: of '
+'derive_lead_clocks(as_of). Internal.';

@@ -21,8 +21,15 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.explain_protection(bigint, timestamptz) IS
-'How the expiry of a lead at as_of comes about, a row for each step, in order. The last one, RESULT, is what protection_as_of(as_of) says of the lead.
-clock: the clock that the step moves (base, idle or notice); null: the protection as a whole. item: START, then on the clocks BASE, EXTENSION, GRACE (the terms of the policy), GRANTED (an extension on request), HOLD, ACTIVITY (where the idle clock starts) and NOTICE (the reminder, where the policy requires one); RULE and, without a clock, NOTICE join the clocks; then CLOSED, REMINDER (from_at: due; until_at: last sent), RESULT. Before the protection began there is one row, NOT_PROTECTED.
-fact_id: the hold, extension or activity. from_at, until_at: its own time, whether it counts or not. moved_by: by how much elapsed time (a day is 24 hours) the step moved expires_at, the expiry of its clock reached so far; zero if it does not count. explanation: English, with instants in the time zone of the policy.
+'How the expiry of a lead at as_of comes about, a row for each step, in order. The last one, RESULT, is what '
+'protection_as_of(as_of) says of the lead.
+clock: the clock that the step moves (base, idle or notice); null: the protection as a whole. item: START, then on the '
+'clocks BASE, EXTENSION, GRACE (the terms of the policy), GRANTED (an extension on request), HOLD, ACTIVITY (where the '
+'idle clock starts) and NOTICE (the reminder, where the policy requires one); RULE and, without a clock, NOTICE join '
+'the clocks; then CLOSED, REMINDER (from_at: due; until_at: last sent), RESULT. Before the protection began there is '
+'one row, NOT_PROTECTED.
+fact_id: the hold, extension or activity. from_at, until_at: its own time, whether it counts or not. moved_by: by how '
+'much elapsed time (a day is 24 hours) the step moved expires_at, the expiry of its clock reached so far; zero if it '
+'does not count. explanation: English, with instants in the time zone of the policy.
 From the facts as they are known now; what was shown at the time is in protection_log.
 Errors: LP001 null argument, LP002 unknown lead, LP005 as_of outside the years 1900 to 2999.';

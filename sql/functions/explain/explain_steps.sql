@@ -191,4 +191,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.explain_steps(bigint, timestamptz) IS
-'The steps of explain_protection(), in order and without their numbers. lead_id: a known lead; as_of: a finite instant. Internal.';
+'The steps of explain_protection(), in order and without their numbers. lead_id: a known lead; as_of: a finite '
+'instant. Internal.';

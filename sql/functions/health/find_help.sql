@@ -146,6 +146,12 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.find_help(text, text) IS
-'What to do, for the help system of an application: takes a question in plain words, English or German (1 to 1000 characters), and returns the operations of docs/runbook.md that answer it as one object, which schemas/help/answer.json describes. language: en or de, for question, titles, summaries and situations (null, the default: that in which the question finds most); steps are in English.
-operations has 1 to 5 of them, the best first, each with title, summary, business_context, situation and health (how it stands at this very moment), steps with their code and who may run it, troubleshooting, next_steps and the place in the runbook. Nothing is executed. Nothing found: found is false, and the one operation is the 30-second summary.
-Changes nothing; repeated, it tells how things stand then. Answers on a standby. Errors: LP061 question blank or too long, LP062 unknown language.';
+'What to do, for the help system of an application: takes a question in plain words, English or German (1 to 1000 '
+'characters), and returns the operations of docs/runbook.md that answer it as one object, which '
+'schemas/help/answer.json describes. language: en or de, for question, titles, summaries and situations (null, the '
+'default: that in which the question finds most); steps are in English.
+operations has 1 to 5 of them, the best first, each with title, summary, business_context, situation and health (how '
+'it stands at this very moment), steps with their code and who may run it, troubleshooting, next_steps and the place '
+'in the runbook. Nothing is executed. Nothing found: found is false, and the one operation is the 30-second summary.
+Changes nothing; repeated, it tells how things stand then. Answers on a standby. Errors: LP061 question blank or too '
+'long, LP062 unknown language.';

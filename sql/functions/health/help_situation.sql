@@ -17,4 +17,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.help_situation(text, jsonb) IS
-'A text of help_operations with the names of checks in braces replaced by what health counts now, or, where it counts nothing, by what it found. health: its rows as an array of objects. Internal.';
+'A text of help_operations with the names of checks in braces replaced by what health counts now, or, where it counts '
+'nothing, by what it found. health: its rows as an array of objects. Internal.';

@@ -44,4 +44,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.announce_hold_limits(interval) IS
-'Publishes lead.hold.limit_near for open holds that reach the limit of their policy within ahead, once for each hold, and once more after its limit was overridden or it was corrected. Returns how many; repeated: 0. Internal: run_nightly_maintenance() calls it.';
+'Publishes lead.hold.limit_near for open holds that reach the limit of their policy within ahead, once for each hold, '
+'and once more after its limit was overridden or it was corrected. Returns how many; repeated: 0. Internal: '
+'run_nightly_maintenance() calls it.';

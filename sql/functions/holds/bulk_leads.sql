@@ -25,4 +25,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.bulk_leads(bigint[], bigint) IS
-'The leads that a bulk call is for: those of the list, each once, or all open leads of the user. Errors: LP037 both or neither given, or a null in the list. Internal.';
+'The leads that a bulk call is for: those of the list, each once, or all open leads of the user. Errors: LP037 both or '
+'neither given, or a null in the list. Internal.';

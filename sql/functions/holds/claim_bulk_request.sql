@@ -27,4 +27,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.claim_bulk_request(text, jsonb) IS
-'True if this is the first bulk request of that key, false if the same request was answered before. asked: what was asked for. Errors: LP020 the key was used for another request. Internal: the caller has locked the leads.';
+'True if this is the first bulk request of that key, false if the same request was answered before. asked: what was '
+'asked for. Errors: LP020 the key was used for another request. Internal: the caller has locked the leads.';

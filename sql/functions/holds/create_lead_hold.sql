@@ -82,7 +82,14 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.create_lead_hold(bigint, bigint, text, bigint, timestamptz, timestamptz) IS
-'Stops the clock of a lead for its protected user. reason: a code of hold_reasons or free text, 1 to 255 characters; actor_id: who does it; start_at: from when (null, the default: now, once the lead is locked; may lie in the past, and only the time after the protection began counts); end_at: planned end, null (default): open, until release_lead_hold().
-Returns the hold, with created = true. Repeated while an open hold stands (or, with an end, while the same planned hold stands): returns that hold as it is, with created = false, and changes nothing.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP005 start or end outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP008 expired, LP009 closed, LP030 the reason looks like a code and is unknown, LP031 the reason does not stop the clock, LP032 over the policy''s limit.
+'Stops the clock of a lead for its protected user. reason: a code of hold_reasons or free text, 1 to 255 characters; '
+'actor_id: who does it; start_at: from when (null, the default: now, once the lead is locked; may lie in the past, and '
+'only the time after the protection began counts); end_at: planned end, null (default): open, until '
+'release_lead_hold().
+Returns the hold, with created = true. Repeated while an open hold stands (or, with an end, while the same planned '
+'hold stands): returns that hold as it is, with created = false, and changes nothing.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP005 '
+'start or end outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP008 expired, '
+'LP009 closed, LP030 the reason looks like a code and is unknown, LP031 the reason does not stop the clock, LP032 over '
+'the policy''s limit.
 Logs and publishes lead.hold.created in the same transaction.';

@@ -61,4 +61,7 @@ $$;
 COMMENT ON FUNCTION lead_protection.end_holds(
     lead_protection.v_user_lead_protection, timestamptz, bigint, text
 ) IS
-'Ends holds of the lead and user of before, at decided_at, or at the closing or the open hold''s limit if that came first; one that had not begun stops nothing. which: open (the open one), in force (also planned ones under way), standing (also planned ones to come). Logs and publishes lead.hold.released for each and returns them. Internal: the caller has locked the lead.';
+'Ends holds of the lead and user of before, at decided_at, or at the closing or the open hold''s limit if that came '
+'first; one that had not begun stops nothing. which: open (the open one), in force (also planned ones under way), '
+'standing (also planned ones to come). Logs and publishes lead.hold.released for each and returns them. Internal: the '
+'caller has locked the lead.';

@@ -38,4 +38,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.end_overrun_holds() IS
-'Ends open holds that have passed the limit of their policy, at the instant of the limit and not of the call. Logs and publishes lead.hold.overrun for each, as done by the system (actor_id null). Returns how many; repeated: 0. Internal: run_nightly_maintenance() calls it.';
+'Ends open holds that have passed the limit of their policy, at the instant of the limit and not of the call. Logs and '
+'publishes lead.hold.overrun for each, as done by the system (actor_id null). Returns how many; repeated: 0. Internal: '
+'run_nightly_maintenance() calls it.';

@@ -177,7 +177,14 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.hold_leads(text, text, bigint, bigint[], bigint, timestamptz, timestamptz) IS
-'Stops the clocks of many leads at once, each for its protected user: of a list (lead_ids) or all open ones of a user (user_id); one of the two. reason, start_at and end_at as for create_lead_hold(). request_key: the caller''s key of this request, 1 to 255 characters.
-Returns a row for each lead, in their order: outcome done, already (such a hold stood) or refused, with the SQLSTATE that create_lead_hold() would have raised for it (LP002 unknown, LP008 expired, LP009 closed, LP032 over the limit) and why. One bad lead does not spoil the rest. Repeated with the same request_key: returns the rows of the first call and changes nothing.
-Errors, with nothing done: LP001 actor_id null, LP004 reason or request_key blank or too long, LP005, LP006, LP007 wrong start or end, LP020 the key was used for another request, LP030 unknown reason, LP031 the reason does not stop the clock, LP037 both or neither of lead_ids and user_id, or a null in the list.
+'Stops the clocks of many leads at once, each for its protected user: of a list (lead_ids) or all open ones of a user '
+'(user_id); one of the two. reason, start_at and end_at as for create_lead_hold(). request_key: the caller''s key of '
+'this request, 1 to 255 characters.
+Returns a row for each lead, in their order: outcome done, already (such a hold stood) or refused, with the SQLSTATE '
+'that create_lead_hold() would have raised for it (LP002 unknown, LP008 expired, LP009 closed, LP032 over the limit) '
+'and why. One bad lead does not spoil the rest. Repeated with the same request_key: returns the rows of the first call '
+'and changes nothing.
+Errors, with nothing done: LP001 actor_id null, LP004 reason or request_key blank or too long, LP005, LP006, LP007 '
+'wrong start or end, LP020 the key was used for another request, LP030 unknown reason, LP031 the reason does not stop '
+'the clock, LP037 both or neither of lead_ids and user_id, or a null in the list.
 Logs and publishes lead.hold.created for each lead done, in the same transaction.';

@@ -42,7 +42,12 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.override_hold_limit(bigint, integer, timestamptz, text, bigint) IS
-'Allows a hold to last until until_at, beyond the limit of its policy. For operators. It moves no clock by itself: an open hold is no longer ended at the limit, and correct_lead_hold() may give the hold an end up to until_at. version: the one that this was decided on.
-Returns the lead before and after, with changed = true. Repeated with the same until_at: changed = false, and nothing changes.
-Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP005 outside the years 1900 to 2999, LP006 until_at not after the hold''s start, LP009 the lead is closed, LP033 unknown hold, LP034 void, LP035 the hold was changed meanwhile.
+'Allows a hold to last until until_at, beyond the limit of its policy. For operators. It moves no clock by itself: an '
+'open hold is no longer ended at the limit, and correct_lead_hold() may give the hold an end up to until_at. version: '
+'the one that this was decided on.
+Returns the lead before and after, with changed = true. Repeated with the same until_at: changed = false, and nothing '
+'changes.
+Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP005 outside the '
+'years 1900 to 2999, LP006 until_at not after the hold''s start, LP009 the lead is closed, LP033 unknown hold, LP034 '
+'void, LP035 the hold was changed meanwhile.
 Logs and publishes lead.hold.limit_overridden in the same transaction.';

@@ -28,4 +28,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.preview_hold_correction(bigint, timestamptz, timestamptz) IS
-'What correct_lead_hold() would answer now, without doing it: its row and its errors. Does it and undoes it: it needs a database that takes writes and waits for, and for a moment holds, the lead''s lock.';
+'What correct_lead_hold() would answer now, without doing it: its row and its errors. Does it and undoes it: it needs '
+'a database that takes writes and waits for, and for a moment holds, the lead''s lock.';

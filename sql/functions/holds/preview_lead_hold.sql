@@ -35,4 +35,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.preview_lead_hold(bigint, bigint, timestamptz, timestamptz) IS
-'What create_lead_hold() with these arguments would do now, without doing it: the lead before and after, and its errors. An open hold changes the expiry only as time passes: see state and on_hold. Does it and undoes it: it needs a database that takes writes and waits for, and for a moment holds, the lead''s lock.';
+'What create_lead_hold() with these arguments would do now, without doing it: the lead before and after, and its '
+'errors. An open hold changes the expiry only as time passes: see state and on_hold. Does it and undoes it: it needs a '
+'database that takes writes and waits for, and for a moment holds, the lead''s lock.';

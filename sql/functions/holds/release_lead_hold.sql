@@ -45,7 +45,9 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.release_lead_hold(bigint, bigint, bigint) IS
-'Lets the clock of a lead run again from now on: ends the open hold (at its limit, if it has passed that) and any planned hold under way. actor_id: who does it. Planned holds that have not begun stay.
-Returns a row for each hold it ended, with released = true. Repeated, or without a hold in force: one row with released = false and no hold, and nothing changes.
+'Lets the clock of a lead run again from now on: ends the open hold (at its limit, if it has passed that) and any '
+'planned hold under way. actor_id: who does it. Planned holds that have not begun stay.
+Returns a row for each hold it ended, with released = true. Repeated, or without a hold in force: one row with '
+'released = false and no hold, and nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead.
 Logs and publishes lead.hold.released in the same transaction.';

@@ -28,4 +28,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.require_hold_span(timestamptz, timestamptz) IS
-'Refuses a hold outside the years 1900 to 2999 (LP005), that ends before it starts (LP006), or that is open and starts more than 5 minutes in the future (LP007). start_at null: now; end_at null: open. Internal.';
+'Refuses a hold outside the years 1900 to 2999 (LP005), that ends before it starts (LP006), or that is open and starts '
+'more than 5 minutes in the future (LP007). start_at null: now; end_at null: open. Internal.';

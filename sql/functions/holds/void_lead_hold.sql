@@ -37,7 +37,10 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.void_lead_hold(bigint, integer, text, bigint) IS
-'Declares a hold void: it counts for nothing, as if it had never been made. Nothing is deleted. Also cancels a planned hold. version: the one that this was decided on. The expiry comes earlier by what the hold had counted, so the protection may have ended.
+'Declares a hold void: it counts for nothing, as if it had never been made. Nothing is deleted. Also cancels a planned '
+'hold. version: the one that this was decided on. The expiry comes earlier by what the hold had counted, so the '
+'protection may have ended.
 Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
-Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP009 the lead is closed, LP033 unknown hold, LP035 the hold was changed meanwhile.
+Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP009 the lead is '
+'closed, LP033 unknown hold, LP035 the hold was changed meanwhile.
 Logs and publishes lead.hold.voided in the same transaction.';

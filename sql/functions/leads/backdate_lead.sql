@@ -67,7 +67,11 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.backdate_lead(bigint, bigint, timestamptz, text, text, bigint) IS
-'Moves the start of a protection back to start_at, which is a correction of the facts: the protection counts as having started then, and so its expiry comes earlier. evidence: where the proof is found, 1 to 255 characters; kept in the log and not published.
+'Moves the start of a protection back to start_at, which is a correction of the facts: the protection counts as having '
+'started then, and so its expiry comes earlier. evidence: where the proof is found, 1 to 255 characters; kept in the '
+'log and not published.
 Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or evidence blank or too long, LP005 start before the year 1900, LP009 closed, LP010 start more than 5 minutes in the future, LP025 start after the present one, LP026 start in another user''s time.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or evidence blank or too '
+'long, LP005 start before the year 1900, LP009 closed, LP010 start more than 5 minutes in the future, LP025 start '
+'after the present one, LP026 start in another user''s time.
 Logs and publishes lead.protection.backdated in the same transaction.';

@@ -42,7 +42,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_lead() IS
-'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a closing that lies more than 5 minutes ahead (LP010); one that lies less ahead is taken to be now.';
+'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a '
+'closing that lies more than 5 minutes ahead (LP010); one that lies less ahead is taken to be now.';
 
 CREATE OR REPLACE TRIGGER check_lead
 BEFORE INSERT OR UPDATE ON lead_protection.leads

@@ -41,6 +41,9 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.close_lead(bigint, bigint, text, text, bigint) IS
 'Closes a lead now, as outcome CONVERTED or LOST: no reminder and no expiry any more. Holds in force end.
-Returns the lead before and after, with changed = true. Repeated with the same outcome: changed = false, and nothing changes.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP009 closed with another outcome, LP027 unknown outcome.
-Logs and publishes lead.closed, before it lead.hold.released for each hold it ended, and lead.protection.expired if the protection had ended and that was not recorded yet, in the same transaction.';
+Returns the lead before and after, with changed = true. Repeated with the same outcome: changed = false, and nothing '
+'changes.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP009 '
+'closed with another outcome, LP027 unknown outcome.
+Logs and publishes lead.closed, before it lead.hold.released for each hold it ended, and lead.protection.expired if '
+'the protection had ended and that was not recorded yet, in the same transaction.';

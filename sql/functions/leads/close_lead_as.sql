@@ -40,4 +40,6 @@ $$;
 COMMENT ON FUNCTION lead_protection.close_lead_as(
     lead_protection.v_user_lead_protection, text, text, timestamptz, bigint, text, jsonb
 ) IS
-'Closes the lead of before at decided_at, or leaves it closed since when it was, with that outcome; records an expiry that was not recorded yet, ends the holds in force, logs and publishes event_type. Returns the lead before and after. Internal: close_lead() and delete_lead() call it, after they have locked the lead and checked it.';
+'Closes the lead of before at decided_at, or leaves it closed since when it was, with that outcome; records an expiry '
+'that was not recorded yet, ends the holds in force, logs and publishes event_type. Returns the lead before and after. '
+'Internal: close_lead() and delete_lead() call it, after they have locked the lead and checked it.';

@@ -30,7 +30,9 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.delete_lead(bigint, bigint, text, bigint) IS
-'Deletes a lead, open or closed, for good: it is CLOSED from now on, or from when it was closed, and cannot be reopened. Its rows stay, because dates that money hangs on are proved from them.
+'Deletes a lead, open or closed, for good: it is CLOSED from now on, or from when it was closed, and cannot be '
+'reopened. Its rows stay, because dates that money hangs on are proved from them.
 Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long.
-Logs and publishes lead.deleted, before it lead.hold.released for each hold it ended, and lead.protection.expired if the protection had ended and that was not recorded yet, in the same transaction.';
+Logs and publishes lead.deleted, before it lead.hold.released for each hold it ended, and lead.protection.expired if '
+'the protection had ended and that was not recorded yet, in the same transaction.';

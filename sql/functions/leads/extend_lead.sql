@@ -84,7 +84,13 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text) IS
-'Extends a running protection by days of the local calendar, within the policy''s extension_limit_days for all extensions of this protection together. approved_by: who approved it; actor_id: who enters it; request_key: the caller''s key of the request, 1 to 255 characters. Under the parallel rule the days are added to the base clock for good, and to the idle clock until the next qualified activity restarts that.
-Returns the lead before and after, with changed = true. Repeated with the same request_key: changed = false, and nothing changes.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or request_key blank or too long, LP008 expired, LP009 closed, LP020 the key was used for another user or number of days, LP023 days below 1, LP024 over the policy''s limit.
+'Extends a running protection by days of the local calendar, within the policy''s extension_limit_days for all '
+'extensions of this protection together. approved_by: who approved it; actor_id: who enters it; request_key: the '
+'caller''s key of the request, 1 to 255 characters. Under the parallel rule the days are added to the base clock for '
+'good, and to the idle clock until the next qualified activity restarts that.
+Returns the lead before and after, with changed = true. Repeated with the same request_key: changed = false, and '
+'nothing changes.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or request_key blank or too '
+'long, LP008 expired, LP009 closed, LP020 the key was used for another user or number of days, LP023 days below 1, '
+'LP024 over the policy''s limit.
 Logs and publishes lead.protection.extended in the same transaction.';

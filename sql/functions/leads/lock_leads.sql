@@ -12,4 +12,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.lock_leads(bigint[]) IS
-'Locks the leads'' rows until the end of the transaction, in the order of their ids, waiting as long as it takes. The lead''s row is the one lock of everything that belongs to the lead: take it before reading facts that you act on. Unknown ids are passed over.';
+'Locks the leads'' rows until the end of the transaction, in the order of their ids, waiting as long as it takes. The '
+'lead''s row is the one lock of everything that belongs to the lead: take it before reading facts that you act on. '
+'Unknown ids are passed over.';

@@ -34,6 +34,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.log_lead_change(
-    text, lead_protection.v_user_lead_protection, lead_protection.v_user_lead_protection, timestamptz, bigint, text, jsonb
+    text, lead_protection.v_user_lead_protection, lead_protection.v_user_lead_protection, timestamptz, bigint, text,
+    jsonb
 ) IS
-'Logs, and by the log''s trigger publishes, what a call did to a lead, and returns the call''s answer. details: the facts that it rests on. Internal.';
+'Logs, and by the log''s trigger publishes, what a call did to a lead, and returns the call''s answer. details: the '
+'facts that it rests on. Internal.';

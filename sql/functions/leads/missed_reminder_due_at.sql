@@ -17,4 +17,5 @@ END;
 COMMENT ON FUNCTION lead_protection.missed_reminder_due_at(
     lead_protection.v_user_lead_protection, lead_protection.v_user_lead_protection
 ) IS
-'When the reminder was due that will now never be sent, because the lead is closed or another user''s before it was; null: there is none. For a log row''s details; record_expiries_of() adds those of leads that expired. Internal.';
+'When the reminder was due that will now never be sent, because the lead is closed or another user''s before it was; '
+'null: there is none. For a log row''s details; record_expiries_of() adds those of leads that expired. Internal.';

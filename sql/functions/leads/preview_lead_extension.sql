@@ -23,4 +23,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.preview_lead_extension(bigint, bigint, integer) IS
-'What extend_lead() would answer now, without doing it: its row and its errors. Does it and undoes it: it needs a database that takes writes and waits for, and for a moment holds, the lead''s lock.';
+'What extend_lead() would answer now, without doing it: its row and its errors. Does it and undoes it: it needs a '
+'database that takes writes and waits for, and for a moment holds, the lead''s lock.';

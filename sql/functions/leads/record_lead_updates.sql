@@ -72,7 +72,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.record_lead_updates() IS
-'Trigger: keeps lead_history and lead_clocks in step with leads in the transaction that changes them, and logs and publishes changes that none of our functions made as lead.changed.';
+'Trigger: keeps lead_history and lead_clocks in step with leads in the transaction that changes them, and logs and '
+'publishes changes that none of our functions made as lead.changed.';
 
 CREATE OR REPLACE TRIGGER refresh_clocks_after_update
 AFTER UPDATE ON lead_protection.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows

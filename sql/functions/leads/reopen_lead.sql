@@ -44,7 +44,10 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.reopen_lead(bigint, bigint, text, bigint) IS
-'Opens a closed lead again. Its protection runs on as if it had never been closed: the time in between counts, so it may have expired.
-Returns the lead before and after, with changed = true. Repeated, or when the lead is open: changed = false, and nothing changes.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP028 deleted.
+'Opens a closed lead again. Its protection runs on as if it had never been closed: the time in between counts, so it '
+'may have expired.
+Returns the lead before and after, with changed = true. Repeated, or when the lead is open: changed = false, and '
+'nothing changes.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP028 '
+'deleted.
 Logs and publishes lead.reopened in the same transaction.';

@@ -17,4 +17,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.require_known_lead(bigint, timestamptz) IS
-'Returns the lead''s row of v_user_lead_protection at as_of, now or later. Errors: LP002 unknown lead. Internal: what a function calls, after lock_leads(), before it changes a lead.';
+'Returns the lead''s row of v_user_lead_protection at as_of, now or later. Errors: LP002 unknown lead. Internal: what '
+'a function calls, after lock_leads(), before it changes a lead.';

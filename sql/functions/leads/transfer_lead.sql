@@ -57,7 +57,12 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.transfer_lead(bigint, bigint, bigint, text, bigint) IS
-'Gives a lead, protected or free, from user_id to new_user_id: a new protection begins now, under the new user''s policy. Holds, activities, extensions and reminders of the old protection count no more; lead_history and the ledgers keep them.
-Returns the lead before and after, with changed = true. Repeated, when the lead is new_user_id''s already: changed = false, and nothing changes.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP009 closed.
-Logs and publishes lead.protection.transferred, before it lead.hold.released for each hold it ended, and lead.protection.expired if the protection had ended and that was not recorded yet, in the same transaction.';
+'Gives a lead, protected or free, from user_id to new_user_id: a new protection begins now, under the new user''s '
+'policy. Holds, activities, extensions and reminders of the old protection count no more; lead_history and the ledgers '
+'keep them.
+Returns the lead before and after, with changed = true. Repeated, when the lead is new_user_id''s already: changed = '
+'false, and nothing changes.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP009 '
+'closed.
+Logs and publishes lead.protection.transferred, before it lead.hold.released for each hold it ended, and '
+'lead.protection.expired if the protection had ended and that was not recorded yet, in the same transaction.';

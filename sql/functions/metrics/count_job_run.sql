@@ -19,7 +19,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.count_job_run() IS
-'Trigger: counts failed and abandoned job runs, and times those of the pipeline, for v_metrics, whatever retention later deletes.';
+'Trigger: counts failed and abandoned job runs, and times those of the pipeline, for v_metrics, whatever retention '
+'later deletes.';
 
 CREATE OR REPLACE TRIGGER count_job_run
 AFTER UPDATE OF outcome ON lead_protection.job_runs

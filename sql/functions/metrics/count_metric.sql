@@ -8,4 +8,5 @@ WHERE count_metric.value > 0
 $$;
 
 COMMENT ON FUNCTION lead_protection.count_metric(text, jsonb, numeric) IS
-'Raises a counter of v_metrics in the caller''s transaction: rolled back, nothing was counted. Waits for nobody. Null or 0: nothing. Internal.';
+'Raises a counter of v_metrics in the caller''s transaction: rolled back, nothing was counted. Waits for nobody. Null '
+'or 0: nothing. Internal.';

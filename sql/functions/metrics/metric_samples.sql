@@ -13,4 +13,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.metric_samples(text[]) IS
-'The rows of v_metrics for the metrics named, or all: for exporters, which ask again and again. Unknown names: no row. Changes nothing, works on a standby.';
+'The rows of v_metrics for the metrics named, or all: for exporters, which ask again and again. Unknown names: no row. '
+'Changes nothing, works on a standby.';

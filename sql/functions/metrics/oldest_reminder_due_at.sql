@@ -20,4 +20,5 @@ LIMIT 1
 $$;
 
 COMMENT ON FUNCTION lead_protection.oldest_reminder_due_at() IS
-'When the oldest reminder fell due, by the rule, that is due now, not sent and not on hold; null: there is none. An index scan that passes over leads on hold without reading them. Changes nothing, works on a standby.';
+'When the oldest reminder fell due, by the rule, that is due now, not sent and not on hold; null: there is none. An '
+'index scan that passes over leads on hold without reading them. Changes nothing, works on a standby.';

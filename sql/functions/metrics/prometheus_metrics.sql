@@ -25,4 +25,6 @@ FROM (
 $$;
 
 COMMENT ON FUNCTION lead_protection.prometheus_metrics() IS
-'All metrics of v_metrics in Prometheus'' text format 0.0.4: HELP, TYPE, samples, with a line end after the last. For node_exporter''s textfile collector: psql -XAtq -c ''SELECT lead_protection.prometheus_metrics()''. Changes nothing, works on a standby. Whoever may not read pg_stat_activity gets no lead_scheduler_up.';
+'All metrics of v_metrics in Prometheus'' text format 0.0.4: HELP, TYPE, samples, with a line end after the last. For '
+'node_exporter''s textfile collector: psql -XAtq -c ''SELECT lead_protection.prometheus_metrics()''. Changes nothing, '
+'works on a standby. Whoever may not read pg_stat_activity gets no lead_scheduler_up.';

@@ -105,4 +105,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refresh_metrics(interval) IS
-'Counts anew what v_metrics shows and is too dear for each scrape, and adds up its counters. Returns whether it did: not if another one is at work, or the last is younger than min_age, elapsed time; null (the default): younger than 55 seconds or than 50 times what it took. run_protection_pipeline() calls it at its end; whoever wants fresh numbers may call it at any time with min_age 0.';
+'Counts anew what v_metrics shows and is too dear for each scrape, and adds up its counters. Returns whether it did: '
+'not if another one is at work, or the last is younger than min_age, elapsed time; null (the default): younger than 55 '
+'seconds or than 50 times what it took. run_protection_pipeline() calls it at its end; whoever wants fresh numbers may '
+'call it at any time with min_age 0.';

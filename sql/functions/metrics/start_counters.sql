@@ -56,4 +56,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.start_counters() IS
-'Counts what the ledgers and the job history hold already, once, when the triggers that count from then on were just made: sql/first_counts.sql calls it on each load. Returns whether it did; repeated: false, and changes nothing. Internal.';
+'Counts what the ledgers and the job history hold already, once, when the triggers that count from then on were just '
+'made: sql/first_counts.sql calls it on each load. Returns whether it did; repeated: false, and changes nothing. '
+'Internal.';

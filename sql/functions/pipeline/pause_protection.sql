@@ -30,6 +30,10 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.pause_protection(text, bigint) IS
-'Pauses both jobs, for operators: from its commit on they send, record and delete nothing until resume_protection(); a run under way stops after the batch at work. The scheduler goes on to start them: they leave at once, with outcome skipped. Clocks run on, and the functions that change a lead work as ever. reason: what is waited for, 1 to 255 characters; actor_id: who decides it. Recorded in pause_log.
-Returns changed = true and the pause. Repeated while paused: changed = false and the pause that stands, which keeps its reason.
+'Pauses both jobs, for operators: from its commit on they send, record and delete nothing until resume_protection(); a '
+'run under way stops after the batch at work. The scheduler goes on to start them: they leave at once, with outcome '
+'skipped. Clocks run on, and the functions that change a lead work as ever. reason: what is waited for, 1 to 255 '
+'characters; actor_id: who decides it. Recorded in pause_log.
+Returns changed = true and the pause. Repeated while paused: changed = false and the pause that stands, which keeps '
+'its reason.
 Errors: LP001 no actor_id, LP060 no reason.';

@@ -14,4 +14,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.purge_job_history(interval) IS
-'Deletes finished job runs that started longer than keep ago. Returns how many. Error: LP016 if keep is null or shorter than 1 day. Internal: run_nightly_maintenance() calls it.';
+'Deletes finished job runs that started longer than keep ago. Returns how many. Error: LP016 if keep is null or '
+'shorter than 1 day. Internal: run_nightly_maintenance() calls it.';

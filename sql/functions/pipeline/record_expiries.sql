@@ -36,4 +36,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.record_expiries(timestamptz, integer) IS
-'Records protections that have ended at as_of, the longest ended first, batch_size leads at most: ledger row, log row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are left to the next run. Returns how many it recorded; repeated, it records none twice: the ledger''s index sees to it. Errors: LP013, LP016. Internal: run_protection_pipeline() calls it.';
+'Records protections that have ended at as_of, the longest ended first, batch_size leads at most: ledger row, log row '
+'and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are '
+'left to the next run. Returns how many it recorded; repeated, it records none twice: the ledger''s index sees to it. '
+'Errors: LP013, LP016. Internal: run_protection_pipeline() calls it.';

@@ -47,4 +47,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.record_expiries_of(bigint[], timestamptz) IS
-'Records those of the leads whose protection has ended at decided_at and is not recorded yet: ledger row, log row and event. Returns how many; repeated: 0. Internal: the caller has locked the leads.';
+'Records those of the leads whose protection has ended at decided_at and is not recorded yet: ledger row, log row and '
+'event. Returns how many; repeated: 0. Internal: the caller has locked the leads.';

@@ -23,4 +23,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.require_job_arguments(timestamptz, integer) IS
-'Raises LP013 if as_of lies in the future or is infinite, and LP016 if batch_size is null or below 1. as_of null: now, which is fine. Internal: the steps of the pipeline call it.';
+'Raises LP013 if as_of lies in the future or is infinite, and LP016 if batch_size is null or below 1. as_of null: now, '
+'which is fine. Internal: the steps of the pipeline call it.';

@@ -18,6 +18,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.resume_protection(bigint) IS
-'Ends a pause, for operators: the next run of each job does all that is due. actor_id: who decides it. Recorded in pause_log.
+'Ends a pause, for operators: the next run of each job does all that is due. actor_id: who decides it. Recorded in '
+'pause_log.
 Returns changed = true. Repeated, or when nothing is paused: changed = false, and nothing is written.
 Error: LP001 no actor_id.';

@@ -66,6 +66,11 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_nightly_maintenance(interval) IS
-'Job lead-protection-nightly: ends holds that have passed the limit of their policy, announces those that will within 7 days, puts rows of adopted tables that are out of step into adoption_queue, proves that every cached clock equals the rule, mends and logs those that do not (result.clocks_mended is the drift), and deletes what is older than keep, at least 1 day: events that every registered consumer has finished, and job history.
-Commits after each of them, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. While there is a waiting_reason(), such as a pause, it leaves: outcome skipped, and the reason in result.waiting. Repeated, it finds nothing left to do.
+'Job lead-protection-nightly: ends holds that have passed the limit of their policy, announces those that will within '
+'7 days, puts rows of adopted tables that are out of step into adoption_queue, proves that every cached clock equals '
+'the rule, mends and logs those that do not (result.clocks_mended is the drift), and deletes what is older than keep, '
+'at least 1 day: events that every registered consumer has finished, and job history.
+Commits after each of them, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a '
+'call. While there is a waiting_reason(), such as a pause, it leaves: outcome skipped, and the reason in '
+'result.waiting. Repeated, it finds nothing left to do.
 Errors: LP016 keep too short; whatever else fails is recorded in job_runs and raised again.';

@@ -94,6 +94,15 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) IS
-'Job lead-protection-reminders: tries rows of adopted tables again that could not be followed, records reactivations and expiries until none is left at as_of, and sends the reminders that are due at or before it, the longest due first, as many as configure_reminders() allows for one run and each user; the next runs send the rest. as_of null (the default): now, taken anew for each batch; given: an instant in the past, for drills: what is sent bears that instant. batch_size: leads of each kind in one transaction.
-Commits after each batch, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a call. At its end it refreshes the metrics; if that fails, the run has succeeded all the same, with a warning and a row of its own, lead-protection-metrics. Level-triggered: what a missed run left is done by the next. While there is a waiting_reason(), such as a pause, it leaves: outcome skipped, and the reason in result.waiting. Repeated, or twice at once, it sends nothing twice.
-Errors: LP013 as_of in the future or infinite, LP016 batch_size below 1; whatever else fails is recorded in job_runs and raised again.';
+'Job lead-protection-reminders: tries rows of adopted tables again that could not be followed, records reactivations '
+'and expiries until none is left at as_of, and sends the reminders that are due at or before it, the longest due '
+'first, as many as configure_reminders() allows for one run and each user; the next runs send the rest. as_of null '
+'(the default): now, taken anew for each batch; given: an instant in the past, for drills: what is sent bears that '
+'instant. batch_size: leads of each kind in one transaction.
+Commits after each batch, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a '
+'call. At its end it refreshes the metrics; if that fails, the run has succeeded all the same, with a warning and a '
+'row of its own, lead-protection-metrics. Level-triggered: what a missed run left is done by the next. While there is '
+'a waiting_reason(), such as a pause, it leaves: outcome skipped, and the reason in result.waiting. Repeated, or twice '
+'at once, it sends nothing twice.
+Errors: LP013 as_of in the future or infinite, LP016 batch_size below 1; whatever else fails is recorded in job_runs '
+'and raised again.';

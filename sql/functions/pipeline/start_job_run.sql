@@ -18,4 +18,5 @@ RETURNING r.id;
 $$;
 
 COMMENT ON FUNCTION lead_protection.start_job_run(text) IS
-'Opens a row in job_runs and returns its number; marks runs of the job that were killed as abandoned. Internal: the jobs call it and commit.';
+'Opens a row in job_runs and returns its number; marks runs of the job that were killed as abandoned. Internal: the '
+'jobs call it and commit.';

@@ -14,4 +14,5 @@ WHERE r.id = update_job_run.run_id AND r.outcome = 'running'
 $$;
 
 COMMENT ON FUNCTION lead_protection.update_job_run(bigint, jsonb, text, text) IS
-'Records how far a run has come (outcome running) or how it ended; one that has ended stays as it is. Internal: the jobs call it.';
+'Records how far a run has come (outcome running) or how it ended; one that has ended stays as it is. Internal: the '
+'jobs call it.';

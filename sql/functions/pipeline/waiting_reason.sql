@@ -15,4 +15,6 @@ LIMIT 1
 $$;
 
 COMMENT ON FUNCTION lead_protection.waiting_reason() IS
-'Why the jobs wait, in words: a pause, with who, since when (UTC) and why, or an adoption that is not switched on; null: they do not. The jobs ask it before each of their transactions and leave as long as there is a reason, with the outcome skipped and the reason in result.waiting.';
+'Why the jobs wait, in words: a pause, with who, since when (UTC) and why, or an adoption that is not switched on; '
+'null: they do not. The jobs ask it before each of their transactions and leave as long as there is a reason, with the '
+'outcome skipped and the reason in result.waiting.';

@@ -32,6 +32,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.assign_user_policy(bigint, bigint, bigint) IS
-'Gives a user a policy of their own: that of leads which they bring in or get by a transfer from now on. policy_id null: they get the default again. Running clocks keep theirs. actor_id: who decides it. Recorded in policy_assignments.
+'Gives a user a policy of their own: that of leads which they bring in or get by a transfer from now on. policy_id '
+'null: they get the default again. Running clocks keep theirs. actor_id: who decides it. Recorded in '
+'policy_assignments.
 Returns true. Repeated, when the user has that policy, or none, already: false, and nothing is written.
 Errors: LP001 user_id or actor_id null, LP019 unknown policy.';

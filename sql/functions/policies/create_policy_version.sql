@@ -150,6 +150,13 @@ $$;
 COMMENT ON FUNCTION lead_protection.create_policy_version(
     text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer
 ) IS
-'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the package and not those of the last version. rule: sequential or parallel; base_months: 1 to 1200; extension_days and grace_days: 1 to 36500; time_zone: a name of the time zone database; reminder_time: local, before 24:00; notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500; hold_limit_days (longest length of one hold) and hold_total_limit_days (of all holds of a protection together): 1 to 36500, or null, the default, for no limit.
-Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the same terms: returns that one with created = false, and makes none.
+'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see '
+'set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the '
+'package and not those of the last version. rule: sequential or parallel; base_months: 1 to 1200; extension_days and '
+'grace_days: 1 to 36500; time_zone: a name of the time zone database; reminder_time: local, before 24:00; '
+'notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500; hold_limit_days (longest '
+'length of one hold) and hold_total_limit_days (of all holds of a protection together): 1 to 36500, or null, the '
+'default, for no limit.
+Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the '
+'same terms: returns that one with created = false, and makes none.
 Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed).';

@@ -64,7 +64,11 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.move_leads_to_policy(bigint[], bigint, text, bigint) IS
-'Moves running protections to another policy, or another version of theirs, from now on: the clocks are counted anew from their starts under its terms. Leads that are closed or whose protection has expired stay as they are. See what it would do with preview_policy_move().
-Returns a row for each lead, in the order of their ids; changed is true for those that were moved. Repeated: changed = false for all, and nothing changes.
-Errors, with nothing moved: LP001 null argument or a null in lead_ids, LP002 unknown lead, LP004 reason blank or too long, LP019 unknown policy.
+'Moves running protections to another policy, or another version of theirs, from now on: the clocks are counted anew '
+'from their starts under its terms. Leads that are closed or whose protection has expired stay as they are. See what '
+'it would do with preview_policy_move().
+Returns a row for each lead, in the order of their ids; changed is true for those that were moved. Repeated: changed = '
+'false for all, and nothing changes.
+Errors, with nothing moved: LP001 null argument or a null in lead_ids, LP002 unknown lead, LP004 reason blank or too '
+'long, LP019 unknown policy.
 Logs and publishes lead.protection.moved for each lead moved, in the same transaction.';

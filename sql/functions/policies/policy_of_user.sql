@@ -17,4 +17,5 @@ RETURN coalesce(
 );
 
 COMMENT ON FUNCTION lead_protection.policy_of_user(bigint) IS
-'The policy that a new lead of the user gets: the last one assigned to them, or else the default; null if there is neither. Internal.';
+'The policy that a new lead of the user gets: the last one assigned to them, or else the default; null if there is '
+'neither. Internal.';

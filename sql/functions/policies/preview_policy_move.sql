@@ -25,4 +25,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.preview_policy_move(bigint[], bigint) IS
-'What move_leads_to_policy() would answer now, without doing it: its rows and its errors. Add WHERE expires_after IS DISTINCT FROM expires_before for the leads whose expiry changes. Does it and undoes it: it needs a database that takes writes and waits for, and for a moment holds, the leads'' locks.';
+'What move_leads_to_policy() would answer now, without doing it: its rows and its errors. Add WHERE expires_after IS '
+'DISTINCT FROM expires_before for the leads whose expiry changes. Does it and undoes it: it needs a database that '
+'takes writes and waits for, and for a moment holds, the leads'' locks.';

@@ -11,7 +11,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_new_terms() IS
-'Trigger: refuses to change a policy: its terms, its name and version, and who made it when (LP011). Whether it is the default may change.';
+'Trigger: refuses to change a policy: its terms, its name and version, and who made it when (LP011). Whether it is the '
+'default may change.';
 
 CREATE OR REPLACE TRIGGER refuse_new_terms
 BEFORE UPDATE ON lead_protection.protection_policies

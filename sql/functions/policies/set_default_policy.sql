@@ -28,6 +28,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.set_default_policy(bigint, bigint) IS
-'Makes a policy the default: that of new leads of users who have none of their own. Running clocks keep theirs. actor_id: who decides it. Recorded in policy_assignments, with user_id null.
+'Makes a policy the default: that of new leads of users who have none of their own. Running clocks keep theirs. '
+'actor_id: who decides it. Recorded in policy_assignments, with user_id null.
 Returns true. Repeated, when it is the default already: false, and nothing is written.
 Errors: LP001 null argument, LP019 unknown policy.';

@@ -38,5 +38,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.configure_reminders(integer, integer, integer, interval) IS
-'Sets all four, for operators; what is left out gets its default. reminders_per_run: at most so many are sent by one run of the pipeline, reminders_per_user: at most so many of them to one user (null: no limit); the rest is sent by the next runs, the longest due first. delivery_attempts: how often a reminder is sent in all when its delivery fails; delivery_retry_delay: the pause before the first repetition, doubled each time, up to a day.
+'Sets all four, for operators; what is left out gets its default. reminders_per_run: at most so many are sent by one '
+'run of the pipeline, reminders_per_user: at most so many of them to one user (null: no limit); the rest is sent by '
+'the next runs, the longest due first. delivery_attempts: how often a reminder is sent in all when its delivery fails; '
+'delivery_retry_delay: the pause before the first repetition, doubled each time, up to a day.
 Takes effect with the next run. Returns the settings. Repeated: the same. Error: LP043 a value out of range.';

@@ -61,4 +61,7 @@ $$;
 COMMENT ON FUNCTION lead_protection.plan_reminder_retry(
     lead_protection.lead_reminders, lead_protection.reminder_deliveries, timestamptz
 ) IS
-'Plans, after a report that is already recorded, when the pipeline repeats the reminder: a failed one after a pause, up to the attempts in settings; one skipped ON_HOLD as soon as the clock runs again with the same window; not if it makes no sense any more. A delivered one cancels what was planned. Returns when, or null. Internal: the caller holds the lead''s lock.';
+'Plans, after a report that is already recorded, when the pipeline repeats the reminder: a failed one after a pause, '
+'up to the attempts in settings; one skipped ON_HOLD as soon as the clock runs again with the same window; not if it '
+'makes no sense any more. A delivered one cancels what was planned. Returns when, or null. Internal: the caller holds '
+'the lead''s lock.';

@@ -30,4 +30,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.reminder_obstacle(lead_protection.lead_reminders, timestamptz) IS
-'Why a message with this reminder makes no sense at as_of: DELIVERED: one has arrived; TRANSFERRED: the lead is another user''s; CLOSED; EXPIRED; MOVED: the expiry is another day, whose own reminder comes when it is due; ON_HOLD: the clock stands still. Null: it makes sense. Internal.';
+'Why a message with this reminder makes no sense at as_of: DELIVERED: one has arrived; TRANSFERRED: the lead is '
+'another user''s; CLOSED; EXPIRED; MOVED: the expiry is another day, whose own reminder comes when it is due; ON_HOLD: '
+'the clock stands still. Null: it makes sense. Internal.';

@@ -48,4 +48,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.reminders_to_send(timestamptz) IS
-'The leads whose reminder is due at as_of, or is to be repeated because it did not arrive, the longest waiting first, as many as settings allow for one run and for each user. Internal: run_protection_pipeline() calls it.';
+'The leads whose reminder is due at as_of, or is to be repeated because it did not arrive, the longest waiting first, '
+'as many as settings allow for one run and for each user. Internal: run_protection_pipeline() calls it.';

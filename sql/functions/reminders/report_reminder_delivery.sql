@@ -108,4 +108,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.report_reminder_delivery(bigint, bigint, date, text, text, text, timestamptz) IS
-'Records what became of a message with a reminder: outcome delivered or failed, or null to ask whether it is to be sent, which records skipped if not. Of two reports of one message the later stage counts: skipped, delivered, failed. Logs and publishes lead.reminder.delivered, .failed or .skipped. Internal: start_, confirm_ and fail_reminder_delivery() call it and say more.';
+'Records what became of a message with a reminder: outcome delivered or failed, or null to ask whether it is to be '
+'sent, which records skipped if not. Of two reports of one message the later stage counts: skipped, delivered, failed. '
+'Logs and publishes lead.reminder.delivered, .failed or .skipped. Internal: start_, confirm_ and '
+'fail_reminder_delivery() call it and say more.';

@@ -17,4 +17,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.awaited_expiry(lead_protection.lead_clocks, timestamptz, timestamptz) IS
-'The expiry of a clock whose notice is due and not yet given, as if the reminder went out at as_of. expires_at: its expiry by the rule.';
+'The expiry of a clock whose notice is due and not yet given, as if the reminder went out at as_of. expires_at: its '
+'expiry by the rule.';

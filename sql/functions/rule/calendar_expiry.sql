@@ -10,4 +10,5 @@ RETURN (
 ) AT TIME ZONE time_zone;
 
 COMMENT ON FUNCTION lead_protection.calendar_expiry(timestamptz, text, integer, integer) IS
-'started_at plus months, then days, on the wall clock of time_zone (a name of the time zone database), turned back into an instant. Null if any is null.';
+'started_at plus months, then days, on the wall clock of time_zone (a name of the time zone database), turned back '
+'into an instant. Null if any is null.';

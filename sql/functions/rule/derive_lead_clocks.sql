@@ -192,4 +192,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) IS
-'The clock of every lead, derived from the facts: the rule. The lead as it was at as_of (see lead_history), with the activities, extensions, closing, reminders and expiries until then; infinity (the default) takes all that is known, which is what lead_clocks caches. Filter by lead_id: the filter reaches the tables. Add the time of looking with clock_at().';
+'The clock of every lead, derived from the facts: the rule. The lead as it was at as_of (see lead_history), with the '
+'activities, extensions, closing, reminders and expiries until then; infinity (the default) takes all that is known, '
+'which is what lead_clocks caches. Filter by lead_id: the filter reaches the tables. Add the time of looking with '
+'clock_at().';

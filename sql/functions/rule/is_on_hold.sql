@@ -10,4 +10,5 @@ AND (coalesce(clock.open_hold_from <= as_of, false) OR clock.stops @> as_of)
 AND NOT coalesce(clock.closed_at <= as_of, false);
 
 COMMENT ON FUNCTION lead_protection.is_on_hold(lead_protection.lead_clocks, timestamptz) IS
-'True if the clock stands still at as_of: a hold is in force, it began before the expiry, and the lead is not closed. Never null.';
+'True if the clock stands still at as_of: a hold is in force, it began before the expiry, and the lead is not closed. '
+'Never null.';

@@ -13,4 +13,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.noticed_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange) IS
-'One row: the expiry by the rule, or, where a notice is required, the end of the grace days after the reminder if that is later. Stops from noticed_at on move the latter.';
+'One row: the expiry by the rule, or, where a notice is required, the end of the grace days after the reminder if that '
+'is later. Stops from noticed_at on move the latter.';

@@ -13,4 +13,5 @@ RETURN CASE
 END;
 
 COMMENT ON FUNCTION lead_protection.protection_state(lead_protection.lead_clocks, timestamptz, timestamptz) IS
-'State of a clock: PROTECTED, REMINDER_DUE, GRACE, EXPIRED or CLOSED. as_of: the instant of looking; at: the same, or where the clock stopped while it stands still. A clock that owes a notice does not expire.';
+'State of a clock: PROTECTED, REMINDER_DUE, GRACE, EXPIRED or CLOSED. as_of: the instant of looking; at: the same, or '
+'where the clock stopped while it stands still. A clock that owes a notice does not expire.';

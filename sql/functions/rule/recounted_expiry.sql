@@ -19,4 +19,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.recounted_expiry(lead_protection.lead_clocks, timestamptz) IS
-'Expiry at as_of of a clock that an open hold stops, counted anew with all its stops, as if that hold ended at as_of. For clocks whose other stops reach into the open hold or lie ahead of it, or which were restarted during it.';
+'Expiry at as_of of a clock that an open hold stops, counted anew with all its stops, as if that hold ended at as_of. '
+'For clocks whose other stops reach into the open hold or lie ahead of it, or which were restarted during it.';

@@ -14,4 +14,6 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.rule_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange) IS
-'One row: the expiry by the rule. Sequential (idle_from null): that of the base clock. Parallel: the earlier of the base clock and of the idle clock, which only stops from idle_from on move. stops: merged, bounded, none before the start.';
+'One row: the expiry by the rule. Sequential (idle_from null): that of the base clock. Parallel: the earlier of the '
+'base clock and of the idle clock, which only stops from idle_from on move. stops: merged, bounded, none before the '
+'start.';

@@ -30,4 +30,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.stop_clock(timestamptz, tstzmultirange) IS
-'One row: the expiry of one clock after its stops, exact to the microsecond. base_expires_at: its expiry without stops (null: null); stops: merged, bounded, none before its start (null: none).';
+'One row: the expiry of one clock after its stops, exact to the microsecond. base_expires_at: its expiry without stops '
+'(null: null); stops: merged, bounded, none before its start (null: none).';

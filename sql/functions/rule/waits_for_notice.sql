@@ -7,4 +7,5 @@ AND NOT coalesce(clock.closed_at <= as_of, false)
 AND NOT lead_protection.is_on_hold(clock, as_of);
 
 COMMENT ON FUNCTION lead_protection.waits_for_notice(lead_protection.lead_clocks, timestamptz) IS
-'True if the policy requires a notice, the reminder is due at as_of and was not sent: the expiry waits for it. Never null.';
+'True if the policy requires a notice, the reminder is due at as_of and was not sent: the expiry waits for it. Never '
+'null.';

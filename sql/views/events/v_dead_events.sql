@@ -13,7 +13,8 @@ INNER JOIN lead_protection.outbox_events AS e ON d.event_id = e.id
 WHERE d.status = 'dead';
 
 COMMENT ON VIEW lead_protection.v_dead_events IS
-'Dead letters: events that a consumer could not handle. replay_events() gives them to it again, discard_dead_events() puts them aside.';
+'Dead letters: events that a consumer could not handle. replay_events() gives them to it again, discard_dead_events() '
+'puts them aside.';
 COMMENT ON COLUMN lead_protection.v_dead_events.consumer_name IS 'The consumer.';
 COMMENT ON COLUMN lead_protection.v_dead_events.event_id IS 'The event.';
 COMMENT ON COLUMN lead_protection.v_dead_events.lead_id IS 'Its lead.';

@@ -33,13 +33,17 @@ COMMENT ON VIEW lead_protection.v_event_consumers IS
 'The registered consumers and how far each has come. lag is elapsed time, instants are timestamptz.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.consumer_name IS 'The consumer.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.types IS 'The event types it takes; null: all.';
-COMMENT ON COLUMN lead_protection.v_event_consumers.ready IS 'Events that wait to be claimed, those behind an earlier one of their lead and those whose lease ran out included.';
+COMMENT ON COLUMN lead_protection.v_event_consumers.ready IS
+'Events that wait to be claimed, those behind an earlier one of their lead and those whose lease ran out included.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.leased IS 'Events that are being handled.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.retrying IS 'Events that failed and wait for their next attempt.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.dead IS 'Dead letters: see v_dead_events.';
-COMMENT ON COLUMN lead_protection.v_event_consumers.oldest_pending_at IS 'When the oldest event that it has not finished was written, dead letters aside; null: it has finished all.';
+COMMENT ON COLUMN lead_protection.v_event_consumers.oldest_pending_at IS
+'When the oldest event that it has not finished was written, dead letters aside; null: it has finished all.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.lag IS 'The age of that event.';
-COMMENT ON COLUMN lead_protection.v_event_consumers.attempt_limit IS 'After so many failed attempts an event is a dead letter.';
-COMMENT ON COLUMN lead_protection.v_event_consumers.retry_delay IS 'The pause after the first failure, doubled each time, up to a day.';
+COMMENT ON COLUMN lead_protection.v_event_consumers.attempt_limit IS
+'After so many failed attempts an event is a dead letter.';
+COMMENT ON COLUMN lead_protection.v_event_consumers.retry_delay IS
+'The pause after the first failure, doubled each time, up to a day.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.wake_up IS 'True: it is woken by NOTIFY lead_protection_events.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.registered_at IS 'When it was first registered.';

@@ -526,10 +526,15 @@ INNER JOIN measured AS m ON k.check_name = m.check_name
 ORDER BY k.position;
 
 COMMENT ON VIEW lead_protection.health IS
-'How things stand, a row for each check, always all of them; look here first. Thresholds are in health_checks. Reads little, also when much is wrong; answers on a standby, which shows what the primary has recorded.';
-COMMENT ON COLUMN lead_protection.health.check_name IS 'The check, as in health_checks; causes come before what follows from them.';
+'How things stand, a row for each check, always all of them; look here first. Thresholds are in health_checks. Reads '
+'little, also when much is wrong; answers on a standby, which shows what the primary has recorded.';
+COMMENT ON COLUMN lead_protection.health.check_name IS
+'The check, as in health_checks; causes come before what follows from them.';
 COMMENT ON COLUMN lead_protection.health.status IS 'ok; warn: look at it today; critical: act now.';
 COMMENT ON COLUMN lead_protection.health.found IS 'What was found, in words.';
 COMMENT ON COLUMN lead_protection.health.since IS 'Since when; null: it is ok, or nobody knows.';
-COMMENT ON COLUMN lead_protection.health.runbook IS 'The section of docs/runbook.md that says what to do, by its heading; find_help() gives it as JSON.';
-COMMENT ON COLUMN lead_protection.health.amount IS 'How many (reminders, failed runs, expiries, events, holds …), as far as the check counts; those of which there may be very many up to a bound.';
+COMMENT ON COLUMN lead_protection.health.runbook IS
+'The section of docs/runbook.md that says what to do, by its heading; find_help() gives it as JSON.';
+COMMENT ON COLUMN lead_protection.health.amount IS
+'How many (reminders, failed runs, expiries, events, holds …), as far as the check counts; those of which there may be '
+'very many up to a bound.';

@@ -32,9 +32,11 @@ FROM (
 
 COMMENT ON VIEW lead_protection.health_checks IS
 'What health looks at, and its thresholds: the one place.';
-COMMENT ON COLUMN lead_protection.health_checks.position IS 'The order in which health shows them: causes come before what follows from them.';
+COMMENT ON COLUMN lead_protection.health_checks.position IS
+'The order in which health shows them: causes come before what follows from them.';
 COMMENT ON COLUMN lead_protection.health_checks.check_name IS 'The check.';
 COMMENT ON COLUMN lead_protection.health_checks.measured_in IS 'What its thresholds count.';
 COMMENT ON COLUMN lead_protection.health_checks.warn_at IS 'From here on the status is warn.';
 COMMENT ON COLUMN lead_protection.health_checks.critical_at IS 'From here on it is critical.';
-COMMENT ON COLUMN lead_protection.health_checks.runbook IS 'The heading in docs/runbook.md, and the title in help_operations, of what to do then.';
+COMMENT ON COLUMN lead_protection.health_checks.runbook IS
+'The heading in docs/runbook.md, and the title in help_operations, of what to do then.';

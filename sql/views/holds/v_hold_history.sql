@@ -29,8 +29,10 @@ COMMENT ON COLUMN lead_protection.v_hold_history.actor_id IS 'Who did it; null: 
 COMMENT ON COLUMN lead_protection.v_hold_history.reason IS 'Why, in the actor''s words.';
 COMMENT ON COLUMN lead_protection.v_hold_history.hold_start_at IS 'The hold''s start afterwards.';
 COMMENT ON COLUMN lead_protection.v_hold_history.hold_end_at IS 'The hold''s end afterwards; null: open.';
-COMMENT ON COLUMN lead_protection.v_hold_history.hold_start_at_before IS 'A correction: the hold''s start before it; null otherwise.';
-COMMENT ON COLUMN lead_protection.v_hold_history.hold_end_at_before IS 'A correction: the hold''s end before it; null otherwise, and if it was open.';
+COMMENT ON COLUMN lead_protection.v_hold_history.hold_start_at_before IS
+'A correction: the hold''s start before it; null otherwise.';
+COMMENT ON COLUMN lead_protection.v_hold_history.hold_end_at_before IS
+'A correction: the hold''s end before it; null otherwise, and if it was open.';
 COMMENT ON COLUMN lead_protection.v_hold_history.state_before IS 'The lead''s state just before.';
 COMMENT ON COLUMN lead_protection.v_hold_history.state_after IS 'The lead''s state just after.';
 COMMENT ON COLUMN lead_protection.v_hold_history.expires_before IS 'The lead''s expiry just before.';

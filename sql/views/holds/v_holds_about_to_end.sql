@@ -17,5 +17,6 @@ COMMENT ON COLUMN lead_protection.v_holds_about_to_end.lead_id IS 'The lead.';
 COMMENT ON COLUMN lead_protection.v_holds_about_to_end.user_id IS 'The protected user.';
 COMMENT ON COLUMN lead_protection.v_holds_about_to_end.reason_code IS 'The reason, in hold_reasons.';
 COMMENT ON COLUMN lead_protection.v_holds_about_to_end.ends_at IS 'When it ends: its planned end or its limit.';
-COMMENT ON COLUMN lead_protection.v_holds_about_to_end.ends_by IS 'end: as planned; limit: the nightly job will end it.';
+COMMENT ON COLUMN lead_protection.v_holds_about_to_end.ends_by IS
+'end: as planned; limit: the nightly job will end it.';
 COMMENT ON COLUMN lead_protection.v_holds_about_to_end.version IS 'What a correction must name.';

@@ -18,7 +18,8 @@ FROM (
 CROSS JOIN LATERAL unnest(h.bounds) AS b (seconds);
 
 COMMENT ON VIEW lead_protection.metric_buckets IS
-'The buckets of the histograms: an observation is counted in the one that holds it. What was counted in a bucket that a later version takes out is then counted in the next.';
+'The buckets of the histograms: an observation is counted in the one that holds it. What was counted in a bucket that '
+'a later version takes out is then counted in the next.';
 COMMENT ON COLUMN lead_protection.metric_buckets.metric IS 'The histogram.';
 COMMENT ON COLUMN lead_protection.metric_buckets.seconds IS 'The upper bound, included.';
 COMMENT ON COLUMN lead_protection.metric_buckets.le IS 'The upper bound as Prometheus'' label le.';

@@ -11,7 +11,8 @@ WHERE
 GROUP BY v.user_id;
 
 COMMENT ON VIEW lead_protection.v_kpi_expiring IS
-'The protections of each user that end within 7 days of 24 hours, those on hold left out. Users without any have no row.';
+'The protections of each user that end within 7 days of 24 hours, those on hold left out. Users without any have no '
+'row.';
 COMMENT ON COLUMN lead_protection.v_kpi_expiring.user_id IS 'The protected user.';
 COMMENT ON COLUMN lead_protection.v_kpi_expiring.leads IS 'Leads whose protection ends.';
 COMMENT ON COLUMN lead_protection.v_kpi_expiring.reminded IS 'Of these, the user was reminded of so many.';

@@ -13,5 +13,6 @@ COMMENT ON VIEW lead_protection.v_kpi_holds IS
 COMMENT ON COLUMN lead_protection.v_kpi_holds.user_id IS 'The protected user.';
 COMMENT ON COLUMN lead_protection.v_kpi_holds.active IS 'Holds in force.';
 COMMENT ON COLUMN lead_protection.v_kpi_holds.overrun IS 'Of these, open and past the limit of their policy.';
-COMMENT ON COLUMN lead_protection.v_kpi_holds.ending IS 'Of these, ending or reaching their limit within 7 days of 24 hours, those overrun included.';
+COMMENT ON COLUMN lead_protection.v_kpi_holds.ending IS
+'Of these, ending or reaching their limit within 7 days of 24 hours, those overrun included.';
 COMMENT ON COLUMN lead_protection.v_kpi_holds.oldest_start_at IS 'Since when the oldest is in force.';

@@ -40,10 +40,12 @@ COMMENT ON VIEW lead_protection.v_kpi_jobs IS
 'The health of each of our jobs, from job_runs; what pg_cron knows is in its own tables.';
 COMMENT ON COLUMN lead_protection.v_kpi_jobs.job_name IS 'The job.';
 COMMENT ON COLUMN lead_protection.v_kpi_jobs.schedule IS 'When it is to run, as pg_cron has it.';
-COMMENT ON COLUMN lead_protection.v_kpi_jobs.last_success_at IS 'When it last ended well; null: never, or not within the 90 days that job_runs is kept.';
+COMMENT ON COLUMN lead_protection.v_kpi_jobs.last_success_at IS
+'When it last ended well; null: never, or not within the 90 days that job_runs is kept.';
 COMMENT ON COLUMN lead_protection.v_kpi_jobs.last_started_at IS 'When its last run started.';
 COMMENT ON COLUMN lead_protection.v_kpi_jobs.last_outcome IS 'How that ended, or running.';
 COMMENT ON COLUMN lead_protection.v_kpi_jobs.last_error IS 'SQLSTATE and message, if it failed.';
-COMMENT ON COLUMN lead_protection.v_kpi_jobs.running_since IS 'Since when it has been running; of a run that was killed: until the next starts; null: it is not.';
+COMMENT ON COLUMN lead_protection.v_kpi_jobs.running_since IS
+'Since when it has been running; of a run that was killed: until the next starts; null: it is not.';
 COMMENT ON COLUMN lead_protection.v_kpi_jobs.running IS 'For how long, elapsed time.';
 COMMENT ON COLUMN lead_protection.v_kpi_jobs.failures IS 'Runs that failed or never came back, ever.';

@@ -28,9 +28,11 @@ LEFT JOIN LATERAL (
 ) AS front ON true;
 
 COMMENT ON VIEW lead_protection.v_kpi_outbox IS
-'How far each consumer of events is behind, for each scrape. Exact as long as no more than 1,000 events wait; beyond that the age is that of the oldest of the 1,000 that are available first, and v_event_consumers has it exact.';
+'How far each consumer of events is behind, for each scrape. Exact as long as no more than 1,000 events wait; beyond '
+'that the age is that of the oldest of the 1,000 that are available first, and v_event_consumers has it exact.';
 COMMENT ON COLUMN lead_protection.v_kpi_outbox.consumer_name IS 'The consumer.';
 COMMENT ON COLUMN lead_protection.v_kpi_outbox.pending IS 'Events that it has not finished, dead letters aside.';
 COMMENT ON COLUMN lead_protection.v_kpi_outbox.dead_letters IS 'Events that it gave up: see v_dead_events.';
-COMMENT ON COLUMN lead_protection.v_kpi_outbox.oldest_pending_at IS 'When the oldest that it has not finished was written; null: it has finished all.';
+COMMENT ON COLUMN lead_protection.v_kpi_outbox.oldest_pending_at IS
+'When the oldest that it has not finished was written; null: it has finished all.';
 COMMENT ON COLUMN lead_protection.v_kpi_outbox.lag IS 'The age of that event, elapsed time.';

@@ -9,8 +9,10 @@ WHERE g.event_type = 'lead.protection.reactivated' AND g.occurred_at >= now() - 
 GROUP BY g.user_id;
 
 COMMENT ON VIEW lead_protection.v_kpi_reactivations IS
-'The leads of each user whose announced end did not come, found within the last 7 days of 24 hours. Users without any have no row.';
+'The leads of each user whose announced end did not come, found within the last 7 days of 24 hours. Users without any '
+'have no row.';
 COMMENT ON COLUMN lead_protection.v_kpi_reactivations.user_id IS 'The protected user.';
 COMMENT ON COLUMN lead_protection.v_kpi_reactivations.reactivations IS 'All of them.';
-COMMENT ON COLUMN lead_protection.v_kpi_reactivations.had_expired IS 'Of these, the protection had ended; the others had been reminded of.';
+COMMENT ON COLUMN lead_protection.v_kpi_reactivations.had_expired IS
+'Of these, the protection had ended; the others had been reminded of.';
 COMMENT ON COLUMN lead_protection.v_kpi_reactivations.last_at IS 'When the last was found.';

@@ -35,10 +35,12 @@ FROM (
 GROUP BY r.user_id;
 
 COMMENT ON VIEW lead_protection.v_kpi_reminders IS
-'The reminders of each user: those that wait now, and of those that fell due today or on the six days before, UTC, how many were sent and delivered. For whole days and all users see v_reminder_sla.';
+'The reminders of each user: those that wait now, and of those that fell due today or on the six days before, UTC, how '
+'many were sent and delivered. For whole days and all users see v_reminder_sla.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.user_id IS 'The protected user.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.waiting IS 'Due and not sent yet, those on hold left out.';
-COMMENT ON COLUMN lead_protection.v_kpi_reminders.oldest_due_at IS 'When the oldest of these fell due by the rule; null: none waits.';
+COMMENT ON COLUMN lead_protection.v_kpi_reminders.oldest_due_at IS
+'When the oldest of these fell due by the rule; null: none waits.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.sent IS 'Sent, of those that fell due within the week.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.sent_within IS 'Of these, within 60 minutes of falling due.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.delivered IS 'Of those sent, a message was reported delivered.';

@@ -29,20 +29,32 @@ LEFT JOIN LATERAL (
 ) AS d ON true;
 
 COMMENT ON VIEW lead_protection.v_lead_reminders IS
-'The ledger of reminders with what became of each: due, sent, delivered. A row for each lead, user and window. Instants are timestamptz, latency is elapsed time.';
+'The ledger of reminders with what became of each: due, sent, delivered. A row for each lead, user and window. '
+'Instants are timestamptz, latency is elapsed time.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.lead_id IS 'The lead.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.user_id IS 'The protected user who was reminded.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.window_date IS 'The window: the expiry''s date in the policy''s time zone.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.protection_expires_at IS 'The expiry as it stood when the reminder was sent.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.window_date IS
+'The window: the expiry''s date in the policy''s time zone.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.protection_expires_at IS
+'The expiry as it stood when the reminder was sent.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.due_at IS 'When the reminder was due by the rule.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.fell_due_at IS 'Since when it could have been sent: due_at, or later if only then a hold ended, the lead was recorded or a change made it due.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.sent_at IS 'When it was first sent, that is, when its event was written.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.delivered_at IS 'When a message with it was first delivered; null: none is known to be.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.fell_due_at IS
+'Since when it could have been sent: due_at, or later if only then a hold ended, the lead was recorded or a change '
+'made it due.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.sent_at IS
+'When it was first sent, that is, when its event was written.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.delivered_at IS
+'When a message with it was first delivered; null: none is known to be.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.latency IS 'From fell_due_at to sent_at.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.within_60_minutes IS 'Whether latency is 60 minutes at most.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.attempts IS 'How many events asked for it.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.outcome IS 'delivered, or what was last reported: failed or skipped; null: nothing yet.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.outcome IS
+'delivered, or what was last reported: failed or skipped; null: nothing yet.';
 COMMENT ON COLUMN lead_protection.v_lead_reminders.why IS 'Why it failed or was skipped; null if it was delivered.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.retry_at IS 'From when the pipeline sends it again, if it still stands then; null: not.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.reactivated_at IS 'When the lead was seen protected again after it; null: it was not.';
-COMMENT ON COLUMN lead_protection.v_lead_reminders.adopted IS 'True: not sent by this system: imported, or overdue when the lead''s adoption was switched on. latency says nothing then.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.retry_at IS
+'From when the pipeline sends it again, if it still stands then; null: not.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.reactivated_at IS
+'When the lead was seen protected again after it; null: it was not.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.adopted IS
+'True: not sent by this system: imported, or overdue when the lead''s adoption was switched on. latency says nothing '
+'then.';

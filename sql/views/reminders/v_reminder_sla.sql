@@ -42,13 +42,17 @@ FROM (
 GROUP BY m.day;
 
 COMMENT ON VIEW lead_protection.v_reminder_sla IS
-'Reminders by the day, UTC, on which they fell due: how many were sent within 60 minutes of that and how many later, how many wait now, and how many were never sent because the lead expired, was closed or changed hands first. Ask for the days you want: WHERE day >= …. Reminders of before an adoption are left out. Latencies are elapsed time from when a reminder could first have been sent.';
+'Reminders by the day, UTC, on which they fell due: how many were sent within 60 minutes of that and how many later, '
+'how many wait now, and how many were never sent because the lead expired, was closed or changed hands first. Ask for '
+'the days you want: WHERE day >= …. Reminders of before an adoption are left out. Latencies are elapsed time from when '
+'a reminder could first have been sent.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.day IS 'The day, UTC.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.fell_due IS 'All of them.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.sent_within IS 'Sent within 60 minutes.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.sent_beyond IS 'Sent later than that.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.waiting IS 'Due and not sent yet, as of now.';
-COMMENT ON COLUMN lead_protection.v_reminder_sla.missed IS 'Never sent; protection_log has each, with missed_reminder_due_at in its details.';
+COMMENT ON COLUMN lead_protection.v_reminder_sla.missed IS
+'Never sent; protection_log has each, with missed_reminder_due_at in its details.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.median_latency IS 'Half of those sent took no longer.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.p95_latency IS '95 of 100 of those sent took no longer.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.longest_latency IS 'The longest of those sent.';

@@ -27,4 +27,5 @@ FROM lead_protection.check_source(
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_activity_source(regclass, name, name, name, name, text, text) IS
-'Whether a table of the company''s own can be adopted as activities: the arguments are those of adopt_activities(). A row for each finding, as check_lead_source() gives them. Reads catalogs only and changes nothing.';
+'Whether a table of the company''s own can be adopted as activities: the arguments are those of adopt_activities(). A '
+'row for each finding, as check_lead_source() gives them. Reads catalogs only and changes nothing.';

@@ -29,4 +29,5 @@ FROM lead_protection.check_source(
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_hold_source(regclass, name, name, name, name, text, text) IS
-'Whether holds can be imported from a table of the company''s own: the arguments are those of import_holds(). A row for each finding, as check_lead_source() gives them. Reads catalogs only and changes nothing.';
+'Whether holds can be imported from a table of the company''s own: the arguments are those of import_holds(). A row '
+'for each finding, as check_lead_source() gives them. Reads catalogs only and changes nothing.';

@@ -40,4 +40,6 @@ $$;
 COMMENT ON FUNCTION lead_protection.check_lead_source(
     regclass, name, name, name, text, text, text, text, name
 ) IS
-'Whether a table of the company''s own can be adopted as leads: the arguments are those of adopt_leads(). A row for each finding: severity ok, warning (adopt_leads() goes on) or problem (it refuses), item, finding, advice: what to do. Reads catalogs only and changes nothing; `lead-protection check` does the same where nothing is installed yet.';
+'Whether a table of the company''s own can be adopted as leads: the arguments are those of adopt_leads(). A row for '
+'each finding: severity ok, warning (adopt_leads() goes on) or problem (it refuses), item, finding, advice: what to '
+'do. Reads catalogs only and changes nothing; `lead-protection check` does the same where nothing is installed yet.';

@@ -23,4 +23,6 @@ FROM lead_protection.check_source(
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_reminder_source(regclass, name, name, name, text) IS
-'Whether reminders that were sent can be imported from a table of the company''s own: the arguments are those of import_reminders(). A row for each finding, as check_lead_source() gives them. Reads catalogs only and changes nothing.';
+'Whether reminders that were sent can be imported from a table of the company''s own: the arguments are those of '
+'import_reminders(). A row for each finding, as check_lead_source() gives them. Reads catalogs only and changes '
+'nothing.';

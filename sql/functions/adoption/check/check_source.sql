@@ -239,4 +239,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_source(regclass, jsonb) IS
-'What check_lead_source() and its like have in common. Reads catalogs only; changes nothing. wanted: an array of objects, one for each argument: argument (its name), column_name and type (number, lead, key, user, instant, text), nulls (severity of a column that may be null), time_zone; or sql and type. Internal.';
+'What check_lead_source() and its like have in common. Reads catalogs only; changes nothing. wanted: an array of '
+'objects, one for each argument: argument (its name), column_name and type (number, lead, key, user, instant, text), '
+'nulls (severity of a column that may be null), time_zone; or sql and type. Internal.';

@@ -15,4 +15,5 @@ WHERE a.kind = 'leads' AND a.disowned_at IS NULL AND (u.key_expression IS NULL) 
 $$;
 
 COMMENT ON FUNCTION lead_protection.problems_of_users(regclass, name) IS
-'What is wrong with a column of users: they must be named as in the adopted table of leads, by numbers in both or by texts in both. Null: nothing. Internal.';
+'What is wrong with a column of users: they must be named as in the adopted table of leads, by numbers in both or by '
+'texts in both. Null: nothing. Internal.';

@@ -23,4 +23,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_activity_rows(lead_protection.adoptions, text[]) IS
-'The rows of an adopted table of activities as they are now: all, or those with these keys. Those without a lead or a kind are no activities and left out. Internal.';
+'The rows of an adopted table of activities as they are now: all, or those with these keys. Those without a lead or a '
+'kind are no activities and left out. Internal.';

@@ -19,4 +19,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.adopted_tables() IS
-'The triggers that follow adopted tables, a row for each: of which adoption, made when (adopted_at, Unix time), on which table by its OID and its name of now, whether it is enabled. From the catalog. Internal.';
+'The triggers that follow adopted tables, a row for each: of which adoption, made when (adopted_at, Unix time), on '
+'which table by its OID and its name of now, whether it is enabled. From the catalog. Internal.';

@@ -87,4 +87,7 @@ $$;
 COMMENT ON FUNCTION lead_protection.apply_adopted_lead(
     lead_protection.adoptions, lead_protection.adopted_leads, bigint, timestamptz, text
 ) IS
-'Does to a lead what its adopted table has changed since it was last seen: reopened, another user (transfer_lead()), another start (backdate_lead(), or a change of the row if it is later), closed or deleted. user_id, started_at, outcome: what the table says now. Logged and published as by these functions. Errors: theirs. Internal: the caller has locked the lead.';
+'Does to a lead what its adopted table has changed since it was last seen: reopened, another user (transfer_lead()), '
+'another start (backdate_lead(), or a change of the row if it is later), closed or deleted. user_id, started_at, '
+'outcome: what the table says now. Logged and published as by these functions. Errors: theirs. Internal: the caller '
+'has locked the lead.';

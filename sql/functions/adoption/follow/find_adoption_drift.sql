@@ -88,4 +88,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.find_adoption_drift() IS
-'The rows of adopted tables that are out of step: written past the triggers, or waiting in adoption_queue. No row: all are in step, and the triggers stand. Reads every row of these tables; changes nothing. row_key and lead_id null: the table as a whole, which is gone or cannot be read, or whose triggers are missing or disabled.';
+'The rows of adopted tables that are out of step: written past the triggers, or waiting in adoption_queue. No row: all '
+'are in step, and the triggers stand. Reads every row of these tables; changes nothing. row_key and lead_id null: the '
+'table as a whole, which is gone or cannot be read, or whose triggers are missing or disabled.';

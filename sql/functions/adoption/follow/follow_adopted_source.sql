@@ -93,4 +93,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.follow_adopted_source() IS
-'Trigger on an adopted table (its argument: the adoption): brings the rows that a statement wrote into step, in its transaction. If that fails, on_failure says what becomes of the statement: block, it fails with our error; queue, it goes through and the rows wait in adoption_queue. Errors, in both cases: LP047 TRUNCATE; 40001 in a REPEATABLE READ or SERIALIZABLE transaction that began before the adoption.';
+'Trigger on an adopted table (its argument: the adoption): brings the rows that a statement wrote into step, in its '
+'transaction. If that fails, on_failure says what becomes of the statement: block, it fails with our error; queue, it '
+'goes through and the rows wait in adoption_queue. Errors, in both cases: LP047 TRUNCATE; 40001 in a REPEATABLE READ '
+'or SERIALIZABLE transaction that began before the adoption.';

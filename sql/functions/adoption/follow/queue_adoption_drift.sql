@@ -30,4 +30,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.queue_adoption_drift(integer) IS
-'Puts rows of adopted tables that are out of step (find_adoption_drift()) into adoption_queue; the next run of the pipeline follows them. If more than gone_limit (100) rows are gone, those are left alone, for somebody to look at: call it with a higher limit if they are really deleted. Returns how many it put there; repeated: 0. The nightly job calls it.';
+'Puts rows of adopted tables that are out of step (find_adoption_drift()) into adoption_queue; the next run of the '
+'pipeline follows them. If more than gone_limit (100) rows are gone, those are left alone, for somebody to look at: '
+'call it with a higher limit if they are really deleted. Returns how many it put there; repeated: 0. The nightly job '
+'calls it.';

@@ -26,4 +26,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.require_adoptable_row(lead_protection.adoptions, text, bigint, timestamptz) IS
-'Refuses a row of an adopted table that has no user or no instant (LP049), or one outside the years 1900 to 2999 (LP005). Internal.';
+'Refuses a row of an adopted table that has no user or no instant (LP049), or one outside the years 1900 to 2999 '
+'(LP005). Internal.';

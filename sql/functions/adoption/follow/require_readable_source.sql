@@ -35,4 +35,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.require_readable_source(lead_protection.adoptions) IS
-'Refuses to follow a table (LP054) that is not there, is not the adopted one, or of which not all rows can be seen. Internal.';
+'Refuses to follow a table (LP054) that is not there, is not the adopted one, or of which not all rows can be seen. '
+'Internal.';

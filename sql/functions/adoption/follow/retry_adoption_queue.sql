@@ -38,4 +38,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.retry_adoption_queue(timestamptz, integer) IS
-'Tries rows of adoption_queue again that were not tried since untried_since, and whose pause is over: the longest untried first, batch_size at most, and never more than 100. Those that can be followed now leave the queue. Returns how many it tried; 0: none is left. Internal: the pipeline calls it until it returns 0, each time in a transaction of its own.';
+'Tries rows of adoption_queue again that were not tried since untried_since, and whose pause is over: the longest '
+'untried first, batch_size at most, and never more than 100. Those that can be followed now leave the queue. Returns '
+'how many it tried; 0: none is left. Internal: the pipeline calls it until it returns 0, each time in a transaction of '
+'its own.';

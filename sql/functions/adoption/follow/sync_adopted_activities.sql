@@ -104,4 +104,7 @@ $$;
 COMMENT ON FUNCTION lead_protection.sync_adopted_activities(
     lead_protection.adoptions, text[], bigint[], boolean
 ) IS
-'Brings these rows into step with the adopted table as it is now: recorded, corrected or deleted, as record_lead_activity() and its like do. lead_ids: the leads that the rows are, or were, about; backfill true: rows that are not known yet are recorded without log row or event. Repeated: nothing changes. Errors: LP002 unknown lead, LP005, LP010, LP021 unknown kind, LP049 no user or instant. Internal.';
+'Brings these rows into step with the adopted table as it is now: recorded, corrected or deleted, as '
+'record_lead_activity() and its like do. lead_ids: the leads that the rows are, or were, about; backfill true: rows '
+'that are not known yet are recorded without log row or event. Repeated: nothing changes. Errors: LP002 unknown lead, '
+'LP005, LP010, LP021 unknown kind, LP049 no user or instant. Internal.';

@@ -116,4 +116,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.sync_adopted_leads(lead_protection.adoptions, bigint[], boolean) IS
-'Brings these leads into step with the adopted table as it is now: new rows become leads, changed ones are followed (apply_adopted_lead()), and a row that is gone is a deleted lead. backfill true: the rows were there before the table was adopted. Repeated: nothing changes. Errors: LP046 the lead is there and is another one, LP049 no user or start, LP005 start outside the years 1900 to 2999, LP010 start in the future, and those of the functions that change a lead. Internal.';
+'Brings these leads into step with the adopted table as it is now: new rows become leads, changed ones are followed '
+'(apply_adopted_lead()), and a row that is gone is a deleted lead. backfill true: the rows were there before the table '
+'was adopted. Repeated: nothing changes. Errors: LP046 the lead is there and is another one, LP049 no user or start, '
+'LP005 start outside the years 1900 to 2999, LP010 start in the future, and those of the functions that change a lead. '
+'Internal.';

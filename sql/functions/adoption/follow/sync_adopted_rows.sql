@@ -39,4 +39,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.sync_adopted_rows(lead_protection.adoptions, text[], bigint[], boolean) IS
-'Brings these rows of an adopted table into step, by their keys and leads, and takes them out of adoption_queue. backfill true: they were there before the table was adopted; for rows from the queue it is known. All or none. Internal.';
+'Brings these rows of an adopted table into step, by their keys and leads, and takes them out of adoption_queue. '
+'backfill true: they were there before the table was adopted; for rows from the queue it is known. All or none. '
+'Internal.';

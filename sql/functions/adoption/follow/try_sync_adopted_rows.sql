@@ -47,4 +47,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.try_sync_adopted_rows(lead_protection.adoptions, text[], bigint[], boolean) IS
-'sync_adopted_rows(), which does not fail because of a row: one that cannot be followed goes to adoption_queue with the reason, the others are followed. Returns how many went there. Internal.';
+'sync_adopted_rows(), which does not fail because of a row: one that cannot be followed goes to adoption_queue with '
+'the reason, the others are followed. Returns how many went there. Internal.';

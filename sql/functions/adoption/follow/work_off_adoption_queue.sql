@@ -13,4 +13,5 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.work_off_adoption_queue() IS
-'Tries all rows of adoption_queue once whose pause is over, 100 in a transaction. Commits. Internal: adopting and switching on call it; the pipeline does the same in its own batches.';
+'Tries all rows of adoption_queue once whose pause is over, 100 in a transaction. Commits. Internal: adopting and '
+'switching on call it; the pipeline does the same in its own batches.';
