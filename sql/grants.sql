@@ -1,5 +1,5 @@
--- Nothing for PUBLIC, and for each group role what its work needs. Rights that were taken away here in a later version
--- are taken away on apply, because everything is revoked first.
+-- Nothing for PUBLIC, and for each group role what its work needs, as one matrix. A right that a later version takes
+-- out of it is taken away on apply, because everything is revoked first.
 REVOKE ALL ON SCHEMA lead_protection FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA lead_protection FROM PUBLIC;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA lead_protection FROM PUBLIC;
@@ -8,200 +8,197 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA lead_protection FROM PUBLIC;
 DO $grants$
 DECLARE
     group_role text;
-    statement text;
+    entry record;
 BEGIN
-    FOREACH group_role IN ARRAY ARRAY['lead_protection_app', 'lead_protection_operator', 'lead_protection_monitor', 'lead_protection_jobs', 'lead_protection_consumer'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = group_role) THEN
+    FOREACH group_role IN ARRAY ARRAY['app', 'operator', 'monitor', 'jobs', 'consumer'] LOOP
+        group_role := 'lead_protection_' || group_role;
+        IF pg_catalog.to_regrole(group_role) IS NULL THEN
             RAISE NOTICE 'role % is missing: it gets no rights', group_role
-                USING HINT = pg_catalog.format('Have it made with CREATE ROLE %I NOLOGIN, then run apply again.', group_role);
+                USING HINT = pg_catalog.format(
+                    'Have it made with CREATE ROLE %I NOLOGIN, then run apply again.', group_role
+                );
             CONTINUE;
         END IF;
-        FOREACH statement IN ARRAY ARRAY[
-            'REVOKE ALL ON SCHEMA lead_protection FROM %I',
-            'REVOKE ALL ON ALL TABLES IN SCHEMA lead_protection FROM %I',
-            'REVOKE ALL ON ALL SEQUENCES IN SCHEMA lead_protection FROM %I',
-            'REVOKE ALL ON ALL ROUTINES IN SCHEMA lead_protection FROM %I',
-            'GRANT USAGE ON SCHEMA lead_protection TO %I'
-        ] LOOP
-            EXECUTE pg_catalog.format(statement, group_role);
-        END LOOP;
-
-        -- Reading the view: a function in a view runs with its reader's rights.
-        IF group_role IN ('lead_protection_app', 'lead_protection_operator', 'lead_protection_monitor') THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT SELECT ON lead_protection.v_user_lead_protection, lead_protection.lead_clocks TO %I',
-                'GRANT SELECT ON lead_protection.v_active_holds, lead_protection.v_holds_about_to_end TO %I',
-                'GRANT SELECT ON lead_protection.v_leads_on_hold, lead_protection.hold_reasons TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.hold_limit(lead_protection.lead_holds, timestamptz) TO %I',
-                'GRANT SELECT ON lead_protection.protection_policies, lead_protection.leads, lead_protection.lead_holds TO %I',
-                'GRANT SELECT ON lead_protection.lead_reminders, lead_protection.lead_expiries TO %I',
-                'GRANT SELECT ON lead_protection.reminder_deliveries, lead_protection.v_lead_reminders TO %I',
-                'GRANT SELECT ON lead_protection.lead_history, lead_protection.lead_extensions TO %I',
-                'GRANT SELECT ON lead_protection.lead_activities, lead_protection.activity_kinds TO %I',
-                'GRANT SELECT ON lead_protection.policy_assignments, lead_protection.adopted_users TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.user_lead_protection(timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.protection_as_of(timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.clock_at(lead_protection.lead_clocks, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.is_on_hold(lead_protection.lead_clocks, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.protection_state(lead_protection.lead_clocks, timestamptz, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.awaited_expiry(lead_protection.lead_clocks, timestamptz, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.waits_for_notice(lead_protection.lead_clocks, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.stop_clock(timestamptz, tstzmultirange) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.rule_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.noticed_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.recounted_expiry(lead_protection.lead_clocks, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.calendar_expiry(timestamptz, text, integer, integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.explain_protection(bigint, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.explain_protection_json(bigint, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.forecast_protection(integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.find_help(text, text) TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
-        END IF;
-
-        IF group_role IN ('lead_protection_app', 'lead_protection_operator') THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT EXECUTE ON FUNCTION lead_protection.create_lead_hold(bigint, bigint, text, bigint, timestamptz, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.release_lead_hold(bigint, bigint, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.record_lead_activity(bigint, bigint, text, timestamptz, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.correct_lead_activity(bigint, text, text, timestamptz, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.delete_lead_activity(bigint, text, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.correct_lead_hold(bigint, integer, timestamptz, timestamptz, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.void_lead_hold(bigint, integer, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.preview_hold_correction(bigint, timestamptz, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.preview_hold_void(bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.hold_leads(text, text, bigint, bigint[], bigint, timestamptz, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.release_leads(text, bigint, bigint[], bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.transfer_lead(bigint, bigint, bigint, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.backdate_lead(bigint, bigint, timestamptz, text, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.close_lead(bigint, bigint, text, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.reopen_lead(bigint, bigint, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.delete_lead(bigint, bigint, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.preview_lead_hold(bigint, bigint, timestamptz, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.preview_lead_extension(bigint, bigint, integer) TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
-        END IF;
-
+        EXECUTE pg_catalog.format(
+            'REVOKE ALL ON SCHEMA lead_protection FROM %1$I;
+            REVOKE ALL ON ALL TABLES IN SCHEMA lead_protection FROM %1$I;
+            REVOKE ALL ON ALL SEQUENCES IN SCHEMA lead_protection FROM %1$I;
+            REVOKE ALL ON ALL ROUTINES IN SCHEMA lead_protection FROM %1$I;
+            GRANT USAGE ON SCHEMA lead_protection TO %1$I',
+            group_role
+        );
+        -- An application may say of a new lead whose it is, since when and under which policy, and nothing else.
         IF group_role = 'lead_protection_app' THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT INSERT (id, user_id, policy_id, created_at) ON lead_protection.leads TO %I',
-                'GRANT SELECT ON lead_protection.outbox_events TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
+            GRANT INSERT (id, user_id, policy_id, created_at) ON lead_protection.leads TO lead_protection_app;
         END IF;
-
-        IF group_role = 'lead_protection_consumer' THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT SELECT ON lead_protection.outbox_events, lead_protection.v_cloud_events TO %I',
-                'GRANT SELECT ON lead_protection.event_types TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
-        END IF;
-
-        IF group_role IN ('lead_protection_consumer', 'lead_protection_operator') THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT EXECUTE ON FUNCTION lead_protection.claim_events(text, integer, interval) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.acknowledge_events(text, uuid, uuid[]) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.fail_events(text, uuid, uuid[], text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.start_reminder_delivery(bigint, bigint, date, text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.confirm_reminder_delivery(bigint, bigint, date, text, timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.fail_reminder_delivery(bigint, bigint, date, text, text, timestamptz) TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
-        END IF;
-
-        IF group_role IN ('lead_protection_consumer', 'lead_protection_operator', 'lead_protection_monitor') THEN
-            EXECUTE pg_catalog.format(
-                'GRANT EXECUTE ON FUNCTION lead_protection.cloud_event(lead_protection.outbox_events) TO %I', group_role
-            );
-        END IF;
-
+        -- Operators and monitors read all there is; the matrix names what others read, too.
         IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.find_clock_drift() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.find_adoption_drift() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.adopted_tables() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.preview_switch_on() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.elapsed_text(interval) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.job_lock_key(text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.metric_samples(text[]) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.metric_labels(jsonb) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.oldest_reminder_due_at() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.prometheus_metrics() TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
+            EXECUTE pg_catalog.format('GRANT SELECT ON ALL TABLES IN SCHEMA lead_protection TO %I', group_role);
         END IF;
+    END LOOP;
 
-        IF group_role = 'lead_protection_operator' THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT EXECUTE ON FUNCTION lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.set_default_policy(bigint, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.assign_user_policy(bigint, bigint, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.move_leads_to_policy(bigint[], bigint, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.preview_policy_move(bigint[], bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.override_hold_limit(bigint, integer, timestamptz, text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.register_event_consumer(text, text[], timestamptz, integer, interval, boolean) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.unregister_event_consumer(text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.replay_events(text, timestamptz, timestamptz, text[], boolean) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.discard_dead_events(text, uuid[], text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.configure_reminders(integer, integer, integer, interval) TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
-        END IF;
-
-        IF group_role = 'lead_protection_operator' THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT EXECUTE ON FUNCTION lead_protection.pause_protection(text, bigint) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.resume_protection(bigint) TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
-        END IF;
-
-        IF group_role IN ('lead_protection_operator', 'lead_protection_jobs') THEN
-            FOREACH statement IN ARRAY ARRAY[
-                'GRANT EXECUTE ON FUNCTION lead_protection.job_lock_key(text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.waiting_reason() TO %I',
-                'GRANT SELECT ON lead_protection.job_definitions TO %I',
-                'GRANT EXECUTE ON PROCEDURE lead_protection.run_protection_pipeline(timestamptz, integer) TO %I',
-                'GRANT EXECUTE ON PROCEDURE lead_protection.run_nightly_maintenance(interval) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.try_job_lock(text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.retry_adoption_queue(timestamptz, integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.queue_adoption_drift(integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.start_job_run(text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.update_job_run(bigint, jsonb, text, text) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.reminders_to_send(timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.record_expiries(timestamptz, integer) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.mend_clock_drift() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.refresh_metrics(interval) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.end_overrun_holds() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.announce_hold_limits(interval) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.purge_events(interval) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.purge_job_history(interval) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.schedule_jobs() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.schedule_jobs_sql(boolean) TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.unschedule_jobs() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.unschedule_jobs_sql() TO %I',
-                'GRANT EXECUTE ON FUNCTION lead_protection.require_pg_cron() TO %I'
-            ] LOOP
-                EXECUTE pg_catalog.format(statement, group_role);
-            END LOOP;
-        END IF;
+    -- A table or view is read, a routine is called. The functions of the rule are here because a function in a view runs
+    -- with the rights of whoever reads the view.
+    FOR entry IN
+        SELECT
+            m.object,
+            g.group_role,
+            c.oid IS NOT NULL AS is_read,
+            (
+                SELECT p.oid::regprocedure
+                FROM pg_catalog.pg_proc AS p
+                WHERE p.pronamespace = 'lead_protection'::regnamespace AND p.proname = m.object
+            ) AS routine
+        FROM (
+            VALUES
+            -- object                             app   oper. mon.  jobs  consumer
+            -- rule
+            ('awaited_expiry',                    'x',  'x',  'x',  '',   ''),
+            ('calendar_expiry',                   'x',  'x',  'x',  '',   ''),
+            ('clock_at',                          'x',  'x',  'x',  '',   ''),
+            ('derive_lead_clocks',                'x',  'x',  'x',  '',   ''),
+            ('is_on_hold',                        'x',  'x',  'x',  '',   ''),
+            ('noticed_expiry',                    'x',  'x',  'x',  '',   ''),
+            ('protection_state',                  'x',  'x',  'x',  '',   ''),
+            ('recounted_expiry',                  'x',  'x',  'x',  '',   ''),
+            ('rule_expiry',                       'x',  'x',  'x',  '',   ''),
+            ('stop_clock',                        'x',  'x',  'x',  '',   ''),
+            ('waits_for_notice',                  'x',  'x',  'x',  '',   ''),
+            -- cache
+            ('lead_clocks',                       'x',  'x',  'x',  '',   ''),
+            ('v_user_lead_protection',            'x',  'x',  'x',  '',   ''),
+            ('find_clock_drift',                  '',   'x',  'x',  '',   ''),
+            ('mend_clock_drift',                  '',   'x',  '',   'x',  ''),
+            ('user_lead_protection',              'x',  'x',  'x',  '',   ''),
+            -- policies
+            ('policy_assignments',                'x',  'x',  'x',  '',   ''),
+            ('protection_policies',               'x',  'x',  'x',  '',   ''),
+            ('assign_user_policy',                '',   'x',  '',   '',   ''),
+            ('create_policy_version',             '',   'x',  '',   '',   ''),
+            ('move_leads_to_policy',              '',   'x',  '',   '',   ''),
+            ('preview_policy_move',               '',   'x',  '',   '',   ''),
+            ('set_default_policy',                '',   'x',  '',   '',   ''),
+            -- leads
+            ('lead_extensions',                   'x',  'x',  'x',  '',   ''),
+            ('lead_history',                      'x',  'x',  'x',  '',   ''),
+            ('leads',                             'x',  'x',  'x',  '',   ''),
+            ('backdate_lead',                     'x',  'x',  '',   '',   ''),
+            ('close_lead',                        'x',  'x',  '',   '',   ''),
+            ('delete_lead',                       'x',  'x',  '',   '',   ''),
+            ('extend_lead',                       'x',  'x',  '',   '',   ''),
+            ('preview_lead_extension',            'x',  'x',  '',   '',   ''),
+            ('reopen_lead',                       'x',  'x',  '',   '',   ''),
+            ('transfer_lead',                     'x',  'x',  '',   '',   ''),
+            -- activities
+            ('activity_kinds',                    'x',  'x',  'x',  '',   ''),
+            ('lead_activities',                   'x',  'x',  'x',  '',   ''),
+            ('correct_lead_activity',             'x',  'x',  '',   '',   ''),
+            ('delete_lead_activity',              'x',  'x',  '',   '',   ''),
+            ('record_lead_activity',              'x',  'x',  '',   '',   ''),
+            -- holds
+            ('hold_reasons',                      'x',  'x',  'x',  '',   ''),
+            ('lead_holds',                        'x',  'x',  'x',  '',   ''),
+            ('v_active_holds',                    'x',  'x',  'x',  '',   ''),
+            ('v_holds_about_to_end',              'x',  'x',  'x',  '',   ''),
+            ('v_leads_on_hold',                   'x',  'x',  'x',  '',   ''),
+            ('announce_hold_limits',              '',   'x',  '',   'x',  ''),
+            ('correct_lead_hold',                 'x',  'x',  '',   '',   ''),
+            ('create_lead_hold',                  'x',  'x',  '',   '',   ''),
+            ('end_overrun_holds',                 '',   'x',  '',   'x',  ''),
+            ('hold_leads',                        'x',  'x',  '',   '',   ''),
+            ('hold_limit',                        'x',  'x',  'x',  '',   ''),
+            ('override_hold_limit',               '',   'x',  '',   '',   ''),
+            ('preview_hold_correction',           'x',  'x',  '',   '',   ''),
+            ('preview_hold_void',                 'x',  'x',  '',   '',   ''),
+            ('preview_lead_hold',                 'x',  'x',  '',   '',   ''),
+            ('release_lead_hold',                 'x',  'x',  '',   '',   ''),
+            ('release_leads',                     'x',  'x',  '',   '',   ''),
+            ('void_lead_hold',                    'x',  'x',  '',   '',   ''),
+            -- explain
+            ('explain_protection',                'x',  'x',  'x',  '',   ''),
+            ('explain_protection_json',           'x',  'x',  'x',  '',   ''),
+            ('forecast_protection',               'x',  'x',  'x',  '',   ''),
+            ('protection_as_of',                  'x',  'x',  'x',  '',   ''),
+            -- events
+            ('event_types',                       '',   'x',  'x',  '',   'x'),
+            ('outbox_events',                     'x',  'x',  'x',  '',   'x'),
+            ('v_cloud_events',                    '',   'x',  'x',  '',   'x'),
+            ('acknowledge_events',                '',   'x',  '',   '',   'x'),
+            ('claim_events',                      '',   'x',  '',   '',   'x'),
+            ('cloud_event',                       '',   'x',  'x',  '',   'x'),
+            ('discard_dead_events',               '',   'x',  '',   '',   ''),
+            ('fail_events',                       '',   'x',  '',   '',   'x'),
+            ('purge_events',                      '',   'x',  '',   'x',  ''),
+            ('register_event_consumer',           '',   'x',  '',   '',   ''),
+            ('replay_events',                     '',   'x',  '',   '',   ''),
+            ('unregister_event_consumer',         '',   'x',  '',   '',   ''),
+            -- reminders
+            ('lead_reminders',                    'x',  'x',  'x',  '',   ''),
+            ('reminder_deliveries',               'x',  'x',  'x',  '',   ''),
+            ('v_lead_reminders',                  'x',  'x',  'x',  '',   ''),
+            ('configure_reminders',               '',   'x',  '',   '',   ''),
+            ('confirm_reminder_delivery',         '',   'x',  '',   '',   'x'),
+            ('fail_reminder_delivery',            '',   'x',  '',   '',   'x'),
+            ('reminders_to_send',                 '',   'x',  '',   'x',  ''),
+            ('send_due_reminders',                '',   'x',  '',   'x',  ''),
+            ('start_reminder_delivery',           '',   'x',  '',   '',   'x'),
+            -- adoption
+            ('adopted_users',                     'x',  'x',  'x',  '',   ''),
+            ('adopted_tables',                    '',   'x',  'x',  '',   ''),
+            ('find_adoption_drift',               '',   'x',  'x',  '',   ''),
+            ('preview_switch_on',                 '',   'x',  'x',  '',   ''),
+            ('queue_adoption_drift',              '',   'x',  '',   'x',  ''),
+            ('retry_adoption_queue',              '',   'x',  '',   'x',  ''),
+            -- jobs
+            ('job_definitions',                   '',   'x',  'x',  'x',  ''),
+            ('require_pg_cron',                   '',   'x',  '',   'x',  ''),
+            ('schedule_jobs',                     '',   'x',  '',   'x',  ''),
+            ('schedule_jobs_sql',                 '',   'x',  '',   'x',  ''),
+            ('unschedule_jobs',                   '',   'x',  '',   'x',  ''),
+            ('unschedule_jobs_sql',               '',   'x',  '',   'x',  ''),
+            -- pipeline
+            ('lead_expiries',                     'x',  'x',  'x',  '',   ''),
+            ('job_lock_key',                      '',   'x',  'x',  'x',  ''),
+            ('pause_protection',                  '',   'x',  '',   '',   ''),
+            ('purge_job_history',                 '',   'x',  '',   'x',  ''),
+            ('record_expiries',                   '',   'x',  '',   'x',  ''),
+            ('record_reactivations',              '',   'x',  '',   'x',  ''),
+            ('resume_protection',                 '',   'x',  '',   '',   ''),
+            ('run_nightly_maintenance',           '',   'x',  '',   'x',  ''),
+            ('run_protection_pipeline',           '',   'x',  '',   'x',  ''),
+            ('start_job_run',                     '',   'x',  '',   'x',  ''),
+            ('try_job_lock',                      '',   'x',  '',   'x',  ''),
+            ('update_job_run',                    '',   'x',  '',   'x',  ''),
+            ('waiting_reason',                    '',   'x',  'x',  'x',  ''),
+            -- metrics
+            ('metric_labels',                     '',   'x',  'x',  '',   ''),
+            ('metric_samples',                    '',   'x',  'x',  '',   ''),
+            ('oldest_reminder_due_at',            '',   'x',  'x',  '',   ''),
+            ('prometheus_metrics',                '',   'x',  'x',  '',   ''),
+            ('refresh_metrics',                   '',   'x',  '',   'x',  ''),
+            -- health
+            ('find_help',                         'x',  'x',  'x',  '',   ''),
+            -- common
+            ('elapsed_text',                      '',   'x',  'x',  '',   ''),
+            ('plus_elapsed',                      'x',  'x',  'x',  '',   '')
+        ) AS m (object, app, operator, monitor, jobs, consumer)
+        CROSS JOIN LATERAL (
+            VALUES
+            ('lead_protection_app', m.app),
+            ('lead_protection_operator', m.operator),
+            ('lead_protection_monitor', m.monitor),
+            ('lead_protection_jobs', m.jobs),
+            ('lead_protection_consumer', m.consumer)
+        ) AS g (group_role, granted)
+        LEFT JOIN pg_catalog.pg_class AS c
+            ON c.relnamespace = 'lead_protection'::regnamespace AND m.object = c.relname
+        WHERE g.granted = 'x' AND pg_catalog.to_regrole(g.group_role) IS NOT NULL
+    LOOP
+        EXECUTE CASE
+            WHEN entry.is_read
+                THEN pg_catalog.format('GRANT SELECT ON lead_protection.%I TO %I', entry.object, entry.group_role)
+            ELSE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO %I', entry.routine, entry.group_role)
+        END;
     END LOOP;
 END
 $grants$;
