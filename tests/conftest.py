@@ -7,14 +7,10 @@ pg_cron lives in the database `postgres`, apart from the tests' databases, which
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
@@ -22,74 +18,14 @@ import pytest
 from psycopg import sql
 from pytest_postgresql import factories
 
-PROJECT = Path(__file__).resolve().parent.parent
-PRIVATE_POSTGRES = PROJECT / "scripts" / "private-postgres"
+from helpers.project import PROJECT, poll, run_program
+from helpers.schemas import faults_in_outbox
+from helpers.server import Server, private_postgres
 
 # What the developer's shell has set for some other server must not lead a test there.
 for name in [name for name in os.environ if name.startswith("PG") and name != "PG_BIN"]:
     del os.environ[name]
 os.environ.pop("LEAD_PROTECTION_DATABASE_URL", None)
-
-
-def run(command: list[str], **keywords) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; keywords as for subprocess.run. Its output is text, in the result."""
-    return subprocess.run(command, capture_output=True, text=True, **({"input": ""} | keywords))
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running private PostgreSQL; the fields that pytest-postgresql asks of a server, and a few helpers."""
-
-    host: str
-    bin: Path
-    port: int = 5432
-    user: str = "postgres"
-    password: None = None
-    options: str = ""
-    maintenance_dbname: str = "postgres"
-    template_dbname: None = None
-
-    def url(self, dbname: str = "postgres") -> str:
-        """Return the libpq URL of a database."""
-        return f"postgresql://{self.user}@/{quote(dbname, safe='')}?host={quote(self.host)}"
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The environment in which psql and other libpq programs find this server."""
-        return os.environ | {
-            "PGHOST": self.host,
-            "PGUSER": self.user,
-            "PGDATABASE": "postgres",
-            "PATH": f"{self.bin}:{os.environ['PATH']}",
-        }
-
-    def psql(self, *args: str, dbname: str = "postgres", stdin: str | None = None, check: bool = True):
-        """Run the real psql, which stops at the first error.
-
-        One argument that is no option is SQL for `-c`; more are passed on as they are; `stdin` is a script.
-        Returns the CompletedProcess, output as text (unaligned, tuples only); with `check`, an error of psql
-        fails the test and shows its stderr.
-        """
-        if len(args) == 1 and not args[0].startswith("-"):
-            args = ("-c", args[0])
-        command = [str(self.bin / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", *args, self.url(dbname)]
-        done = run(command, input=stdin or "", env=self.env, timeout=120)
-        if check and done.returncode != 0:
-            pytest.fail(f"psql exited with {done.returncode}:\n{done.stderr}")
-        return done
-
-    def execute(self, query: str | sql.Composed, dbname: str = "postgres") -> None:
-        """Execute one statement outside a transaction, as CREATE DATABASE wants it."""
-        with psycopg.connect(self.url(dbname), autocommit=True) as connection:
-            connection.execute(query)
-
-
-def private_postgres(*args: str) -> str:
-    """Run scripts/private-postgres and return its output; its own words are the error."""
-    done = run([str(PRIVATE_POSTGRES), *args])
-    if done.returncode != 0:
-        raise RuntimeError(f"private-postgres {' '.join(args)}:\n{done.stdout}{done.stderr}")
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +50,7 @@ def server() -> Iterator[Server]:
 def apply(*, host: str, user: str, dbname: str, **_: object) -> None:
     """Apply migrations and sql/ through the command line, as a DBA does; a loader of pytest-postgresql."""
     url = Server(host=host, user=user, bin=Path()).url(dbname)
-    done = run([sys.executable, "-m", "lead_protection", "apply", "--database", url], cwd=PROJECT)
+    done = run_program([sys.executable, "-m", "lead_protection", "apply", "--database", url], cwd=PROJECT)
     if done.returncode != 0:
         raise RuntimeError(f"apply exited with {done.returncode}:\n{done.stdout}{done.stderr}")
 
@@ -129,8 +65,6 @@ def db(postgresql: psycopg.Connection, server: Server, request: pytest.FixtureRe
 
     Every event that the test emitted must keep to the JSON Schema of its type.
     """
-    from schemas import faults_in_outbox
-
     postgresql.autocommit = True
     yield postgresql
     if not request.node.get_closest_marker("made_up_events"):
@@ -168,7 +102,7 @@ def catalog(server):
 
     def dump(url: str) -> str:
         command = [str(server.bin / "pg_dump"), "--schema-only", "--schema=lead_protection", url]
-        done = run(command)
+        done = run_program(command)
         if "no matching schemas" in done.stderr:
             return ""
         assert done.returncode == 0, done.stderr
@@ -195,6 +129,28 @@ def connect(database_url: str) -> Iterator[Callable[..., psycopg.Connection]]:
 
 
 @pytest.fixture
+def two(connect) -> tuple[psycopg.Connection, psycopg.Connection]:
+    """Two sessions: one whose work is committed by hand, one with autocommit."""
+    return connect(autocommit=False), connect()
+
+
+@pytest.fixture
+def unchecked(db: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """A connection in a transaction that is rolled back, where leads and activities may lie in the future."""
+    with db.transaction(force_rollback=True):
+        db.execute("ALTER TABLE lead_protection.leads DISABLE TRIGGER check_lead")
+        db.execute("ALTER TABLE lead_protection.lead_activities DISABLE TRIGGER check_activity")
+        yield db
+
+
+@pytest.fixture
+def sample(db: psycopg.Connection, server: Server) -> psycopg.Connection:
+    """This test's database with the demo's sample in it."""
+    server.psql("--single-transaction", "--file", str(PROJECT / "demo" / "sample.sql"), dbname=db.info.dbname)
+    return db
+
+
+@pytest.fixture
 def cron(server: Server) -> Iterator[psycopg.Connection]:
     """A connection, autocommit, to the database that pg_cron lives in; no job outlives the test.
 
@@ -206,20 +162,6 @@ def cron(server: Server) -> Iterator[psycopg.Connection]:
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_cron")
         yield connection
         connection.execute("SELECT cron.unschedule(jobid) FROM cron.job")
-
-
-def poll(condition: Callable[[], object], *, timeout: float = 10, what: str | None = None):
-    """Call `condition` until it returns something true, and return that.
-
-    After `timeout` seconds the test fails; `what` says in the message what was waited for.
-    """
-    limit = time.monotonic() + timeout
-    while not (result := condition()):
-        if time.monotonic() > limit:
-            what = what or getattr(condition, "__name__", condition)
-            pytest.fail(f"after {timeout} s still not true: {what}; last result {result!r}")
-        time.sleep(0.05)
-    return result
 
 
 @pytest.fixture

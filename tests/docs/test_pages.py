@@ -1,0 +1,97 @@
+"""The blocks of the other pages run, and give what the page says."""
+
+import re
+
+from helpers.pages import ADOPTION, APP, EVENTS, OPERATOR, README, RULE, Block, Runner, sections
+
+
+def test_events_page_runs_from_top_to_bottom(sample_dbname, server):
+    runner = Runner(server, sample_dbname, OPERATOR)
+    results = [runner.run(block) for blocks in sections(EVENTS).values() for block in blocks]
+    _, registered, acknowledged, failed, consumers, delivery, reminders, sla = results
+    assert registered == [["mailer", "{lead.protection.reminder}"]]
+    assert acknowledged == [["acknowledged", "t"]] and failed[0][:2] == ["pending", "t"]
+    assert consumers[0][:5] == ["mailer", "18", "0", "1", "0"]
+    assert delivery[0] == ["t", ""] and delivery[1][0] == "delivered" and delivery[2] == ["acknowledged"]
+    assert [row[4:] for row in reminders] == [["1", "delivered"]]
+    assert sla
+
+
+def test_adoption_page_runs_from_top_to_bottom(db, server):
+    runner = Runner(server, db.info.dbname, OPERATOR)
+    results = [runner.run(block) for blocks in sections(ADOPTION).values() for block in blocks]
+    _, shell, findings, _, _, adoptions, queued, _, _, *rest = results
+    holds, reminders, preview, unreminded, drift, _, ran, tables, won, _ = rest
+    assert [line for (line,) in shell].count("Fit to be adopted.") == 4
+    assert [row[:2] for row in findings if row[0] != "ok"] == [["warning", "user_column sales_rep"]]
+    assert [row[:2] for row in adoptions] == [["crm.opportunities", "10400"]] and adoptions[0][3] == ""
+    assert [(row[0], row[3].split(":")[0]) for row in queued] == [("10077", "LP049")]
+    assert [row[:2] for row in holds] == [
+        ["10100", "imported"],
+        ["10260", "imported"],
+        ["10260", "imported"],
+        ["99999", "refused"],
+    ]
+    assert [row[:2] for row in reminders] == [["10248", "imported"]]
+    assert sum(int(row[1]) for row in preview) == 400 and int(dict(row[:2] for row in preview)["reminder overdue"]) > 0
+    assert len(unreminded) == int(dict(row[:2] for row in preview)["reminder overdue"])
+    assert drift == []
+    assert ran == [["succeeded", '{"expiries": 0, "reminders": 0, "adopted_rows": 0, "reactivations": 0}']]
+    assert [(row[0], row[2], row[4]) for row in tables] == [("crm.opportunities", "0", "4"), ("crm.calls", "0", "4")]
+    assert won == [["lead.closed", "900", "as in crm.opportunities", "CLOSED"]]
+    left = "SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'crm.%'"
+    assert server.psql(left, dbname=db.info.dbname).stdout.strip() == "0"
+
+
+# --- the README ---
+
+
+def test_readme_blocks_for_an_application_run_with_its_rights(sample_dbname, server):
+    runner = Runner(server, sample_dbname, APP)
+    results = [
+        (block.words[0], runner.run(block))
+        for blocks in sections(README).values()
+        for block in blocks
+        if block.words[0] in ("sql", "python")
+    ]
+
+    assert {language for language, _ in results} == {"sql", "python"}
+    (shown,) = re.findall(
+        r"^```python\n.*?^```\n\n^```text\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S
+    )
+    (printed,) = [rows for language, rows in results if language == "python"]
+    assert [line for (line,) in printed] == shown.splitlines()
+
+
+def test_ten_day_list_of_the_readme_shows_running_clocks_of_open_leads_only(sample_dbname, server):
+    (query,) = [
+        block
+        for blocks in sections(README).values()
+        for block in blocks
+        if block.words[0] == "sql" and "10 days" in block.text
+    ]
+    server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
+    runner = Runner(server, sample_dbname, APP)
+
+    listed = [int(row[0]) for row in runner.run(query)]
+    assert len(listed) > 10
+
+    server.psql(f"UPDATE lead_protection.leads SET closed_at = now() WHERE id = {listed[0]}", dbname=sample_dbname)
+    server.psql(
+        "SELECT lead_protection.create_lead_hold(id, user_id, 'x', 1) FROM lead_protection.leads"
+        f" WHERE id = {listed[1]}",
+        dbname=sample_dbname,
+    )
+    assert [int(row[0]) for row in runner.run(query)] == listed[2:]
+
+
+# --- the rule in detail ---
+
+
+def test_rule_gives_the_dates_that_its_page_shows(db, server):
+    pairs = re.findall(r"^```sql\n(.*?)^```\n\n^```text\n(.*?)^```", RULE.read_text(encoding="utf-8"), re.M | re.S)
+    runner = Runner(server, db.info.dbname, APP)
+
+    assert len(pairs) == len([block for blocks in sections(RULE).values() for block in blocks])
+    for query, shown in pairs:
+        assert runner.run(Block(("sql",), query, 0)) == [line.split("|") for line in shown.splitlines()], query

@@ -1,0 +1,218 @@
+"""Guided help: a question in plain words finds the operation of the runbook, as JSON, with how things stand now."""
+
+import json
+import re
+
+import psycopg
+import pytest
+from jsonschema import Draft202012Validator
+
+from helpers.facts import REMINDER_DUE, insert_lead_of_age
+from helpers.pages import RUNBOOK, sections
+from helpers.project import PROJECT
+from lead_protection import runbook
+from lead_protection.runbook import anchor
+
+SCHEMA = json.loads((PROJECT / "schemas" / "help" / "answer.json").read_text(encoding="utf-8"))
+GERMAN = PROJECT / "docs" / "runbook.de.md"
+
+# What is asked, in which language, and the section that must come first.
+QUESTIONS = [
+    ("no reminder was sent", "en", "Reminders are not sent"),
+    ("Why do no mails go out?", "en", "Reminders are not sent"),
+    ("pg_cron stopped", "en", "Reminders are not sent"),
+    ("lead shows wrong state", "en", "A date is in dispute"),
+    ("whose lead was it in March?", "en", "A date is in dispute"),
+    ("the job failed with permission denied", "en", "A job fails"),
+    ("a job has been running for hours and is blocked", "en", "A job run hangs or is abandoned"),
+    ("a hold was forgotten", "en", "A hold is wrong, too long or forgotten"),
+    ("how do I override the hold limit?", "en", "A hold is wrong, too long or forgotten"),
+    ("there is a strike at the plant, stop all clocks", "en", "Hold many leads at once"),
+    ("a user says he got no mail", "en", "A user got no reminder"),
+    ("the mail server lost mails, send them again", "en", "Reminders must go out again"),
+    ("dead letters", "en", "Events are not taken"),
+    ("the consumer is down and the queue grows", "en", "Events are not taken"),
+    ("hundreds of leads expired after an import", "en", "Many leads expire at once"),
+    ("inserting new leads is refused with LP017", "en", "There is no default policy"),
+    ("server time is in the future", "en", "The server's clock is wrong"),
+    ("user ntp", "en", "The server's clock is wrong"),  # a rare word says more than a common one
+    ("restored from backup, what now?", "en", "After a failover or a restore"),
+    ("emergency stop", "en", "Pausing everything and resuming"),
+    ("who must I wake?", "en", "Severities and escalation"),
+    ("uninstall", "en", "Rolling back"),
+    ("Reminder nicht versendet", "de", "Reminders are not sent"),
+    ("Es wurden keine Erinnerungen verschickt", "de", "Reminders are not sent"),
+    ("Termin falsch", "de", "A date is in dispute"),
+    ("Der Lead zeigt den falschen Status", "de", "A date is in dispute"),
+    ("Sperre vergessen", "de", "A hold is wrong, too long or forgotten"),
+    ("Der Job hängt seit zwei Stunden", "de", "A job run hangs or is abandoned"),
+    ("Job bricht mit einem Fehler ab", "de", "A job fails"),
+    ("Alle Leads eines kranken Kollegen anhalten", "de", "Hold many leads at once"),
+    ("Die Erinnerungsmail kam nicht an", "de", "A user got no reminder"),
+    ("Der Mailer steht, die Warteschlange wächst", "de", "Events are not taken"),
+    ("Plötzlich sind massenhaft Leads abgelaufen", "de", "Many leads expire at once"),
+    ("Neue Leads werden abgelehnt", "de", "There is no default policy"),
+    ("Die Uhr geht vor", "de", "The server's clock is wrong"),
+    ("Wie halte ich alles an?", "de", "Pausing everything and resuming"),
+    ("Sicherung zurückgespielt", "de", "After a failover or a restore"),
+    ("Wen muss ich anrufen?", "de", "Severities and escalation"),
+    ("Der Vertrag hat neue Bedingungen", "de", "A contract changes"),
+    ("Anruf wurde nicht erfasst", "de", "An activity is missing or wrong"),
+    ("Lead auf einen anderen Nutzer umschreiben", "de", "A lead's user, start or end is wrong"),
+]
+
+
+def ask(db, question: str | None, language: str | None = None) -> dict:
+    return db.execute("SELECT lead_protection.find_help(%s, %s)", (question, language)).fetchone()[0]
+
+
+def operation(db, heading: str) -> dict:
+    """One operation, found by its own title."""
+    (found,) = [o for o in ask(db, heading, "en")["operations"] if o["title"] == heading]
+    return found
+
+
+def test_a_question_finds_its_section_whether_or_not_it_names_its_language(db):
+    wrong = []
+    for question, language, heading in QUESTIONS:
+        for given in (None, language):
+            answer = ask(db, question, given)
+            first = (answer["language"], answer["operations"][0]["anchor"])
+            if not answer["found"] or first != (language, anchor(heading)):
+                wrong.append((question, given, *first))
+            relevance = [found["relevance"] for found in answer["operations"]]
+            assert relevance == sorted(relevance, reverse=True)
+    assert wrong == []
+
+
+def test_every_answer_keeps_to_the_schema(db):
+    validator = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    Draft202012Validator.check_schema(SCHEMA)
+    headings = re.findall(r"^## (.+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+    seen = set()
+    for question in (*headings, *(question for question, *_ in QUESTIONS), "xyzzy"):
+        for language in (None, "en", "de"):
+            answer = ask(db, question, language)
+            assert [error.message for error in validator.iter_errors(answer)] == []
+            seen |= {found["anchor"] for found in answer["operations"]}
+    assert seen == set(map(anchor, headings)), "every section can be found"
+
+
+def test_steps_are_the_blocks_of_the_runbook(db):
+    """All of them, in their order, unchanged; and who may run them is what their mark says."""
+    for heading, blocks in sections(RUNBOOK).items():
+        steps = [step for step in operation(db, heading)["steps"] if step["code"]]
+        assert [(step["language"], step["code"]) for step in steps] == [(b.words[0], b.text) for b in blocks]
+        assert [step["run_as"] == "operator" for step in steps] == [len(b.words) == 1 for b in blocks]
+
+
+def test_a_section_is_told_apart_into_its_parts(db):
+    found = operation(db, "A job fails")
+    assert found["summary"].startswith("A run ended with an error. What it had committed before stands")
+    assert found["business_context"] == "As if the job had not run, from the failed batch on."
+    assert [step["phase"] for step in found["steps"]] == ["Diagnosis", "Diagnosis", "Mitigation", "Verify", "Verify"]
+    assert {"error": "`25006`", "cause": "The server is read-only: a standby."} in found["troubleshooting"]
+    assert found["health"][0]["check_name"] == "job_failed"
+    next_steps = operation(db, "Reminders are not sent")["next_steps"]
+    assert {"title": "A job fails", "anchor": "a-job-fails", "page": "runbook.md"} in next_steps
+
+
+def test_next_steps_lead_to_operations(db):
+    known = dict(db.execute("SELECT anchor, title_de FROM lead_protection.help_operations").fetchall())
+    for (steps,) in db.execute("SELECT next_steps FROM lead_protection.help_operations"):
+        assert {step["anchor"] for step in steps if step["page"] == "runbook.md"} <= set(known)
+    german = ask(db, "Reminder nicht versendet")["operations"][0]["next_steps"]
+    assert {step["title"] for step in german if step["page"] == "runbook.md"} <= set(known.values())
+
+
+def test_live_values_change_with_the_state(db):
+    def overdue(language: str) -> tuple[str, str]:
+        question = {"en": "no reminder was sent", "de": "Reminder nicht versendet"}[language]
+        found = ask(db, question, language)["operations"][0]
+        (check,) = [check for check in found["health"] if check["check_name"] == "reminders_overdue"]
+        return check["status"], found["situation"]
+
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    assert overdue("en") == ("ok", "0 reminders are overdue.")
+    db.execute("UPDATE lead_protection.leads SET recorded_at = recorded_at - INTERVAL '2 hours'")
+    assert overdue("en") == ("critical", "1 reminders are overdue.")
+    assert overdue("de") == ("critical", "1 Reminder sind überfällig.")
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert overdue("en") == ("ok", "0 reminders are overdue.")
+
+
+def test_nothing_found_gives_the_summary_and_says_so(db):
+    for question, language in (("xyzzy", "en"), ("der die das", "de")):
+        answer = ask(db, question, language)
+        assert not answer["found"] and answer["language"] == language
+        assert [found["anchor"] for found in answer["operations"]] == ["30-second-summary"]
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "sqlstate"),
+    [
+        (None, None, "LP061"),
+        ("", None, "LP061"),
+        (" \t\n", "de", "LP061"),
+        ("x" * 1001, None, "LP061"),
+        ("reminder", "fr", "LP062"),
+        ("reminder", "", "LP062"),
+    ],
+)
+def test_bad_questions_are_refused(db, question, language, sqlstate):
+    with pytest.raises(psycopg.Error) as error:
+        ask(db, question, language)
+    assert error.value.sqlstate == sqlstate
+    assert error.value.diag.message_detail and error.value.diag.message_hint
+
+
+def test_a_question_is_only_text(db):
+    """What would be an operator of a full-text query, a pattern or SQL is none here."""
+    for question in (
+        "'; DROP TABLE leads --",
+        "a & | ! <-> :* b",
+        "%_\\",
+        "{reminders_overdue}",
+        "(((",
+        "\u202e\u0301",
+    ):
+        assert ask(db, question)["operations"]
+
+
+@pytest.mark.parametrize("role", ["app", "operator", "monitor"])
+def test_roles_may_ask(db, role):
+    db.execute(f"SET ROLE lead_protection_{role}")
+    assert ask(db, "Sperre vergessen")["operations"][0]["health"]
+
+
+@pytest.mark.parametrize("role", ["jobs", "consumer"])
+def test_others_may_not(db, role):
+    db.execute(f"SET ROLE lead_protection_{role}")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ask(db, "Sperre vergessen")
+
+
+def test_every_section_has_its_german_title_and_summary():
+    english, german = (
+        [runbook.anchor(title) for title in re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)]
+        for page in (RUNBOOK, GERMAN)
+    )
+    operations = runbook.read_operations(PROJECT)
+    assert [found["anchor"] for found in operations] == english
+    assert [runbook.anchor(found["title_de"]) for found in operations] == german
+    for found in operations:
+        assert found["title_de"] != found["title"]
+        assert found["summary_de"] and found["keywords"] and found["keywords_de"]
+        assert bool(found["situation"]) == bool(found["situation_de"])
+        placeholders = [sorted(re.findall(r"\{(\w+)\}", found[name])) for name in ("situation", "situation_de")]
+        assert placeholders[0] == placeholders[1]
+
+
+def test_a_section_without_its_german_counterpart_is_refused(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for page in (RUNBOOK, GERMAN):
+        (tmp_path / "docs" / page.name).write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
+    with (tmp_path / "docs" / "runbook.md").open("a", encoding="utf-8") as page:
+        page.write("\n## One more\n\nText.\n")
+    with pytest.raises(ValueError, match=r"runbook\.de\.md"):
+        runbook.read_operations(tmp_path)

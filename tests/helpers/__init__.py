@@ -1,0 +1,1 @@
+"""What tests of several subjects share: writing facts, calling the API, running programs, reading the pages."""

@@ -1,0 +1,29 @@
+"""The project's folder, its programs, and waiting for a condition."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def run_program(command: list, **keywords) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; keywords as for subprocess.run. Its output is text, in the result."""
+    return subprocess.run(command, capture_output=True, text=True, **({"input": ""} | keywords))
+
+
+def poll(condition: Callable[[], object], *, timeout: float = 10, what: str | None = None):
+    """Call `condition` until it returns something true, and return that.
+
+    After `timeout` seconds the test fails; `what` says in the message what was waited for.
+    """
+    limit = time.monotonic() + timeout
+    while not (result := condition()):
+        if time.monotonic() > limit:
+            what = what or getattr(condition, "__name__", condition)
+            pytest.fail(f"after {timeout} s still not true: {what}; last result {result!r}")
+        time.sleep(0.05)
+    return result

@@ -1,0 +1,70 @@
+"""A running private PostgreSQL, and the script that makes them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from helpers.project import PROJECT, run_program
+
+PRIVATE_POSTGRES = PROJECT / "scripts" / "private-postgres"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running private PostgreSQL; the fields that pytest-postgresql asks of a server, and a few helpers."""
+
+    host: str
+    bin: Path
+    port: int = 5432
+    user: str = "postgres"
+    password: None = None
+    options: str = ""
+    maintenance_dbname: str = "postgres"
+    template_dbname: None = None
+
+    def url(self, dbname: str = "postgres") -> str:
+        """Return the libpq URL of a database."""
+        return f"postgresql://{self.user}@/{quote(dbname, safe='')}?host={quote(self.host)}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment in which psql and other libpq programs find this server."""
+        return os.environ | {
+            "PGHOST": self.host,
+            "PGUSER": self.user,
+            "PGDATABASE": "postgres",
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+        }
+
+    def psql(self, *args: str, dbname: str = "postgres", stdin: str | None = None, check: bool = True):
+        """Run the real psql, which stops at the first error.
+
+        One argument that is no option is SQL for `-c`; more are passed on as they are; `stdin` is a script.
+        Returns the CompletedProcess, output as text (unaligned, tuples only); with `check`, an error of psql
+        fails the test and shows its stderr.
+        """
+        if len(args) == 1 and not args[0].startswith("-"):
+            args = ("-c", args[0])
+        command = [str(self.bin / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", *args, self.url(dbname)]
+        done = run_program(command, input=stdin or "", env=self.env, timeout=120)
+        if check and done.returncode != 0:
+            pytest.fail(f"psql exited with {done.returncode}:\n{done.stderr}")
+        return done
+
+    def execute(self, query: str | sql.Composed, dbname: str = "postgres") -> None:
+        """Execute one statement outside a transaction, as CREATE DATABASE wants it."""
+        with psycopg.connect(self.url(dbname), autocommit=True) as connection:
+            connection.execute(query)
+
+
+def private_postgres(*args: str) -> str:
+    """Run scripts/private-postgres and return its output; its own words are the error."""
+    done = run_program([str(PRIVATE_POSTGRES), *args])
+    if done.returncode != 0:
+        raise RuntimeError(f"private-postgres {' '.join(args)}:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()

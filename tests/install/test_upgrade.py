@@ -1,0 +1,210 @@
+"""An older release with data in it becomes the present version: the same catalog as a fresh install, every row still
+there; and where the upgrade breaks, the old version works on."""
+
+import hashlib
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from helpers.command_line import finish, run_cli, run_ok, start
+from helpers.project import PROJECT
+from helpers.releases import RELEASES, git, unpack_release
+from helpers.rows import columns_of_tables, rows_of_tables
+
+PREVIOUS = list(RELEASES)[-1]
+VIEW = "sql/views/v_user_lead_protection.sql"
+# What later migrations mean to change in rows that are there: the columns that are left out of the comparison.
+MEANT_TO_CHANGE: dict[str, set[str]] = {
+    # sql/ is another one, and of a plain install the books are of no interest here.
+    "migration_checksums": {"sha256", "recorded_at"},
+}
+
+
+@pytest.fixture
+def release(tmp_path) -> Callable[[str], Path]:
+    return lambda version: unpack_release(version, tmp_path / version)
+
+
+@pytest.fixture
+def old(release, empty_database_url, server) -> Callable[[str], tuple[Path, str]]:
+    """Return a function that installs a release in a new database and fills it; it gives the tree and the URL."""
+
+    def install(version: str) -> tuple[Path, str]:
+        tree = release(version)
+        run_ok("apply", "--database", empty_database_url, tree=tree)
+        dbname = conninfo_to_dict(empty_database_url)["dbname"]
+        server.psql("--single-transaction", "--file", str(tree / "demo" / "sample.sql"), dbname=dbname)
+        with psycopg.connect(empty_database_url, autocommit=True) as db:
+            db.execute("CALL lead_protection.run_protection_pipeline()")
+            db.execute(
+                "SELECT lead_protection.create_lead_hold(12, user_id, 'strike', 900) FROM lead_protection.leads"
+                " WHERE id = 12"
+            )
+            if version >= "0.3.0":
+                db.execute("SELECT lead_protection.register_event_consumer('crm', NULL, '-infinity')")
+                db.execute(
+                    "SELECT lead_protection.acknowledge_events('crm', lease_token, ARRAY[id])"
+                    " FROM lead_protection.claim_events('crm', 5)"
+                )
+            db.execute("CALL lead_protection.run_nightly_maintenance()")
+        return tree, empty_database_url
+
+    return install
+
+
+def by_apply(url: str, server) -> None:
+    run_ok("apply", "--database", url)
+
+
+def by_psql(url: str, server) -> None:
+    server.psql("-f", "-", dbname=conninfo_to_dict(url)["dbname"], stdin=run_ok("sql"))
+
+
+def shown(db: psycopg.Connection) -> list[tuple]:
+    """What the view shows; while a lead is on hold its expiry moves with the clock on the wall."""
+    return db.execute(
+        "SELECT lead_id, user_id, created_at, CASE WHEN NOT on_hold THEN protection_expires_at END, state, on_hold,"
+        " CASE WHEN NOT on_hold THEN reminder_due_at END, reminded_at, closed_at, policy_id"
+        " FROM lead_protection.v_user_lead_protection ORDER BY lead_id"
+    ).fetchall()
+
+
+@pytest.mark.parametrize("version", RELEASES)
+@pytest.mark.parametrize("upgrade", [by_apply, by_psql])
+def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
+    version, upgrade, old, database_url, catalog, server
+):
+    _, url = old(version)
+    with psycopg.connect(url, autocommit=True) as db:
+        wanted = columns_of_tables(db, leave_out=MEANT_TO_CHANGE)
+        before, shown_before = rows_of_tables(db, wanted), shown(db)
+    assert len(before["leads"]) == len(shown_before) >= 300
+
+    upgrade(url, server)
+
+    assert catalog(url) == catalog(database_url)
+    with psycopg.connect(url, autocommit=True) as db:
+        after = rows_of_tables(db, wanted)
+        for table, rows in before.items():
+            lost = set(rows) - set(after[table])
+            assert lost == set(), table
+            assert table == "migration_checksums" or len(after[table]) == len(rows), table
+        # What a fresh install brings with it, the upgrade brought, too.
+        with psycopg.connect(database_url, autocommit=True) as fresh:
+            # What there is to count, a fresh install has not.
+            brought = columns_of_tables(fresh, leave_out={"metric_counters": {"value"}}, instants=False)
+            expected, found = rows_of_tables(fresh, brought), rows_of_tables(db, brought)
+        missing = {table: set(rows) - set(found[table]) for table, rows in expected.items()}
+        assert not any(missing.values()), missing
+        assert shown(db) == shown_before
+        assert db.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
+        db.execute("CALL lead_protection.run_protection_pipeline()")
+        db.execute("CALL lead_protection.run_nightly_maintenance()")
+    run_ok("status", "--database", url)
+    assert "0 pending" in run_ok("apply", "--database", url)
+    assert catalog(url) == catalog(database_url)
+
+
+# ---------------------------------------------------------------- a broken upgrade
+
+
+def spoil_migration(tree: Path) -> None:
+    # Before 0034, which is committed by itself.
+    (tree / "migrations" / "0033_z_broken.sql").write_text(
+        "CREATE TABLE lead_protection.half (id int);\nSELECT 1 / 0;\n"
+    )
+
+
+def spoil_code(tree: Path) -> None:
+    (tree / "migrations" / "9999_more.sql").write_text("ALTER TABLE lead_protection.leads ADD COLUMN more int;\n")
+    with (tree / VIEW).open("a") as file:
+        file.write("\nCREATE VIEW lead_protection.more AS SELECT no_such FROM lead_protection.leads;\n")
+
+
+def works_on(tree: Path, url: str, *, whole: bool = True) -> None:
+    """The main path of the release at `tree` works; if `whole`, nothing of a newer one is in the database."""
+    status, output = run_cli("status", "--database", url, tree=tree)
+    assert (status == 0) is whole, output
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("INSERT INTO lead_protection.leads (id, user_id) VALUES (9001, 7)")
+        hold = "SELECT created FROM lead_protection.create_lead_hold(9001, 7, 'strike', 1)"
+        assert db.execute(hold).fetchone() == (True,)
+        db.execute("CALL lead_protection.run_protection_pipeline()")
+        run_of_job = "SELECT outcome FROM lead_protection.job_runs ORDER BY id DESC LIMIT 1"
+        assert db.execute(run_of_job).fetchone() == ("succeeded",)
+        assert db.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
+
+
+@pytest.mark.parametrize("spoil", [spoil_migration, spoil_code])
+@pytest.mark.parametrize("way", ["apply", "psql"])
+def test_the_old_version_works_on_after_an_upgrade_that_failed(spoil, way, old, tree, catalog, server):
+    old_tree, url = old(PREVIOUS)
+    before = catalog(url)
+    spoil(tree)
+    if way == "apply":
+        status, output = run_cli("apply", "--database", url, tree=tree)
+        assert status == 1, output
+    else:
+        done = server.psql(
+            "-f", "-", dbname=conninfo_to_dict(url)["dbname"], stdin=run_ok("sql", tree=tree), check=False
+        )
+        assert done.returncode == 3, done.stderr
+    if spoil is spoil_migration:
+        assert catalog(url) == before
+        works_on(old_tree, url)
+    else:
+        # The migrations up to the one that is committed by itself are done: the old code works on with them.
+        works_on(old_tree, url, whole=False)
+        run_ok("apply", "--database", url)
+
+
+@pytest.mark.parametrize("end", ["killed", "lost"])
+def test_the_old_version_works_on_after_an_upgrade_that_was_cut_off(end, old, tree, catalog, wait_until):
+    """In the middle of it: a migration is done, and the code waits for a lock."""
+    old_tree, url = old(PREVIOUS)
+    before = catalog(url)
+    (tree / "migrations" / "9999_more.sql").write_text("CREATE TABLE lead_protection.more (id int);\n")
+    with psycopg.connect(url) as blocker, psycopg.connect(url, autocommit=True) as db:
+        blocker.execute("LOCK TABLE lead_protection.leads IN ROW EXCLUSIVE MODE")
+        process = start("apply", "--lock-timeout", "0", "--database", url, tree=tree)
+        waiting = (
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'lead-protection'"
+            " AND datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        (pid,) = wait_until(lambda: db.execute(waiting).fetchone(), timeout=60, what="apply waits for the table")
+        if end == "killed":
+            process.send_signal(signal.SIGKILL)
+        else:
+            db.execute("SELECT pg_terminate_backend(%s)", [pid])
+        status, output = finish(process)
+        assert status == (-signal.SIGKILL if end == "killed" else 1), output
+        blocker.rollback()
+        gone = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+        wait_until(lambda: db.execute(gone, [pid]).fetchone() == (0,), what="the server has undone it")
+    assert catalog(url) == before
+    works_on(old_tree, url)
+    run_ok("apply", "--database", url, tree=tree)
+
+
+# ---------------------------------------------------------------- frozen
+
+
+def frozen() -> dict[str, str]:
+    lines = (PROJECT / "migrations" / "released.sha256").read_text().splitlines()
+    return {name: checksum for checksum, name in (line.split() for line in lines)}
+
+
+def test_released_migrations_are_as_they_were_released():
+    for name, checksum in frozen().items():
+        assert hashlib.sha256((PROJECT / "migrations" / name).read_bytes()).hexdigest() == checksum, name
+
+
+def test_every_migration_of_a_release_is_frozen():
+    for version, commit in RELEASES.items():
+        names = git("ls-tree", "--name-only", f"{commit}:migrations").decode().split()
+        released = {name for name in names if name.endswith(".sql") and ".rollback." not in name}
+        assert released <= frozen().keys(), version

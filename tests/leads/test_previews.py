@@ -1,0 +1,244 @@
+"""A preview is doing it, without doing it: the same answer, the same errors, and nothing left behind."""
+
+import random
+from datetime import timedelta
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from helpers.calls import make_policy
+from helpers.facts import ago, insert_holds, insert_lead, insert_lead_of_age
+from helpers.rows import written
+
+# A start, and holds that begin and end, at whole days from now: instants meet, and nothing shown moves with time.
+STATES = (0, 30, 100, 240, 249, 252, 300)
+
+
+def answer(db, function, *arguments) -> list[dict] | str:
+    """The rows that a function answers, without the instant at which it did; or its SQLSTATE."""
+    try:
+        rows = db.cursor(row_factory=dict_row).execute(f"SELECT * FROM lead_protection.{function}", arguments)
+    except psycopg.Error as error:
+        assert error.diag.message_detail and error.diag.message_hint
+        return error.sqlstate
+    return [{name: value for name, value in row.items() if name != "decided_at"} for row in rows]
+
+
+def look(db, lead_ids) -> dict[int, tuple]:
+    """What the leads show."""
+    rows = db.execute(
+        "SELECT lead_id, state, on_hold, protection_expires_at, reminder_due_at"
+        " FROM lead_protection.v_user_lead_protection WHERE lead_id = ANY(%s)",
+        (list(lead_ids),),
+    )
+    return {lead_id: tuple(row) for lead_id, *row in rows}
+
+
+def world(db, seed: int) -> tuple[random.Random, list[int]]:
+    """Leads in many situations: ages, policies, bounded holds, reminders, some expired, closed or transferred."""
+    chance = random.Random(seed)
+    policies = [
+        1,
+        make_policy(db, "parallel", rule="parallel", base_months=12),
+        make_policy(db, "noticed", base_months=1, notice_required=True, time_zone="America/New_York"),
+    ]
+    lead_ids = list(range(1, 13))
+    for lead_id in lead_ids:
+        insert_lead(db, lead_id, ago(chance.choice(STATES)), policy_id=chance.choice(policies))
+        for _ in range(chance.randrange(3)):
+            start = chance.randrange(-20, 100)
+            insert_holds(db, lead_id, [(ago(start), ago(start - chance.choice([1, 5, 30])))])
+    db.execute("CALL lead_protection.run_protection_pipeline(%s)", (ago(2),))
+    for lead_id in chance.sample(lead_ids, 2):
+        db.execute("SELECT lead_protection.close_lead(%s, 7, 'LOST', 'x', 5)", (lead_id,))
+    if seed % 2:
+        db.execute("SELECT lead_protection.transfer_lead(%s, 7, 8, 'x', 5)", (chance.choice(lead_ids),))
+    return chance, lead_ids
+
+
+def shown_as_foreseen(foreseen: dict, before: dict, after: dict) -> None:
+    """The preview's before and after are what was seen before doing it, and is seen after."""
+    for end, seen in (("before", before), ("after", after)):
+        state, on_hold, expires_at, due_at = seen[foreseen["lead_id"]]
+        assert (foreseen[f"state_{end}"], foreseen[f"on_hold_{end}"]) == (state, on_hold)
+        assert foreseen[f"reminder_due_{end}"] == due_at
+        # Where a reminder is owed, the expiry is shown as if that went out now.
+        owed = timedelta(seconds=30) if state == "REMINDER_DUE" else timedelta(0)
+        assert abs(foreseen[f"expires_{end}"] - expires_at) <= owed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hold_does_what_was_foreseen(db, seed):
+    chance, lead_ids = world(db, seed)
+    outcomes = set()
+    for _ in range(30):
+        lead_id, start = chance.choice(lead_ids), chance.randrange(-10, 30)
+        start_at, end_at = ago(start), ago(start - chance.choice([-1, 1, 4, 20]))
+        before, rows = look(db, lead_ids), written(db)
+        foreseen = answer(db, "preview_lead_hold(%s, 7, %s, %s)", lead_id, start_at, end_at)
+        assert written(db) == rows
+        done = answer(db, "create_lead_hold(%s, 7, 'x', 5, %s, %s)", lead_id, start_at, end_at)
+        if isinstance(done, str):
+            assert foreseen == done
+            outcomes.add(done)
+            continue
+        assert foreseen[0]["changed"] is done[0]["created"] is True
+        shown_as_foreseen(foreseen[0], before, look(db, lead_ids))
+        outcomes.add("made")
+        again = answer(db, "preview_lead_hold(%s, 7, %s, %s)", lead_id, start_at, end_at)
+        assert again[0]["changed"] is False and again[0]["expires_before"] == again[0]["expires_after"]
+    assert "made" in outcomes and len(outcomes) > 2
+
+
+def test_an_open_hold_is_foreseen_by_its_state(db):
+    """From now on, or from long ago: the state is frozen where it would begin."""
+    for start_at, state in ((None, "REMINDER_DUE"), (ago(20), "PROTECTED")):
+        lead_id = 1 if start_at is None else 2
+        insert_lead_of_age(db, lead_id, 249)
+        before = look(db, [lead_id])
+        (foreseen,) = answer(db, "preview_lead_hold(%s, 7, %s)", lead_id, start_at)
+        assert (foreseen["state_before"], foreseen["on_hold_before"]) == before[lead_id][:2]
+        assert (foreseen["state_after"], foreseen["on_hold_after"]) == (state, True)
+        assert foreseen["reminder_due_after"] is None and foreseen["changed"]
+        answer(db, "create_lead_hold(%s, 7, 'x', 5, %s)", lead_id, start_at)
+        assert look(db, [lead_id])[lead_id][:2] == (state, True)
+        moved = look(db, [lead_id])[lead_id][2] - foreseen["expires_after"]
+        assert timedelta(0) <= moved < timedelta(seconds=30)
+        assert answer(db, "preview_lead_hold(%s, 7)", lead_id)[0]["changed"] is False
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_extension_does_what_was_foreseen(db, seed):
+    chance, lead_ids = world(db, seed)
+    outcomes = set()
+    for number in range(30):
+        lead_id, days = chance.choice(lead_ids), chance.choice([0, 1, 3, 10, 25, 60, 61])
+        before, rows = look(db, lead_ids), written(db)
+        foreseen = answer(db, "preview_lead_extension(%s, 7, %s)", lead_id, days)
+        assert written(db) == rows
+        done = answer(db, "extend_lead(%s, 7, %s, 'x', 6, 5, %s)", lead_id, days, f"k{number}")
+        if isinstance(done, str):
+            assert foreseen == done
+            outcomes.add(done)
+            continue
+        assert foreseen[0]["changed"] is done[0]["changed"] is True
+        shown_as_foreseen(foreseen[0], before, look(db, lead_ids))
+        if "REMINDER_DUE" not in (foreseen[0]["state_before"], foreseen[0]["state_after"]):
+            assert foreseen == done
+        outcomes.add("made")
+    assert "made" in outcomes and len(outcomes) > 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_policy_move_does_what_was_foreseen(db, seed):
+    chance, lead_ids = world(db, seed)
+    target = make_policy(db, "target", base_months=chance.choice([1, 3, 8]), extension_days=30, rule="parallel")
+    some = [*chance.sample(lead_ids, 8), *chance.sample(lead_ids, 3)]
+    before, rows = look(db, lead_ids), written(db)
+    foreseen = answer(db, "preview_policy_move(%s, %s)", some, target)
+    assert written(db) == rows
+    done = answer(db, "move_leads_to_policy(%s, %s, 'x', 5)", some, target)
+    assert [row["lead_id"] for row in foreseen] == [row["lead_id"] for row in done] == sorted(set(some))
+    assert [row["changed"] for row in foreseen] == [row["changed"] for row in done]
+    assert {row["changed"] for row in foreseen} == {True, False}
+    after = look(db, lead_ids)
+    for row in foreseen:
+        shown_as_foreseen(row, before, after)
+    assert answer(db, "preview_policy_move(%s, %s)", [], target) == []
+
+
+def test_the_leads_whose_expiry_changes(db):
+    """What the manual tells to ask: a longer contract changes those that run, and none that are over."""
+    for lead_id, days in enumerate((100, 249, 300), start=1):
+        insert_lead_of_age(db, lead_id, days)
+    changing = db.execute(
+        "SELECT lead_id, state_before, state_after FROM lead_protection.preview_policy_move('{1,2,3}', %s)"
+        " WHERE expires_after IS DISTINCT FROM expires_before",
+        (make_policy(db, "longer", base_months=24),),
+    ).fetchall()
+    assert changing == [(1, "PROTECTED", "PROTECTED"), (2, "REMINDER_DUE", "PROTECTED")]
+
+
+ERRORS = [
+    ("LP001", "preview_lead_hold(NULL, 7)"),
+    ("LP001", "preview_lead_hold(1, NULL)"),
+    ("LP002", "preview_lead_hold(99, 7)"),
+    ("LP003", "preview_lead_hold(1, 8)"),
+    ("LP005", "preview_lead_hold(1, 7, 'infinity')"),
+    ("LP006", "preview_lead_hold(1, 7, '2026-01-02', '2026-01-02')"),
+    ("LP007", "preview_lead_hold(1, 7, now() + INTERVAL '1 hour')"),
+    ("LP008", "preview_lead_hold(2, 7)"),
+    ("LP009", "preview_lead_hold(3, 7)"),
+    ("LP001", "preview_lead_extension(1, 7, NULL)"),
+    ("LP001", "preview_lead_extension(NULL, 7, 1)"),
+    ("LP002", "preview_lead_extension(99, 7, 1)"),
+    ("LP003", "preview_lead_extension(1, 8, 1)"),
+    ("LP008", "preview_lead_extension(2, 7, 1)"),
+    ("LP009", "preview_lead_extension(3, 7, 1)"),
+    ("LP023", "preview_lead_extension(1, 7, 0)"),
+    ("LP024", "preview_lead_extension(1, 7, 61)"),
+    ("LP001", "preview_policy_move(NULL, 1)"),
+    ("LP001", "preview_policy_move('{NULL}', 1)"),
+    ("LP001", "preview_policy_move('{1}', NULL)"),
+    ("LP002", "preview_policy_move('{1,99}', 1)"),
+    ("LP019", "preview_policy_move('{1}', 99)"),
+]
+
+
+@pytest.fixture
+def three(db):
+    """A protected lead, an expired and a closed one."""
+    for lead_id, days in enumerate((100, 300, 100), start=1):
+        insert_lead_of_age(db, lead_id, days)
+    db.execute("UPDATE lead_protection.leads SET closed_at = now() WHERE id = 3")
+
+
+def test_the_errors_are_those_of_the_function(db, three):
+    rows = written(db)
+    assert [answer(db, function) for _, function in ERRORS] == [sqlstate for sqlstate, _ in ERRORS]
+    assert written(db) == rows
+
+
+PREVIEWS = ["preview_lead_hold(1, 7)", "preview_lead_extension(1, 7, 5)", "preview_policy_move('{1,2}', 2)"]
+
+
+@pytest.mark.parametrize("preview", PREVIEWS)
+def test_a_preview_keeps_no_lock(db, connect, three, preview):
+    """Its transaction is still open, and others can change the lead, move its policy and clean up."""
+    make_policy(db, "another", base_months=12)
+    looking, other = connect(autocommit=False), connect()
+    assert answer(looking, preview)[0]["changed"]
+    for table in ("leads", "lead_clocks", "protection_policies"):
+        other.execute(f"SELECT * FROM lead_protection.{table} FOR UPDATE NOWAIT")
+    with other.transaction():
+        other.execute("LOCK TABLE lead_protection.leads IN EXCLUSIVE MODE NOWAIT")
+    other.execute("SELECT lead_protection.extend_lead(1, 7, 1, 'x', 6, 5, 'k')")
+    # And it sees that at its next look, as any statement does.
+    now = look(db, [1])[1][2]
+    assert answer(looking, preview)[0]["expires_before"] == now
+    looking.rollback()
+
+
+@pytest.mark.parametrize("preview", PREVIEWS)
+def test_a_preview_leaves_the_rest_of_its_transaction_alone(db, connect, three, preview):
+    make_policy(db, "another", base_months=12)
+    with db.transaction():
+        db.execute("SELECT lead_protection.extend_lead(1, 7, 3, 'x', 6, 5, 'before')")
+        answer(db, preview)
+        db.execute("SELECT lead_protection.extend_lead(1, 7, 4, 'x', 6, 5, 'after')")
+    days = db.execute("SELECT array_agg(days ORDER BY id) FROM lead_protection.lead_extensions").fetchone()[0]
+    assert days == [3, 4]
+    assert db.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
+
+
+@pytest.mark.parametrize("preview", PREVIEWS)
+def test_no_code_of_its_own_leaves_a_preview(db, three, preview):
+    """What undoes it must catch that alone: neither let it out nor take an error of the function for it."""
+    make_policy(db, "another", base_months=12)
+    db.execute(
+        "CREATE OR REPLACE FUNCTION lead_protection.refresh_lead_clocks(lead_ids bigint[]) RETURNS void"
+        " LANGUAGE plpgsql AS $$"
+        " BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = 'LP042', DETAIL = 'd', HINT = 'h'; END $$"
+    )
+    assert answer(db, preview) == "LP042"
