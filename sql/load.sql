@@ -157,10 +157,6 @@
 -- adoption: the company's own tables
 \ir functions/adoption/check/hides_rows.sql
 \ir functions/adoption/check/check_source.sql
-\ir functions/adoption/check/check_lead_source.sql
-\ir functions/adoption/check/check_activity_source.sql
-\ir functions/adoption/check/check_hold_source.sql
-\ir functions/adoption/check/check_reminder_source.sql
 \ir functions/adoption/adopted_instant.sql
 \ir functions/adoption/adopted_user.sql
 \ir functions/adoption/number_adopted_users.sql

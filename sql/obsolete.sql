@@ -12,7 +12,13 @@ BEGIN
         -- before policies limited holds
         'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
         -- before reminders had a pace
-        'lead_protection.send_due_reminders(timestamptz, integer)'
+        'lead_protection.send_due_reminders(timestamptz, integer)',
+        -- before one check_source() for tables of every kind
+        'lead_protection.check_lead_source(regclass, name, name, name, text, text, text, text, name)',
+        'lead_protection.check_activity_source(regclass, name, name, name, name, text, text)',
+        'lead_protection.check_hold_source(regclass, name, name, name, name, text, text)',
+        'lead_protection.check_reminder_source(regclass, name, name, name, text)',
+        'lead_protection.check_source(regclass, jsonb)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP FUNCTION %s', pg_catalog.to_regprocedure(signature));

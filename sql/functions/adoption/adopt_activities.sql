@@ -20,9 +20,7 @@ DECLARE
     );
     problems CONSTANT text [] := ARRAY(
         SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
-        FROM lead_protection.check_activity_source(
-            source, key_column, lead_column, user_column, occurred_column, kind, time_zone
-        ) AS c
+        FROM lead_protection.check_source(source, 'activities', mapping) AS c
         WHERE c.severity = 'problem'
     );
     row_expressions CONSTANT text [] := ARRAY[

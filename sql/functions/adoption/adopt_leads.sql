@@ -23,10 +23,7 @@ DECLARE
     );
     problems CONSTANT text [] := ARRAY(
         SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
-        FROM lead_protection.check_lead_source(
-            source, id_column, user_column, start_column, time_zone, converted_when, lost_when, deleted_when,
-            closed_at_column
-        ) AS c
+        FROM lead_protection.check_source(source, 'leads', mapping) AS c
         WHERE c.severity = 'problem'
     );
     row_expressions CONSTANT text [] := ARRAY[
@@ -76,5 +73,5 @@ Followed from then on: INSERT, COPY, MERGE, ON CONFLICT; another user: transfer_
 Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes on '
 'where it stopped, or finds nothing to do.
 Errors: LP001 null argument, LP016 batch_size below 1, LP045 the table cannot be adopted as it is (see '
-'check_lead_source()), LP048 adopted already in another way, or another table of leads is, LP050 locks of others, '
-'LP052 on_failure.';
+'check_source()), LP048 adopted already in another way, or another table of leads is, LP050 locks of others, LP052 '
+'on_failure.';

@@ -1,21 +1,79 @@
 -- Needs nothing else of this schema but hides_rows(): `lead-protection check` runs both where nothing is installed yet.
-CREATE OR REPLACE FUNCTION lead_protection.check_source(source regclass, wanted jsonb)
+CREATE OR REPLACE FUNCTION lead_protection.check_source(
+    source regclass, kind text DEFAULT 'leads', mapping jsonb DEFAULT '{}'
+)
 RETURNS TABLE (severity text, item text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 -- The SQL that it explains is the caller's own, with the caller's own rights. EXPLAIN wants it VOLATILE.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 DECLARE
+    -- The arguments of each call in the order of the findings: what they name (a column of that type, a time zone, or
+    -- SQL of that type), their defaults, and how bad it is that the column may be null. json keeps the order.
+    wanted CONSTANT json := '{
+        "leads": {
+            "id_column":        {"type": "number",    "default": "id",          "nulls": "problem"},
+            "user_column":      {"type": "user",      "default": "user_id",     "nulls": "warning"},
+            "start_column":     {"type": "instant",   "default": "created_at",  "nulls": "warning"},
+            "closed_at_column": {"type": "instant"},
+            "time_zone":        {"type": "time zone"},
+            "converted_when":   {"type": "boolean"},
+            "lost_when":        {"type": "boolean"},
+            "deleted_when":     {"type": "boolean"}
+        },
+        "activities": {
+            "key_column":       {"type": "key",       "default": "id",          "nulls": "problem"},
+            "lead_column":      {"type": "lead",      "default": "lead_id"},
+            "user_column":      {"type": "user",      "default": "user_id",     "nulls": "warning"},
+            "occurred_column":  {"type": "instant",   "default": "occurred_at", "nulls": "warning"},
+            "time_zone":        {"type": "time zone"},
+            "kind":             {"type": "text",      "default": "kind"}
+        },
+        "holds": {
+            "lead_column":      {"type": "lead",      "default": "lead_id",     "nulls": "warning"},
+            "start_column":     {"type": "instant",   "default": "start_at",    "nulls": "warning"},
+            "end_column":       {"type": "instant",   "default": "end_at"},
+            "user_column":      {"type": "user"},
+            "time_zone":        {"type": "time zone"},
+            "reason":           {"type": "text",      "default": "reason"}
+        },
+        "reminders": {
+            "lead_column":      {"type": "lead",      "default": "lead_id",     "nulls": "warning"},
+            "sent_column":      {"type": "instant",   "default": "sent_at",     "nulls": "warning"},
+            "user_column":      {"type": "user"},
+            "time_zone":        {"type": "time zone"}
+        }
+    }'::json -> check_source.kind;
+    unknown CONSTANT text := (
+        SELECT string_agg(g.name, ', ' ORDER BY g.name)
+        FROM jsonb_object_keys(check_source.mapping) AS g (name)
+        WHERE g.name NOT IN (SELECT json_object_keys(wanted))
+    );
+    time_zone CONSTANT text := check_source.mapping ->> 'time_zone';
     relation pg_class;
     -- With whose rights the triggers will read the table: those of whoever owns our functions.
     reader CONSTANT oid := coalesce(
         (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'lead_protection'), CURRENT_USER::regrole::oid
     );
-    wish record;
+    argument record;
     found_column pg_attribute;
     found_type text;
     error_message text;
 BEGIN
+    IF wanted IS NULL THEN
+        RAISE EXCEPTION 'a table has no %', coalesce(check_source.kind, 'null')
+            USING ERRCODE = 'LP055',
+            DETAIL = 'kind says what the rows of the table are.',
+            HINT = 'Give leads, activities, holds or reminders.';
+    END IF;
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'a table of % has no %; there are: %',
+            check_source.kind, unknown, (SELECT string_agg(w.name, ', ') FROM json_object_keys(wanted) AS w (name))
+            USING ERRCODE = 'LP055',
+            DETAIL = format('Given: %s.', check_source.mapping),
+            HINT = 'Names are those of the arguments of adopt_leads(), adopt_activities(), import_holds() '
+            'and import_reminders().';
+    END IF;
     SELECT c.* INTO relation FROM pg_class AS c WHERE c.oid = check_source.source;
     IF relation.oid IS NULL THEN
         RETURN QUERY SELECT 'problem', 'table', 'there is no such table', 'Check the name and its schema.';
@@ -30,8 +88,15 @@ BEGIN
         advice := 'Name the company''s table.';
     ELSIF relation.relkind NOT IN ('r', 'p') THEN
         severity := 'problem';
-        finding := format('%s is a %s, on which triggers cannot see what a statement did', check_source.source, CASE relation.relkind
-            WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'relation that is no table' END);
+        finding := format(
+            '%s is a %s, on which triggers cannot see what a statement did', check_source.source,
+            CASE relation.relkind
+                WHEN 'v' THEN 'view'
+                WHEN 'm' THEN 'materialized view'
+                WHEN 'f' THEN 'foreign table'
+                ELSE 'relation that is no table'
+            END
+        );
         advice := 'Name the table that it reads from, in this database.';
     ELSIF relation.relpersistence <> 'p' THEN
         severity := 'problem';
@@ -44,7 +109,8 @@ BEGIN
         OR EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = relation.oid) THEN
         severity := 'warning';
         finding := format('%s has partitions or children, or is one', check_source.source);
-        advice := 'Triggers see the statements that name this very table. What is written past it, by the name of a partition, is found by the nightly job.';
+        advice := 'Triggers see the statements that name this very table. What is written past it, by the name of a '
+            'partition, is found by the nightly job.';
     ELSE
         severity := 'ok';
         finding := format('about %s rows', greatest(relation.reltuples::bigint, 0));
@@ -55,20 +121,67 @@ BEGIN
         RETURN;
     END IF;
 
-    -- Its columns.
-    FOR wish IN
-        SELECT w.* FROM jsonb_to_recordset(check_source.wanted)
-            AS w (argument text, column_name text, type text, nulls text, time_zone text, sql text)
-        WHERE w.column_name IS NOT NULL
+    FOR argument IN
+        SELECT
+            w.name,
+            w.value ->> 'type' AS type,
+            w.value ->> 'nulls' AS nulls,
+            -- A null that is given is no default.
+            CASE WHEN check_source.mapping ? w.name THEN check_source.mapping ->> w.name ELSE w.value ->> 'default' END
+                AS given
+        FROM json_each(wanted) WITH ORDINALITY AS w (name, value, nth)
+        ORDER BY w.nth
     LOOP
-        item := format('%s %s', wish.argument, wish.column_name);
+        CONTINUE WHEN argument.given IS NULL;
+
+        -- The time zone.
+        IF argument.type = 'time zone' THEN
+            IF NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE lower(z.name) = lower(argument.given)) THEN
+                RETURN QUERY SELECT
+                    'problem', 'time_zone ' || argument.given, 'is not in the time zone database',
+                    'Give a name such as Europe/Berlin: SELECT name FROM pg_timezone_names.';
+            END IF;
+            CONTINUE;
+        END IF;
+
+        -- What was given as SQL.
+        IF argument.type IN ('boolean', 'text') THEN
+            item := argument.name;
+            BEGIN
+                -- Planned, not run: no row is read.
+                -- As a condition on one row of the table: no aggregates, no sets, no system columns.
+                EXECUTE format(
+                    'EXPLAIN SELECT FROM (SELECT t.* FROM %2$s AS t) AS s WHERE CASE WHEN '
+                    || CASE argument.type WHEN 'boolean' THEN '(%1$s)' ELSE '(%1$s)::text = ''''' END
+                    || ' THEN true END',
+                    argument.given, check_source.source
+                );
+                severity := 'ok';
+                finding := argument.given;
+                advice := NULL;
+            EXCEPTION
+                WHEN OTHERS THEN
+                    GET STACKED DIAGNOSTICS error_message = MESSAGE_TEXT;
+                    severity := 'problem';
+                    finding := format('%s: %s', argument.given, error_message);
+                    advice := format(
+                        'It must be SQL of type %s over the columns of the table; functions and operators that are not '
+                        'PostgreSQL''s own with their schema.', argument.type
+                    );
+            END;
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+
+        -- A column.
+        item := format('%s %s', argument.name, argument.given);
         SELECT a.* INTO found_column
         FROM pg_attribute AS a
-        WHERE a.attrelid = relation.oid AND a.attname = wish.column_name AND a.attnum > 0 AND NOT a.attisdropped;
+        WHERE a.attrelid = relation.oid AND a.attname = argument.given AND a.attnum > 0 AND NOT a.attisdropped;
         IF found_column.attname IS NULL THEN
             severity := 'problem';
             finding := 'there is no such column';
-            advice := format('Give the right one as %s. There are: %s.', wish.argument, (
+            advice := format('Give the right one as %s. There are: %s.', argument.name, (
                 SELECT string_agg(a.attname, ', ' ORDER BY a.attnum)
                 FROM pg_attribute AS a
                 WHERE a.attrelid = relation.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -89,39 +202,44 @@ BEGIN
         finding := found_type;
         advice := NULL;
         CASE
-            WHEN wish.type IN ('number', 'lead') AND found_type NOT IN ('bigint', 'integer', 'smallint') THEN
+            WHEN argument.type IN ('number', 'lead') AND found_type NOT IN ('bigint', 'integer', 'smallint') THEN
                 severity := 'problem';
                 finding := format('%s is no integer', found_type);
-                advice := CASE wish.type
+                advice := CASE argument.type
                     WHEN 'lead' THEN 'It must be the number of the lead, as in the adopted table of leads.'
                     ELSE format(
-                        'Leads have numbers: ALTER TABLE %s ADD COLUMN lead_number bigint GENERATED ALWAYS AS IDENTITY (rewrites the table under a lock), then CREATE UNIQUE INDEX CONCURRENTLY ON %s (lead_number), and give lead_number as %s.',
-                        check_source.source, check_source.source, wish.argument
+                        'Leads have numbers: ALTER TABLE %s ADD COLUMN lead_number bigint GENERATED ALWAYS AS IDENTITY '
+                        '(rewrites the table under a lock), then CREATE UNIQUE INDEX CONCURRENTLY ON %s (lead_number), '
+                        'and give lead_number as %s.',
+                        check_source.source, check_source.source, argument.name
                     )
                 END;
-            WHEN wish.type = 'key' AND found_type NOT IN (
+            WHEN argument.type = 'key' AND found_type NOT IN (
                 'bigint', 'integer', 'smallint', 'text', 'character varying', 'uuid'
             ) THEN
                 severity := 'problem';
                 finding := format('%s cannot be a key here', found_type);
                 advice := 'A key is an integer, a text or a uuid.';
-            WHEN wish.type = 'user' AND found_type IN ('text', 'character varying', 'character', 'uuid') THEN
+            WHEN argument.type = 'user' AND found_type IN ('text', 'character varying', 'character', 'uuid') THEN
                 finding := format('%s: each user gets a number, in lead_protection.adopted_users', found_type);
-            WHEN wish.type = 'user' AND found_type NOT IN ('bigint', 'integer', 'smallint') THEN
+            WHEN argument.type = 'user' AND found_type NOT IN ('bigint', 'integer', 'smallint') THEN
                 severity := 'problem';
                 finding := format('%s cannot name a user', found_type);
                 advice := 'A user is named by an integer, a text or a uuid.';
-            WHEN wish.type = 'instant' AND found_type IN ('timestamp without time zone', 'date') THEN
-                IF wish.time_zone IS NULL THEN
+            WHEN argument.type = 'instant' AND found_type IN ('timestamp without time zone', 'date') THEN
+                IF time_zone IS NULL THEN
                     severity := 'problem';
                     finding := format('%s does not say which instant it is', found_type);
-                    advice := 'Give time_zone: the zone in which these are local times, such as Europe/Berlin or UTC. Ask those who write them.';
+                    advice := 'Give time_zone: the zone in which these are local times, such as Europe/Berlin or UTC. '
+                        'Ask those who write them.';
                 ELSE
                     severity := CASE found_type WHEN 'date' THEN 'warning' ELSE 'ok' END;
-                    finding := format('%s, taken as local time of %s', found_type, wish.time_zone);
-                    advice := CASE found_type WHEN 'date' THEN 'A day counts from its midnight: protections end at midnight, too.' END;
+                    finding := format('%s, taken as local time of %s', found_type, time_zone);
+                    advice := CASE found_type
+                        WHEN 'date' THEN 'A day counts from its midnight: protections end at midnight, too.'
+                    END;
                 END IF;
-            WHEN wish.type = 'instant' AND found_type <> 'timestamp with time zone' THEN
+            WHEN argument.type = 'instant' AND found_type <> 'timestamp with time zone' THEN
                 severity := 'problem';
                 finding := format('%s is no instant', found_type);
                 advice := 'It must be timestamptz, timestamp or date.';
@@ -131,18 +249,19 @@ BEGIN
         RETURN NEXT;
         CONTINUE WHEN severity = 'problem';
 
-        IF wish.nulls IS NOT NULL AND NOT found_column.attnotnull THEN
-            severity := wish.nulls;
+        IF argument.nulls IS NOT NULL AND NOT found_column.attnotnull THEN
+            severity := argument.nulls;
             finding := 'may be null';
-            advice := CASE wish.argument
-                WHEN 'user_column' THEN 'A row without a user cannot be protected for anybody: on_failure says whether such a write fails or waits in the queue. To find them: '
+            advice := CASE argument.type
+                WHEN 'user' THEN 'A row without a user cannot be protected for anybody: on_failure says whether such a '
+                    'write fails or waits in the queue. To find them: '
                 ELSE 'A row without it cannot be taken over. To find them: '
-            END || format('SELECT * FROM %s WHERE %I IS NULL', check_source.source, wish.column_name);
+            END || format('SELECT * FROM %s WHERE %I IS NULL', check_source.source, argument.given);
             RETURN NEXT;
         END IF;
 
         -- What tells rows apart must do so: an index that is unique, whole, valid, and on this column alone.
-        IF wish.argument IN ('id_column', 'key_column') THEN
+        IF argument.type IN ('number', 'key') THEN
             IF EXISTS (
                 SELECT
                 FROM pg_index AS i
@@ -154,51 +273,16 @@ BEGIN
                 advice := NULL;
             ELSE
                 severity := 'problem';
-                finding := 'no primary key or unique index: there may be duplicates, and each look-up reads the whole table';
+                finding := 'no primary key or unique index: there may be duplicates, and each look-up reads the whole '
+                    'table';
                 advice := format(
-                    'Duplicates: SELECT %I, count(*) FROM %s GROUP BY 1 HAVING count(*) > 1. Without any: CREATE UNIQUE INDEX CONCURRENTLY ON %s (%I)',
-                    wish.column_name, check_source.source, check_source.source, wish.column_name
+                    'Duplicates: SELECT %I, count(*) FROM %s GROUP BY 1 HAVING count(*) > 1. '
+                    'Without any: CREATE UNIQUE INDEX CONCURRENTLY ON %s (%I)',
+                    argument.given, check_source.source, check_source.source, argument.given
                 );
             END IF;
             RETURN NEXT;
         END IF;
-    END LOOP;
-
-    -- The time zone, and what was given as SQL.
-    FOR wish IN
-        SELECT DISTINCT w.time_zone FROM jsonb_to_recordset(check_source.wanted) AS w (time_zone text)
-        WHERE w.time_zone IS NOT NULL
-            AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE lower(z.name) = lower(w.time_zone))
-    LOOP
-        RETURN QUERY SELECT 'problem', 'time_zone ' || wish.time_zone, 'is not in the time zone database',
-            'Give a name such as Europe/Berlin: SELECT name FROM pg_timezone_names.';
-    END LOOP;
-    FOR wish IN
-        SELECT w.* FROM jsonb_to_recordset(check_source.wanted)
-            AS w (argument text, type text, sql text)
-        WHERE w.sql IS NOT NULL
-    LOOP
-        item := wish.argument;
-        BEGIN
-            -- Planned, not run: no row is read.
-            -- As a condition on one row of the table: no aggregates, no sets, no system columns.
-            EXECUTE format(
-                CASE wish.type
-                    WHEN 'boolean' THEN 'EXPLAIN SELECT FROM (SELECT t.* FROM %2$s AS t) AS s WHERE CASE WHEN (%1$s) THEN true END'
-                    ELSE 'EXPLAIN SELECT FROM (SELECT t.* FROM %2$s AS t) AS s WHERE CASE WHEN (%1$s)::text = '''' THEN true END'
-                END, wish.sql, check_source.source
-            );
-            severity := 'ok';
-            finding := wish.sql;
-            advice := NULL;
-        EXCEPTION
-            WHEN OTHERS THEN
-                GET STACKED DIAGNOSTICS error_message = MESSAGE_TEXT;
-                severity := 'problem';
-                finding := format('%s: %s', wish.sql, error_message);
-                advice := format('It must be SQL of type %s over the columns of the table; functions and operators that are not PostgreSQL''s own with their schema.', wish.type);
-        END;
-        RETURN NEXT;
     END LOOP;
 
     -- The rights of those who will read it.
@@ -216,29 +300,49 @@ BEGIN
     END IF;
     IF NOT has_table_privilege(reader, relation.oid, 'TRIGGER') THEN
         -- Who only imports from it needs no trigger.
-        severity := CASE WHEN jsonb_path_exists(check_source.wanted, '$[*] ? (@.argument == "id_column" || @.argument == "key_column")')
-            THEN 'problem' ELSE 'ok' END;
+        severity := CASE WHEN check_source.kind IN ('leads', 'activities') THEN 'problem' ELSE 'ok' END;
         finding := 'no TRIGGER on the table';
-        advice := format('GRANT TRIGGER ON %s TO %s; it can be taken back once the table is adopted', check_source.source, reader::regrole);
+        advice := format(
+            'GRANT TRIGGER ON %s TO %s; it can be taken back once the table is adopted', check_source.source,
+            reader::regrole
+        );
         RETURN NEXT;
     END IF;
     IF lead_protection.hides_rows(relation.oid, reader) THEN
         severity := 'problem';
         finding := 'row level security may hide rows from it';
         advice := format(
-            'Give it a policy that shows all rows: CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %s USING (true)',
+            'Give it a policy that shows all rows: CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %s '
+            'USING (true)',
             check_source.source, reader::regrole
         );
         RETURN NEXT;
     END IF;
     IF EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srrelid = relation.oid) THEN
-        RETURN QUERY SELECT 'warning', 'logical replication', 'the table is filled by a subscription, which fires no ordinary triggers',
-            format('Adopt it, then as the owner of the table, for each trigger that \d %s shows of ours: ALTER TABLE %s ENABLE ALWAYS TRIGGER …', check_source.source, check_source.source);
+        RETURN QUERY SELECT
+            'warning', 'logical replication',
+            'the table is filled by a subscription, which fires no ordinary triggers',
+            format(
+                'Adopt it, then as the owner of the table, for each trigger that \d %s shows of ours: '
+                'ALTER TABLE %s ENABLE ALWAYS TRIGGER …', check_source.source, check_source.source
+            );
+    END IF;
+    IF check_source.kind = 'leads' AND coalesce(
+        check_source.mapping ->> 'converted_when', check_source.mapping ->> 'lost_when',
+        check_source.mapping ->> 'deleted_when'
+    ) IS NULL THEN
+        RETURN QUERY SELECT
+            'warning', 'closing', 'nothing says when a lead counts as closed: it would be reminded of and expire',
+            'Give converted_when, lost_when or deleted_when, such as status = ''won''.';
     END IF;
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.check_source(regclass, jsonb) IS
-'What check_lead_source() and its like have in common. Reads catalogs only; changes nothing. wanted: an array of '
-'objects, one for each argument: argument (its name), column_name and type (number, lead, key, user, instant, text), '
-'nulls (severity of a column that may be null), time_zone; or sql and type. Internal.';
+COMMENT ON FUNCTION lead_protection.check_source(regclass, text, jsonb) IS
+'Whether a table of the company''s own can be taken as it is. kind: as what, leads (adopt_leads()), activities '
+'(adopt_activities()), holds (import_holds()) or reminders (import_reminders()). mapping: those arguments of that call '
+'that say how a row is read and differ from their defaults, by their names, such as {"user_column": "owner_id"}; a '
+'null that is given is no default.
+A row for each finding: severity ok, warning (the call goes on) or problem (it refuses), item, finding, advice: what '
+'to do. Reads catalogs only and changes nothing; `lead-protection check` does the same where nothing is installed yet. '
+'Error: LP055 there is no such kind, or it has no such argument.';

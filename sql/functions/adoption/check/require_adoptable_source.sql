@@ -7,7 +7,8 @@ BEGIN
         RAISE EXCEPTION '% cannot be taken as it is', require_adoptable_source.source
             USING ERRCODE = 'LP045',
             DETAIL = array_to_string(require_adoptable_source.problems, E'\n'),
-            HINT = 'Mend these or give other arguments. Nothing was changed. lead_protection.check_lead_source() and its like tell the same at any time.';
+            HINT = 'Mend these or give other arguments. Nothing was changed. lead_protection.check_source() tells the same '
+            'at any time.';
     END IF;
 END;
 $$;

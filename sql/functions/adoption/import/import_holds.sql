@@ -16,6 +16,11 @@ AS $$
 -- The columns are quoted, the reason is SQL by whoever owns this schema.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 DECLARE
+    mapping CONSTANT jsonb := jsonb_build_object(
+        'lead_column', import_holds.lead_column, 'start_column', import_holds.start_column,
+        'end_column', import_holds.end_column, 'user_column', import_holds.user_column, 'reason', import_holds.reason,
+        'time_zone', import_holds.time_zone
+    );
     reader record;
     lead_ids bigint [];
     user_ids bigint [];
@@ -30,10 +35,7 @@ BEGIN
         import_holds.source::text,
         ARRAY(
             SELECT concat(c.item, ': ', c.finding, '. ', c.advice)
-            FROM lead_protection.check_hold_source(
-                import_holds.source, import_holds.lead_column, import_holds.start_column, import_holds.end_column,
-                import_holds.user_column, import_holds.reason, import_holds.time_zone
-            ) AS c
+            FROM lead_protection.check_source(import_holds.source, 'holds', mapping) AS c
             WHERE c.severity = 'problem'
         ) || lead_protection.problems_of_users(import_holds.source, import_holds.user_column)
     );
@@ -168,4 +170,4 @@ Returns a row for each row of the table: outcome imported (why: overlaps another
 '(nothing was written) or refused, and why. Repeated: all are duplicates or refused as before, and nothing changes, '
 'whatever became of the holds. One transaction: the leads are locked to its end. Import before switch_on_adoption(): '
 'afterwards an expiry that was recorded may come out as reactivated.
-Errors: LP001 null argument, LP045 the table cannot be taken as it is (see check_hold_source()).';
+Errors: LP001 null argument, LP045 the table cannot be taken as it is (see check_source()).';

@@ -13,6 +13,10 @@ AS $$
 -- The columns are quoted.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 DECLARE
+    mapping CONSTANT jsonb := jsonb_build_object(
+        'lead_column', import_reminders.lead_column, 'sent_column', import_reminders.sent_column,
+        'user_column', import_reminders.user_column, 'time_zone', import_reminders.time_zone
+    );
     reader record;
     lead_ids bigint [];
     user_ids bigint [];
@@ -23,10 +27,7 @@ BEGIN
         import_reminders.source::text,
         ARRAY(
             SELECT concat(c.item, ': ', c.finding, '. ', c.advice)
-            FROM lead_protection.check_reminder_source(
-                import_reminders.source, import_reminders.lead_column, import_reminders.sent_column,
-                import_reminders.user_column, import_reminders.time_zone
-            ) AS c
+            FROM lead_protection.check_source(import_reminders.source, 'reminders', mapping) AS c
             WHERE c.severity = 'problem'
         ) || lead_protection.problems_of_users(import_reminders.source, import_reminders.user_column)
     );
@@ -136,4 +137,4 @@ One that was sent when the present reminder was due, or later, is that reminder:
 Returns a row for each row of the table: outcome imported, duplicate or refused, and why. Repeated: all are duplicates '
 'or refused, and nothing changes. One transaction: the leads are locked to its end. Import holds first, and all before '
 'switch_on_adoption().
-Errors: LP001 null argument, LP045 the table cannot be taken as it is (see check_reminder_source()).';
+Errors: LP001 null argument, LP045 the table cannot be taken as it is (see check_source()).';
