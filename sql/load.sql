@@ -181,7 +181,6 @@
 \ir functions/adoption/follow/queue_adoption_drift.sql
 \ir functions/adoption/follow/retry_adoption_queue.sql
 \ir functions/adoption/follow/work_off_adoption_queue.sql
-\ir functions/adoption/check/problems_of_users.sql
 \ir functions/adoption/record_adoption.sql
 \ir functions/adoption/attach_adoption.sql
 \ir functions/adoption/next_adopted_rows.sql

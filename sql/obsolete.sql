@@ -18,7 +18,10 @@ BEGIN
         'lead_protection.check_activity_source(regclass, name, name, name, name, text, text)',
         'lead_protection.check_hold_source(regclass, name, name, name, name, text, text)',
         'lead_protection.check_reminder_source(regclass, name, name, name, text)',
-        'lead_protection.check_source(regclass, jsonb)'
+        'lead_protection.check_source(regclass, jsonb)',
+        'lead_protection.problems_of_users(regclass, name)',
+        'lead_protection.require_adoptable_source(text, text[])',
+        'lead_protection.record_adoption(text, regclass, jsonb, text[], name, name, text[], text, bigint)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP FUNCTION %s', pg_catalog.to_regprocedure(signature));

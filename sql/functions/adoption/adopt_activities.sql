@@ -18,11 +18,6 @@ DECLARE
         'key_column', key_column, 'lead_column', lead_column, 'user_column', user_column,
         'occurred_column', occurred_column, 'kind', kind, 'time_zone', time_zone
     );
-    problems CONSTANT text [] := ARRAY(
-        SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
-        FROM lead_protection.check_source(source, 'activities', mapping) AS c
-        WHERE c.severity = 'problem'
-    );
     row_expressions CONSTANT text [] := ARRAY[
         pg_catalog.format('s.%s::text', pg_catalog.quote_ident(key_column)),
         pg_catalog.format('s.%s::bigint', pg_catalog.quote_ident(lead_column)),
@@ -40,7 +35,7 @@ BEGIN
     );
     PERFORM lead_protection.require_job_arguments(NULL, batch_size);
     adoption_id := lead_protection.record_adoption(
-        'activities', source, mapping, problems, key_column, user_column, row_expressions, on_failure, actor_id
+        'activities', source, mapping, row_expressions, on_failure, actor_id
     );
     COMMIT;
     CALL lead_protection.attach_adoption(adoption_id);

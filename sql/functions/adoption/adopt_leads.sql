@@ -21,11 +21,6 @@ DECLARE
         'converted_when', converted_when, 'lost_when', lost_when, 'deleted_when', deleted_when,
         'closed_at_column', closed_at_column
     );
-    problems CONSTANT text [] := ARRAY(
-        SELECT pg_catalog.concat(c.item, ': ', c.finding, '. ', c.advice)
-        FROM lead_protection.check_source(source, 'leads', mapping) AS c
-        WHERE c.severity = 'problem'
-    );
     row_expressions CONSTANT text [] := ARRAY[
         pg_catalog.format('s.%s::bigint', pg_catalog.quote_ident(id_column)),
         '{user}',
@@ -46,7 +41,7 @@ BEGIN
     );
     PERFORM lead_protection.require_job_arguments(NULL, batch_size);
     adoption_id := lead_protection.record_adoption(
-        'leads', source, mapping, problems, id_column, user_column, row_expressions, on_failure, actor_id
+        'leads', source, mapping, row_expressions, on_failure, actor_id
     );
     COMMIT;
     CALL lead_protection.attach_adoption(adoption_id);

@@ -2,9 +2,6 @@ CREATE OR REPLACE FUNCTION lead_protection.record_adoption(
     kind text,
     source regclass,
     mapping jsonb,
-    problems text[],
-    key_column name,
-    user_column name,
     row_expressions text[],
     on_failure text,
     actor_id bigint
@@ -13,12 +10,7 @@ RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    source_name CONSTANT text := (
-        SELECT format('%I.%I', n.nspname, c.relname)
-        FROM pg_class AS c
-        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-        WHERE c.oid = record_adoption.source
-    );
+    source_name CONSTANT text := record_adoption.source::text;
     key_of_source pg_attribute;
     adoption lead_protection.adoptions;
     other text;
@@ -27,13 +19,11 @@ BEGIN
         RAISE EXCEPTION 'on_failure must be block or queue'
             USING ERRCODE = 'LP052',
             DETAIL = format('Given: %s.', coalesce(record_adoption.on_failure, 'null')),
-            HINT = 'block: a write of yours that cannot be followed fails. queue: it goes through, and the row waits in adoption_queue.';
+            HINT = 'block: a write of yours that cannot be followed fails. queue: it goes through, and the row waits in '
+            'adoption_queue.';
     END IF;
     PERFORM lead_protection.require_adoptable_source(
-        source_name,
-        record_adoption.problems || CASE WHEN record_adoption.kind = 'activities'
-            THEN lead_protection.problems_of_users(record_adoption.source, record_adoption.user_column)
-        END
+        record_adoption.kind, record_adoption.source, record_adoption.mapping
     );
     -- One at a time, so that whoever comes second is told by us.
     LOCK TABLE lead_protection.adoptions IN SHARE ROW EXCLUSIVE MODE;
@@ -66,24 +56,29 @@ BEGIN
 
     SELECT a.* INTO key_of_source
     FROM pg_attribute AS a
-    WHERE a.attrelid = record_adoption.source AND a.attname = record_adoption.key_column;
+    WHERE
+        a.attrelid = record_adoption.source
+        AND a.attname = record_adoption.mapping ->> CASE record_adoption.kind
+            WHEN 'leads' THEN 'id_column' ELSE 'key_column'
+        END;
     INSERT INTO lead_protection.adoptions AS a (
         kind, source, source_oid, mapping, key_column, key_type, user_expression, row_expressions, fact_expressions,
         on_failure, actor_id
     )
     SELECT
         record_adoption.kind, source_name, record_adoption.source, record_adoption.mapping,
-        quote_ident(record_adoption.key_column), format_type(key_of_source.atttypid, NULL), u.key_expression,
+        quote_ident(key_of_source.attname), format_type(key_of_source.atttypid, NULL), u.key_expression,
         array_to_string(array_replace(record_adoption.row_expressions, '{user}', u.id_expression), ', '),
         array_to_string(
             array_replace(record_adoption.row_expressions, '{user}', coalesce(u.key_expression, u.id_expression)), ', '
         ),
         record_adoption.on_failure, record_adoption.actor_id
-    FROM lead_protection.adopted_user(record_adoption.source, record_adoption.user_column) AS u
+    FROM lead_protection.adopted_user(record_adoption.source, record_adoption.mapping ->> 'user_column') AS u
     ON CONFLICT ON CONSTRAINT adoptions_source_once DO UPDATE
     -- Adopted again after it was disowned: all is looked at once more.
     SET
-        source_oid = excluded.source_oid, mapping = excluded.mapping, key_column = excluded.key_column, key_type = excluded.key_type,
+        source_oid = excluded.source_oid, mapping = excluded.mapping,
+        key_column = excluded.key_column, key_type = excluded.key_type,
         user_expression = excluded.user_expression, row_expressions = excluded.row_expressions,
         fact_expressions = excluded.fact_expressions,
         on_failure = excluded.on_failure, actor_id = excluded.actor_id, adopted_at = clock_timestamp(),
@@ -100,7 +95,8 @@ BEGIN
                 USING ERRCODE = 'LP048',
                 DETAIL = format('As %s, on_failure %s, with %s.', adoption.kind, adoption.on_failure, adoption.mapping),
                 HINT = format(
-                    'Give the same arguments to go on with it, or disown it first: CALL lead_protection.disown_source(%L).',
+                    'Give the same arguments to go on with it, or disown it first: '
+                    'CALL lead_protection.disown_source(%L).',
                     source_name
                 );
         END IF;
@@ -120,9 +116,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.record_adoption(
-    text, regclass, jsonb, text[], name, name, text[], text, bigint
-) IS
+COMMENT ON FUNCTION lead_protection.record_adoption(text, regclass, jsonb, text[], text, bigint) IS
 'Records that a table is adopted, and how its rows are read (row_expressions: SQL over a row s, {user} standing for '
 'the user''s number). Repeated with the same arguments: the same adoption, unchanged. Errors: LP045 a problem that the '
 'check found, LP048 adopted already in another way, or another table of leads is, LP051 activities without leads, '

@@ -31,14 +31,7 @@ BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object('source', import_holds.source::text, 'actor_id', import_holds.actor_id)
     );
-    PERFORM lead_protection.require_adoptable_source(
-        import_holds.source::text,
-        ARRAY(
-            SELECT concat(c.item, ': ', c.finding, '. ', c.advice)
-            FROM lead_protection.check_source(import_holds.source, 'holds', mapping) AS c
-            WHERE c.severity = 'problem'
-        ) || lead_protection.problems_of_users(import_holds.source, import_holds.user_column)
-    );
+    PERFORM lead_protection.require_adoptable_source('holds', import_holds.source, mapping);
     SELECT u.* INTO reader FROM lead_protection.adopted_user(import_holds.source, import_holds.user_column) AS u;
     PERFORM lead_protection.number_adopted_users(import_holds.source::text, reader.key_expression, 'true', NULL);
     EXECUTE format(

@@ -23,14 +23,7 @@ DECLARE
     instants timestamptz [];
 BEGIN
     PERFORM lead_protection.require_arguments(jsonb_build_object('source', import_reminders.source::text));
-    PERFORM lead_protection.require_adoptable_source(
-        import_reminders.source::text,
-        ARRAY(
-            SELECT concat(c.item, ': ', c.finding, '. ', c.advice)
-            FROM lead_protection.check_source(import_reminders.source, 'reminders', mapping) AS c
-            WHERE c.severity = 'problem'
-        ) || lead_protection.problems_of_users(import_reminders.source, import_reminders.user_column)
-    );
+    PERFORM lead_protection.require_adoptable_source('reminders', import_reminders.source, mapping);
     SELECT u.* INTO reader
     FROM lead_protection.adopted_user(import_reminders.source, import_reminders.user_column) AS u;
     PERFORM lead_protection.number_adopted_users(import_reminders.source::text, reader.key_expression, 'true', NULL);
