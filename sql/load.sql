@@ -182,7 +182,7 @@
 \ir functions/adoption/follow/retry_adoption_queue.sql
 \ir functions/adoption/follow/work_off_adoption_queue.sql
 \ir functions/adoption/record_adoption.sql
-\ir functions/adoption/attach_adoption.sql
+\ir functions/adoption/change_adoption_triggers.sql
 \ir functions/adoption/next_adopted_rows.sql
 \ir functions/adoption/backfill_adoption.sql
 \ir functions/adoption/adopt_leads.sql

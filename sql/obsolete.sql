@@ -21,10 +21,11 @@ BEGIN
         'lead_protection.check_source(regclass, jsonb)',
         'lead_protection.problems_of_users(regclass, name)',
         'lead_protection.require_adoptable_source(text, text[])',
-        'lead_protection.record_adoption(text, regclass, jsonb, text[], name, name, text[], text, bigint)'
+        'lead_protection.record_adoption(text, regclass, jsonb, text[], name, name, text[], text, bigint)',
+        'lead_protection.attach_adoption(bigint)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
-            EXECUTE pg_catalog.format('DROP FUNCTION %s', pg_catalog.to_regprocedure(signature));
+            EXECUTE pg_catalog.format('DROP ROUTINE %s', pg_catalog.to_regprocedure(signature));
         END IF;
     END LOOP;
 END

@@ -38,7 +38,7 @@ BEGIN
         'activities', source, mapping, row_expressions, on_failure, actor_id
     );
     COMMIT;
-    CALL lead_protection.attach_adoption(adoption_id);
+    CALL lead_protection.change_adoption_triggers(adoption_id, true);
     CALL lead_protection.backfill_adoption(adoption_id, batch_size);
 END;
 $$;

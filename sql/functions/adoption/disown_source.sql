@@ -2,13 +2,9 @@
 CREATE OR REPLACE PROCEDURE lead_protection.disown_source(source text)
 LANGUAGE plpgsql
 AS $$
--- The table's name was quoted when it was adopted.
--- @plpgsql_check_options: security_warnings = off
 DECLARE
     adoption lead_protection.adoptions;
-    detached boolean := false;
-    not_ours boolean := false;
-    our_trigger record;
+    left_commands text;
 BEGIN
     -- By the name it has now, or had when it was adopted.
     SELECT a.* INTO adoption
@@ -36,50 +32,17 @@ BEGIN
     IF adoption.kind = 'leads' AND adoption.disowned_at IS NULL AND adoption.switched_on_at IS NULL THEN
         CALL lead_protection.record_past_of_adoption(1000);
     END IF;
-    FOR attempt IN 1..60 LOOP
-        PERFORM pg_catalog.set_config('lock_timeout', '500ms', true);
-        BEGIN
-            UPDATE lead_protection.adoptions AS a
-            SET disowned_at = coalesce(a.disowned_at, pg_catalog.clock_timestamp())
-            WHERE a.id = adoption.id;
-            DELETE FROM lead_protection.adoption_queue AS q WHERE q.adoption_id = adoption.id;
-            FOR our_trigger IN
-                SELECT t.trigger_name, t.source
-                FROM lead_protection.adopted_tables() AS t
-                WHERE t.adoption_id = adoption.id
-            LOOP
-                -- TRIGGER is a right to make them; to drop them takes the owner. Without a living adoption they do nothing.
-                BEGIN
-                    EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', our_trigger.trigger_name, our_trigger.source);
-                EXCEPTION
-                    WHEN insufficient_privilege THEN
-                        not_ours := true;
-                END;
-            END LOOP;
-            detached := true;
-        EXCEPTION
-            WHEN lock_not_available THEN
-                RAISE NOTICE '%: others hold locks on it, trying again (% of 60)', adoption.source, attempt;
-        END;
-        COMMIT;
-        EXIT WHEN detached;
-        PERFORM pg_catalog.pg_sleep(least(attempt, 5));
-    END LOOP;
-    IF NOT detached THEN
-        RAISE EXCEPTION 'no lock on % to drop the triggers', adoption.source
-            USING ERRCODE = 'LP050',
-            DETAIL = 'A transaction has been holding it all the time. The table is adopted as before.',
-            HINT = 'Call it again when that transaction is over. pg_locks shows who.';
-    END IF;
-    IF not_ours THEN
+    CALL lead_protection.change_adoption_triggers(adoption.id, false);
+    left_commands := (
+        SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s', t.trigger_name, t.source), '; ')
+        FROM lead_protection.adopted_tables() AS t
+        WHERE t.adoption_id = adoption.id
+    );
+    IF left_commands IS NOT NULL THEN
         RAISE EXCEPTION 'the triggers on % are still there: % does not own the table', adoption.source, CURRENT_USER
             USING ERRCODE = 'LP053',
             DETAIL = 'The table is disowned: they do nothing any more.',
-            HINT = 'As the owner of the table: ' || (
-                SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s', t.trigger_name, t.source), '; ')
-                FROM lead_protection.adopted_tables() AS t
-                WHERE t.adoption_id = adoption.id
-            ) || '.';
+            HINT = 'As the owner of the table: ' || left_commands || '.';
     END IF;
 END;
 $$;
