@@ -160,8 +160,7 @@
 \ir functions/adoption/adopted_instant.sql
 \ir functions/adoption/adopted_user.sql
 \ir functions/adoption/number_adopted_users.sql
-\ir functions/adoption/follow/adopted_lead_rows.sql
-\ir functions/adoption/follow/adopted_activity_rows.sql
+\ir functions/adoption/follow/adopted_rows.sql
 \ir functions/adoption/follow/adopted_activity_key.sql
 \ir functions/adoption/follow/adopted_tables.sql
 \ir functions/adoption/follow/living_adoption.sql

@@ -22,7 +22,9 @@ BEGIN
         'lead_protection.problems_of_users(regclass, name)',
         'lead_protection.require_adoptable_source(text, text[])',
         'lead_protection.record_adoption(text, regclass, jsonb, text[], name, name, text[], text, bigint)',
-        'lead_protection.attach_adoption(bigint)'
+        'lead_protection.attach_adoption(bigint)',
+        'lead_protection.adopted_lead_rows(lead_protection.adoptions, text[])',
+        'lead_protection.adopted_activity_rows(lead_protection.adoptions, text[])'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP ROUTINE %s', pg_catalog.to_regprocedure(signature));

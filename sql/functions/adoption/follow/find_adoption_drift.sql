@@ -29,7 +29,7 @@ BEGIN
                         WHEN r.lead_id IS NULL THEN 'the row is gone'
                         ELSE 'the row has changed'
                     END
-                FROM lead_protection.adopted_lead_rows(adoption) AS r
+                FROM lead_protection.adopted_rows(adoption) AS r
                 FULL JOIN (
                     SELECT x.lead_id, x.user_id, x.started_at, x.outcome, l.closed_at
                     FROM lead_protection.adopted_leads AS x
@@ -61,7 +61,7 @@ BEGIN
                         WHEN r.lead_id IS NULL THEN 'the row is gone'
                         ELSE 'the row has changed'
                     END
-                FROM lead_protection.adopted_activity_rows(adoption) AS r
+                FROM lead_protection.adopted_rows(adoption) AS r
                 FULL JOIN (
                     SELECT x.*
                     FROM lead_protection.lead_activities AS x

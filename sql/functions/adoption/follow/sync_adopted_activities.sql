@@ -20,7 +20,7 @@ BEGIN
         lead_protection.require_adoptable_row(adoption, r.row_key, r.user_id, r.occurred_at),
         lead_protection.require_known_kind(r.kind),
         CASE WHEN l.id IS NULL THEN lead_protection.require_known_lead(r.lead_id, now()) END
-    FROM lead_protection.adopted_activity_rows(adoption, sync_adopted_activities.row_keys) AS r
+    FROM lead_protection.adopted_rows(adoption, sync_adopted_activities.row_keys) AS r
     LEFT JOIN lead_protection.leads AS l ON r.lead_id = l.id;
 
     IF sync_adopted_activities.backfill THEN
@@ -30,7 +30,7 @@ BEGIN
         )
         SELECT
             r.lead_id, r.user_id, r.kind, r.occurred_at, lead_protection.adopted_activity_key(adoption.id, r.row_key), adoption.actor_id
-        FROM lead_protection.adopted_activity_rows(adoption, sync_adopted_activities.row_keys) AS r
+        FROM lead_protection.adopted_rows(adoption, sync_adopted_activities.row_keys) AS r
         ON CONFLICT ON CONSTRAINT lead_activities_key_once DO NOTHING;
     END IF;
 
@@ -48,11 +48,11 @@ BEGIN
             FROM unnest(sync_adopted_activities.row_keys, sync_adopted_activities.lead_ids) AS u (row_key, lead_id)
             UNION
             SELECT n.row_key, n.lead_id
-            FROM lead_protection.adopted_activity_rows(adoption, sync_adopted_activities.row_keys) AS n
+            FROM lead_protection.adopted_rows(adoption, sync_adopted_activities.row_keys) AS n
         ) AS was
         LEFT JOIN lead_protection.lead_activities AS a
             ON was.lead_id = a.lead_id AND lead_protection.adopted_activity_key(adoption.id, was.row_key) = a.activity_key
-        LEFT JOIN lead_protection.adopted_activity_rows(adoption, sync_adopted_activities.row_keys) AS r
+        LEFT JOIN lead_protection.adopted_rows(adoption, sync_adopted_activities.row_keys) AS r
             ON was.row_key = r.row_key AND was.lead_id = r.lead_id
         WHERE
             was.lead_id IS NOT NULL

@@ -16,12 +16,12 @@ BEGIN
 
     -- New rows, all in one statement. One that is closed and nobody's is no lead that was protected for anybody.
     PERFORM lead_protection.require_adoptable_row(adoption, r.lead_id::text, r.user_id, r.started_at)
-    FROM lead_protection.adopted_lead_rows(adoption, row_keys) AS r
+    FROM lead_protection.adopted_rows(adoption, row_keys) AS r
     WHERE NOT EXISTS (SELECT FROM lead_protection.adopted_leads AS a WHERE a.lead_id = r.lead_id)
         AND (r.outcome IS NULL OR r.user_id IS NOT NULL);
     WITH row_of_lead AS MATERIALIZED (
         SELECT r.*
-        FROM lead_protection.adopted_lead_rows(adoption, row_keys) AS r
+        FROM lead_protection.adopted_rows(adoption, row_keys) AS r
         WHERE NOT EXISTS (SELECT FROM lead_protection.adopted_leads AS a WHERE a.lead_id = r.lead_id)
             AND r.user_id IS NOT NULL
     ),
@@ -71,7 +71,7 @@ BEGIN
         FROM unnest(lead_ids) AS wanted (lead_id)
         LEFT JOIN lead_protection.adopted_leads AS a ON wanted.lead_id = a.lead_id
         LEFT JOIN lead_protection.leads AS l ON wanted.lead_id = l.id
-        LEFT JOIN lead_protection.adopted_lead_rows(adoption, row_keys) AS r ON wanted.lead_id = r.lead_id
+        LEFT JOIN lead_protection.adopted_rows(adoption, row_keys) AS r ON wanted.lead_id = r.lead_id
         WHERE a.lead_id IS NOT NULL OR r.user_id IS NOT NULL
         ORDER BY wanted.lead_id
     LOOP
