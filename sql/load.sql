@@ -157,19 +157,19 @@
 -- adoption: the company's own tables
 \ir functions/adoption/check/hides_rows.sql
 \ir functions/adoption/check/check_source.sql
-\ir functions/adoption/adopted_instant.sql
-\ir functions/adoption/adopted_user.sql
+\ir functions/adoption/instant_expression.sql
+\ir functions/adoption/user_expressions.sql
 \ir functions/adoption/number_adopted_users.sql
 \ir functions/adoption/follow/adopted_rows.sql
 \ir functions/adoption/follow/adopted_activity_key.sql
 \ir functions/adoption/follow/adopted_tables.sql
-\ir functions/adoption/follow/living_adoption.sql
+\ir functions/adoption/follow/active_adoption.sql
 \ir functions/adoption/follow/require_readable_source.sql
 \ir functions/adoption/follow/require_adoptable_row.sql
 \ir functions/adoption/check/require_adoptable_source.sql
-\ir functions/adoption/adopted_past.sql
-\ir functions/adoption/record_adopted_past.sql
-\ir functions/adoption/record_past_of_adoption.sql
+\ir functions/adoption/adopted_lead_status.sql
+\ir functions/adoption/record_passed_deadlines.sql
+\ir functions/adoption/record_all_passed_deadlines.sql
 \ir functions/adoption/follow/apply_adopted_lead.sql
 \ir functions/adoption/follow/sync_adopted_leads.sql
 \ir functions/adoption/follow/sync_adopted_activities.sql
@@ -179,7 +179,7 @@
 \ir functions/adoption/follow/find_adoption_drift.sql
 \ir functions/adoption/follow/queue_adoption_drift.sql
 \ir functions/adoption/follow/retry_adoption_queue.sql
-\ir functions/adoption/follow/work_off_adoption_queue.sql
+\ir functions/adoption/follow/drain_adoption_queue.sql
 \ir functions/adoption/record_adoption.sql
 \ir functions/adoption/change_adoption_triggers.sql
 \ir functions/adoption/next_adopted_rows.sql

@@ -13,7 +13,7 @@ BEGIN
         'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
         -- before reminders had a pace
         'lead_protection.send_due_reminders(timestamptz, integer)',
-        -- before one check_source() for tables of every kind
+        -- before one check_source() for tables of every kind, and other words of adoption
         'lead_protection.check_lead_source(regclass, name, name, name, text, text, text, text, name)',
         'lead_protection.check_activity_source(regclass, name, name, name, name, text, text)',
         'lead_protection.check_hold_source(regclass, name, name, name, name, text, text)',
@@ -24,7 +24,14 @@ BEGIN
         'lead_protection.record_adoption(text, regclass, jsonb, text[], name, name, text[], text, bigint)',
         'lead_protection.attach_adoption(bigint)',
         'lead_protection.adopted_lead_rows(lead_protection.adoptions, text[])',
-        'lead_protection.adopted_activity_rows(lead_protection.adoptions, text[])'
+        'lead_protection.adopted_activity_rows(lead_protection.adoptions, text[])',
+        'lead_protection.adopted_instant(regclass, name, text)',
+        'lead_protection.adopted_past(timestamptz)',
+        'lead_protection.adopted_user(regclass, name)',
+        'lead_protection.living_adoption(bigint)',
+        'lead_protection.record_adopted_past(bigint[])',
+        'lead_protection.record_past_of_adoption(integer)',
+        'lead_protection.work_off_adoption_queue()'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP ROUTINE %s', pg_catalog.to_regprocedure(signature));

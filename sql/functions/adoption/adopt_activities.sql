@@ -15,31 +15,40 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     mapping CONSTANT jsonb := pg_catalog.jsonb_build_object(
-        'key_column', key_column, 'lead_column', lead_column, 'user_column', user_column,
-        'occurred_column', occurred_column, 'kind', kind, 'time_zone', time_zone
+        'key_column', adopt_activities.key_column,
+        'lead_column', adopt_activities.lead_column,
+        'user_column', adopt_activities.user_column,
+        'occurred_column', adopt_activities.occurred_column,
+        'kind', adopt_activities.kind,
+        'time_zone', adopt_activities.time_zone
     );
     row_expressions CONSTANT text [] := ARRAY[
-        pg_catalog.format('s.%s::text', pg_catalog.quote_ident(key_column)),
-        pg_catalog.format('s.%s::bigint', pg_catalog.quote_ident(lead_column)),
+        pg_catalog.format('s.%s::text', pg_catalog.quote_ident(adopt_activities.key_column)),
+        pg_catalog.format('s.%s::bigint', pg_catalog.quote_ident(adopt_activities.lead_column)),
         '{user}',
-        pg_catalog.format('(%s)::text', kind),
-        lead_protection.adopted_instant(source, occurred_column, time_zone)
+        pg_catalog.format('(%s)::text', adopt_activities.kind),
+        lead_protection.instant_expression(
+            adopt_activities.source, adopt_activities.occurred_column, adopt_activities.time_zone
+        )
     ];
     adoption_id bigint;
 BEGIN
     PERFORM lead_protection.require_arguments(
         pg_catalog.jsonb_build_object(
-            'source', source::text, 'actor_id', actor_id, 'key_column', key_column,
-            'lead_column', lead_column, 'user_column', user_column, 'occurred_column', occurred_column, 'kind', kind
+            'source', adopt_activities.source::text, 'actor_id', adopt_activities.actor_id,
+            'key_column', adopt_activities.key_column, 'lead_column', adopt_activities.lead_column,
+            'user_column', adopt_activities.user_column, 'occurred_column', adopt_activities.occurred_column,
+            'kind', adopt_activities.kind
         )
     );
-    PERFORM lead_protection.require_job_arguments(NULL, batch_size);
+    PERFORM lead_protection.require_job_arguments(NULL, adopt_activities.batch_size);
     adoption_id := lead_protection.record_adoption(
-        'activities', source, mapping, row_expressions, on_failure, actor_id
+        'activities', adopt_activities.source, mapping, row_expressions, adopt_activities.on_failure,
+        adopt_activities.actor_id
     );
     COMMIT;
     CALL lead_protection.change_adoption_triggers(adoption_id, true);
-    CALL lead_protection.backfill_adoption(adoption_id, batch_size);
+    CALL lead_protection.backfill_adoption(adoption_id, adopt_activities.batch_size);
 END;
 $$;
 

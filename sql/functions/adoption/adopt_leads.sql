@@ -17,35 +17,47 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     mapping CONSTANT jsonb := pg_catalog.jsonb_build_object(
-        'id_column', id_column, 'user_column', user_column, 'start_column', start_column, 'time_zone', time_zone,
-        'converted_when', converted_when, 'lost_when', lost_when, 'deleted_when', deleted_when,
-        'closed_at_column', closed_at_column
+        'id_column', adopt_leads.id_column,
+        'user_column', adopt_leads.user_column,
+        'start_column', adopt_leads.start_column,
+        'time_zone', adopt_leads.time_zone,
+        'converted_when', adopt_leads.converted_when,
+        'lost_when', adopt_leads.lost_when,
+        'deleted_when', adopt_leads.deleted_when,
+        'closed_at_column', adopt_leads.closed_at_column
     );
     row_expressions CONSTANT text [] := ARRAY[
-        pg_catalog.format('s.%s::bigint', pg_catalog.quote_ident(id_column)),
+        pg_catalog.format('s.%s::bigint', pg_catalog.quote_ident(adopt_leads.id_column)),
         '{user}',
-        lead_protection.adopted_instant(source, start_column, time_zone),
-        coalesce(lead_protection.adopted_instant(source, closed_at_column, time_zone), 'NULL::timestamptz'),
+        lead_protection.instant_expression(adopt_leads.source, adopt_leads.start_column, adopt_leads.time_zone),
+        coalesce(
+            lead_protection.instant_expression(
+                adopt_leads.source, adopt_leads.closed_at_column, adopt_leads.time_zone
+            ),
+            'NULL::timestamptz'
+        ),
         pg_catalog.format(
             'CASE WHEN (%s) THEN ''DELETED'' WHEN (%s) THEN ''CONVERTED'' WHEN (%s) THEN ''LOST'' END',
-            coalesce(deleted_when, 'false'), coalesce(converted_when, 'false'), coalesce(lost_when, 'false')
+            coalesce(adopt_leads.deleted_when, 'false'),
+            coalesce(adopt_leads.converted_when, 'false'),
+            coalesce(adopt_leads.lost_when, 'false')
         )
     ];
     adoption_id bigint;
 BEGIN
     PERFORM lead_protection.require_arguments(
         pg_catalog.jsonb_build_object(
-            'source', source::text, 'actor_id', actor_id, 'id_column', id_column,
-            'user_column', user_column, 'start_column', start_column
+            'source', adopt_leads.source::text, 'actor_id', adopt_leads.actor_id, 'id_column', adopt_leads.id_column,
+            'user_column', adopt_leads.user_column, 'start_column', adopt_leads.start_column
         )
     );
-    PERFORM lead_protection.require_job_arguments(NULL, batch_size);
+    PERFORM lead_protection.require_job_arguments(NULL, adopt_leads.batch_size);
     adoption_id := lead_protection.record_adoption(
-        'leads', source, mapping, row_expressions, on_failure, actor_id
+        'leads', adopt_leads.source, mapping, row_expressions, adopt_leads.on_failure, adopt_leads.actor_id
     );
     COMMIT;
     CALL lead_protection.change_adoption_triggers(adoption_id, true);
-    CALL lead_protection.backfill_adoption(adoption_id, batch_size);
+    CALL lead_protection.backfill_adoption(adoption_id, adopt_leads.batch_size);
 END;
 $$;
 

@@ -21,7 +21,7 @@ BEGIN
             FROM lead_protection.adoptions AS a
             WHERE a.id = backfill_adoption.adoption_id
             FOR NO KEY UPDATE;
-            SELECT a.* INTO adoption FROM lead_protection.living_adoption(backfill_adoption.adoption_id) AS a;
+            SELECT a.* INTO adoption FROM lead_protection.active_adoption(backfill_adoption.adoption_id) AS a;
             IF adoption.id IS NULL THEN
                 RAISE EXCEPTION 'the table was disowned meanwhile'
                     USING ERRCODE = 'LP051',
@@ -73,7 +73,7 @@ BEGIN
     -- Rows that were deleted while the table was not adopted, and proof that all others are in step.
     PERFORM lead_protection.queue_adoption_drift();
     COMMIT;
-    CALL lead_protection.work_off_adoption_queue();
+    CALL lead_protection.drain_adoption_queue();
     RAISE NOTICE '%: % rows taken over, % of them wait in adoption_queue', adoption.source, taken, queued;
 END;
 $$;

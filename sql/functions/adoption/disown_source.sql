@@ -30,7 +30,7 @@ BEGIN
     END IF;
     -- The pipeline waits for the switch-on no longer: what lies in the past must not be sent then.
     IF adoption.kind = 'leads' AND adoption.disowned_at IS NULL AND adoption.switched_on_at IS NULL THEN
-        CALL lead_protection.record_past_of_adoption(1000);
+        CALL lead_protection.record_all_passed_deadlines(1000);
     END IF;
     CALL lead_protection.change_adoption_triggers(adoption.id, false);
     left_commands := (

@@ -13,13 +13,16 @@ BEGIN
         ' (array_agg(b.row_key ORDER BY b.nth DESC))[1]'
         ' FROM (SELECT s.%1$s::text AS row_key, s.%2$I::bigint AS lead_id, row_number() OVER (ORDER BY s.%1$s) AS nth'
         ' FROM %3$s AS s %4$s ORDER BY s.%1$s LIMIT $2) AS b',
-        adoption.key_column,
-        CASE adoption.kind WHEN 'leads' THEN adoption.mapping ->> 'id_column' ELSE adoption.mapping ->> 'lead_column' END,
-        adoption.source,
-        CASE WHEN adoption.backfilled_through IS NOT NULL
-            THEN format('WHERE s.%s > $1::%s', adoption.key_column, adoption.key_type)
+        next_adopted_rows.adoption.key_column,
+        next_adopted_rows.adoption.mapping
+        ->> CASE next_adopted_rows.adoption.kind WHEN 'leads' THEN 'id_column' ELSE 'lead_column' END,
+        next_adopted_rows.adoption.source,
+        CASE WHEN next_adopted_rows.adoption.backfilled_through IS NOT NULL
+            THEN format(
+                'WHERE s.%s > $1::%s', next_adopted_rows.adoption.key_column, next_adopted_rows.adoption.key_type
+            )
         END
-    ) USING adoption.backfilled_through, batch_size;
+    ) USING next_adopted_rows.adoption.backfilled_through, next_adopted_rows.batch_size;
 END;
 $$;
 

@@ -8,21 +8,27 @@ FROM (
     (1, 'protected', 'Reminded and expired when the time comes.'),
     (2, 'on hold', 'As above, once the clock runs on.'),
     (3, 'reminded', 'Imported as reminded, or recorded as such: they expire when the time comes.'),
-    (4, 'reminder overdue', 'Recorded as reminded, by the system that was before. Nothing is sent: tell these users yourself.'),
-    (5, 'owed a notice', 'Their policy requires a notice: the pipeline sends it, at its pace, and the expiry waits for it.'),
+    (
+        4, 'reminder overdue',
+        'Recorded as reminded, by the system that was before. Nothing is sent: tell these users yourself.'
+    ),
+    (
+        5, 'owed a notice',
+        'Their policy requires a notice: the pipeline sends it, at its pace, and the expiry waits for it.'
+    ),
     (6, 'expired', 'Recorded as expired. No event is written.'),
     (7, 'expired, recorded', 'Nothing: that is done.'),
     (8, 'closed', 'Nothing.'),
     (9, 'in adoption_queue', 'Not taken over yet. When it is, what lies in its past is recorded and not sent.')
 ) AS f (nth, found, what_happens)
 LEFT JOIN (
-    SELECT p.lead_id, p.fate FROM lead_protection.adopted_past() AS p
+    SELECT p.lead_id, p.status FROM lead_protection.adopted_lead_status() AS p
     UNION ALL
     SELECT q.lead_id, 'in adoption_queue'
     FROM lead_protection.adoption_queue AS q
     INNER JOIN lead_protection.adoptions AS a ON q.adoption_id = a.id
     WHERE a.kind = 'leads'
-) AS p ON f.found = p.fate
+) AS p ON f.found = p.status
 GROUP BY f.nth, f.found, f.what_happens
 ORDER BY f.nth
 $$;

@@ -19,8 +19,8 @@ BEGIN
         RAISE EXCEPTION 'on_failure must be block or queue'
             USING ERRCODE = 'LP052',
             DETAIL = format('Given: %s.', coalesce(record_adoption.on_failure, 'null')),
-            HINT = 'block: a write of yours that cannot be followed fails. queue: it goes through, and the row waits in '
-            'adoption_queue.';
+            HINT = 'block: a write of yours that cannot be followed fails. queue: it goes through, and the row waits '
+            'in adoption_queue.';
     END IF;
     PERFORM lead_protection.require_adoptable_source(
         record_adoption.kind, record_adoption.source, record_adoption.mapping
@@ -73,7 +73,7 @@ BEGIN
             array_replace(record_adoption.row_expressions, '{user}', coalesce(u.key_expression, u.id_expression)), ', '
         ),
         record_adoption.on_failure, record_adoption.actor_id
-    FROM lead_protection.adopted_user(record_adoption.source, record_adoption.mapping ->> 'user_column') AS u
+    FROM lead_protection.user_expressions(record_adoption.source, record_adoption.mapping ->> 'user_column') AS u
     ON CONFLICT ON CONSTRAINT adoptions_source_once DO UPDATE
     -- Adopted again after it was disowned: all is looked at once more.
     SET

@@ -5,7 +5,7 @@ AS $$
 DECLARE
     adoption lead_protection.adoptions;
 BEGIN
-    PERFORM lead_protection.require_job_arguments(NULL, batch_size);
+    PERFORM lead_protection.require_job_arguments(NULL, switch_on_adoption.batch_size);
     SELECT a.* INTO adoption FROM lead_protection.adoptions AS a WHERE a.kind = 'leads' AND a.disowned_at IS NULL;
     IF adoption.backfilled_at IS NULL THEN
         RAISE EXCEPTION 'there is no adopted table to switch on'
@@ -21,8 +21,8 @@ BEGIN
         RETURN;
     END IF;
 
-    CALL lead_protection.work_off_adoption_queue();
-    CALL lead_protection.record_past_of_adoption(batch_size);
+    CALL lead_protection.drain_adoption_queue();
+    CALL lead_protection.record_all_passed_deadlines(switch_on_adoption.batch_size);
     UPDATE lead_protection.adoptions AS a
     SET switched_on_at = pg_catalog.clock_timestamp()
     WHERE a.id = adoption.id AND a.switched_on_at IS NULL AND a.disowned_at IS NULL;

@@ -19,7 +19,7 @@ DECLARE
                 CASE WHEN u.key_expression IS NULL THEN 'numbers' ELSE 'names' END,
                 CASE WHEN a.user_expression IS NULL THEN 'numbers' ELSE 'names' END, a.source
             )
-            FROM lead_protection.adopted_user(
+            FROM lead_protection.user_expressions(
                 require_adoptable_source.source, require_adoptable_source.mapping ->> 'user_column'
             ) AS u
             INNER JOIN lead_protection.adoptions AS a ON (u.key_expression IS NULL) <> (a.user_expression IS NULL)
@@ -31,8 +31,8 @@ BEGIN
         RAISE EXCEPTION '% cannot be taken as it is', require_adoptable_source.source
             USING ERRCODE = 'LP045',
             DETAIL = problems,
-            HINT = 'Mend these or give other arguments. Nothing was changed. lead_protection.check_source() tells the same '
-            'at any time.';
+            HINT = 'Mend these or give other arguments. Nothing was changed. lead_protection.check_source() tells the '
+            'same at any time.';
     END IF;
 END;
 $$;

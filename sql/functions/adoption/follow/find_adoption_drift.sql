@@ -9,11 +9,13 @@ BEGIN
     FOR adoption IN
         SELECT v.*
         FROM lead_protection.adoptions AS a
-        CROSS JOIN LATERAL lead_protection.living_adoption(a.id) AS v
+        CROSS JOIN LATERAL lead_protection.active_adoption(a.id) AS v
         ORDER BY a.kind DESC, a.id
     LOOP
         IF (
-            SELECT count(*) < 4 FROM lead_protection.adopted_tables() AS t WHERE t.adoption_id = adoption.id AND t.enabled
+            SELECT count(*) < 4
+            FROM lead_protection.adopted_tables() AS t
+            WHERE t.adoption_id = adoption.id AND t.enabled
         ) THEN
             RETURN QUERY SELECT
                 adoption.id, adoption.source, NULL::text, NULL::bigint, 'a trigger is missing or disabled';
@@ -66,7 +68,9 @@ BEGIN
                     SELECT x.*
                     FROM lead_protection.lead_activities AS x
                     WHERE starts_with(x.activity_key, lead_protection.adopted_activity_key(adoption.id, ''))
-                ) AS a ON r.lead_id = a.lead_id AND lead_protection.adopted_activity_key(adoption.id, r.row_key) = a.activity_key
+                ) AS a
+                    ON r.lead_id = a.lead_id
+                    AND lead_protection.adopted_activity_key(adoption.id, r.row_key) = a.activity_key
                 WHERE CASE
                     WHEN a.id IS NULL THEN true
                     WHEN r.lead_id IS NULL THEN a.deleted_at IS NULL

@@ -24,7 +24,8 @@ BEGIN
         RAISE EXCEPTION '% was adopted after this transaction began', TG_RELID::regclass
             USING ERRCODE = '40001',
             DETAIL = 'Its snapshot is older than the adoption, so what it writes could not be followed.',
-            HINT = 'Run the transaction again. In a copy of the table without lead_protection''s data: drop the triggers lead_protection_… .';
+            HINT = 'Run the transaction again. In a copy of the table without lead_protection''s data: drop the '
+            'triggers lead_protection_… .';
     END IF;
     IF adoption.disowned_at IS NOT NULL THEN
         RETURN NULL;
@@ -36,7 +37,8 @@ BEGIN
             USING ERRCODE = 'LP047',
             DETAIL = 'Each of its leads or activities would have to be deleted here, in this one statement.',
             HINT = format(
-                'DELETE FROM %s, which is followed row by row; or disown it first: CALL lead_protection.disown_source(%L).',
+                'DELETE FROM %s, which is followed row by row; or disown it first: '
+                'CALL lead_protection.disown_source(%L).',
                 adoption.source, adoption.source
             );
     END IF;

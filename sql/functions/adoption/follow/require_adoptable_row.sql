@@ -6,21 +6,22 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF require_adoptable_row.user_id IS NULL OR require_adoptable_row.instant IS NULL THEN
-        RAISE EXCEPTION 'row % of % has no %', require_adoptable_row.row_key, adoption.source,
+        RAISE EXCEPTION 'row % of % has no %', require_adoptable_row.row_key, require_adoptable_row.adoption.source,
             CASE WHEN require_adoptable_row.user_id IS NULL THEN 'user' ELSE 'instant' END
             USING ERRCODE = 'LP049',
             DETAIL = format(
-                'Column %s is null or blank.', adoption.mapping ->> CASE
+                'Column %s is null or blank.', require_adoptable_row.adoption.mapping ->> CASE
                     WHEN require_adoptable_row.user_id IS NULL THEN 'user_column'
-                    WHEN adoption.kind = 'leads' THEN 'start_column'
+                    WHEN require_adoptable_row.adoption.kind = 'leads' THEN 'start_column'
                     ELSE 'occurred_column'
                 END
             ),
-            HINT = 'Fill the column. A lead is protected for a user from an instant on; an activity is of a user and took place at an instant.';
+            HINT = 'Fill the column. A lead is protected for a user from an instant on; an activity is of a user and '
+            'took place at an instant.';
     END IF;
     PERFORM lead_protection.require_sensible_instant(
         require_adoptable_row.instant,
-        format('row %s of %s', require_adoptable_row.row_key, adoption.source)
+        format('row %s of %s', require_adoptable_row.row_key, require_adoptable_row.adoption.source)
     );
 END;
 $$;

@@ -13,22 +13,30 @@ BEGIN
             WHEN NOT EXISTS (
                 SELECT
                 FROM lead_protection.adopted_tables() AS t
-                WHERE t.relation = c.oid AND t.adoption_id = adoption.id
+                WHERE t.relation = c.oid AND t.adoption_id = require_readable_source.adoption.id
             ) THEN 'our triggers are not on it'
             WHEN security.hides THEN 'row level security hides rows from ' || CURRENT_USER
         END,
         CASE
-            WHEN security.hides THEN format('CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %I USING (true).', adoption.source, CURRENT_USER)
-            ELSE format('Disown it and adopt the right one: CALL lead_protection.disown_source(%L).', adoption.source)
+            WHEN security.hides THEN format(
+                'CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %I USING (true).',
+                require_readable_source.adoption.source, CURRENT_USER
+            )
+            ELSE format(
+                'Disown it and adopt the right one: CALL lead_protection.disown_source(%L).',
+                require_readable_source.adoption.source
+            )
         END
     INTO obstacle, advice
-    FROM (SELECT to_regclass(adoption.source)) AS s (source)
+    FROM (SELECT to_regclass(require_readable_source.adoption.source)) AS s (source)
     LEFT JOIN pg_class AS c ON s.source = c.oid
     CROSS JOIN LATERAL (SELECT lead_protection.hides_rows(c.oid, CURRENT_USER::regrole) AS hides) AS security;
     IF obstacle IS NOT NULL THEN
-        RAISE EXCEPTION '% cannot be followed any more', adoption.source
+        RAISE EXCEPTION '% cannot be followed any more', require_readable_source.adoption.source
             USING ERRCODE = 'LP054',
-            DETAIL = format('It was adopted, and %s. A row that cannot be seen must not be taken for one that is gone.', obstacle),
+            DETAIL = format(
+                'It was adopted, and %s. A row that cannot be seen must not be taken for one that is gone.', obstacle
+            ),
             HINT = advice;
     END IF;
 END;

@@ -24,7 +24,7 @@ BEGIN
             -- Whoever holds one is following that row at this moment.
             FOR UPDATE SKIP LOCKED
         ) AS q
-        CROSS JOIN LATERAL lead_protection.living_adoption(q.adoption_id) AS a
+        CROSS JOIN LATERAL lead_protection.active_adoption(q.adoption_id) AS a
         -- Leads before their activities, and in the order in which locks are taken.
         ORDER BY a.kind DESC, q.lead_id, q.row_key
     LOOP

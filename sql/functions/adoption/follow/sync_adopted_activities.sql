@@ -5,22 +5,26 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    reason CONSTANT text := format('as in %s', adoption.source);
+    reason CONSTANT text := format('as in %s', sync_adopted_activities.adoption.source);
     changed record;
     activity lead_protection.lead_activities;
     before lead_protection.v_user_lead_protection;
     decided_at timestamptz;
 BEGIN
     PERFORM lead_protection.number_adopted_users(
-        adoption.source, adoption.user_expression,
-        format('s.%s = ANY($1::%s[])', adoption.key_column, adoption.key_type), sync_adopted_activities.row_keys
+        sync_adopted_activities.adoption.source, sync_adopted_activities.adoption.user_expression,
+        format(
+            's.%s = ANY($1::%s[])', sync_adopted_activities.adoption.key_column,
+            sync_adopted_activities.adoption.key_type
+        ),
+        sync_adopted_activities.row_keys
     );
     PERFORM lead_protection.lock_leads(sync_adopted_activities.lead_ids);
     PERFORM
-        lead_protection.require_adoptable_row(adoption, r.row_key, r.user_id, r.occurred_at),
+        lead_protection.require_adoptable_row(sync_adopted_activities.adoption, r.row_key, r.user_id, r.occurred_at),
         lead_protection.require_known_kind(r.kind),
         CASE WHEN l.id IS NULL THEN lead_protection.require_known_lead(r.lead_id, now()) END
-    FROM lead_protection.adopted_rows(adoption, sync_adopted_activities.row_keys) AS r
+    FROM lead_protection.adopted_rows(sync_adopted_activities.adoption, sync_adopted_activities.row_keys) AS r
     LEFT JOIN lead_protection.leads AS l ON r.lead_id = l.id;
 
     IF sync_adopted_activities.backfill THEN
@@ -29,15 +33,17 @@ BEGIN
             lead_id, user_id, kind, occurred_at, activity_key, recorded_by
         )
         SELECT
-            r.lead_id, r.user_id, r.kind, r.occurred_at, lead_protection.adopted_activity_key(adoption.id, r.row_key), adoption.actor_id
-        FROM lead_protection.adopted_rows(adoption, sync_adopted_activities.row_keys) AS r
+            r.lead_id, r.user_id, r.kind, r.occurred_at,
+            lead_protection.adopted_activity_key(sync_adopted_activities.adoption.id, r.row_key),
+            sync_adopted_activities.adoption.actor_id
+        FROM lead_protection.adopted_rows(sync_adopted_activities.adoption, sync_adopted_activities.row_keys) AS r
         ON CONFLICT ON CONSTRAINT lead_activities_key_once DO NOTHING;
     END IF;
 
     FOR changed IN
         SELECT
             was.lead_id,
-            lead_protection.adopted_activity_key(adoption.id, was.row_key) AS activity_key,
+            lead_protection.adopted_activity_key(sync_adopted_activities.adoption.id, was.row_key) AS activity_key,
             a AS activity,
             r.lead_id IS NULL AS gone,
             r.user_id,
@@ -48,11 +54,12 @@ BEGIN
             FROM unnest(sync_adopted_activities.row_keys, sync_adopted_activities.lead_ids) AS u (row_key, lead_id)
             UNION
             SELECT n.row_key, n.lead_id
-            FROM lead_protection.adopted_rows(adoption, sync_adopted_activities.row_keys) AS n
+            FROM lead_protection.adopted_rows(sync_adopted_activities.adoption, sync_adopted_activities.row_keys) AS n
         ) AS was
         LEFT JOIN lead_protection.lead_activities AS a
-            ON was.lead_id = a.lead_id AND lead_protection.adopted_activity_key(adoption.id, was.row_key) = a.activity_key
-        LEFT JOIN lead_protection.adopted_rows(adoption, sync_adopted_activities.row_keys) AS r
+            ON was.lead_id = a.lead_id
+            AND lead_protection.adopted_activity_key(sync_adopted_activities.adoption.id, was.row_key) = a.activity_key
+        LEFT JOIN lead_protection.adopted_rows(sync_adopted_activities.adoption, sync_adopted_activities.row_keys) AS r
             ON was.row_key = r.row_key AND was.lead_id = r.lead_id
         WHERE
             was.lead_id IS NOT NULL
@@ -67,12 +74,12 @@ BEGIN
         activity := changed.activity;
         IF changed.gone THEN
             PERFORM lead_protection.delete_lead_activity(
-                changed.lead_id, changed.activity_key, reason, adoption.actor_id
+                changed.lead_id, changed.activity_key, reason, sync_adopted_activities.adoption.actor_id
             );
         ELSIF activity.id IS NULL THEN
             PERFORM lead_protection.record_lead_activity(
                 changed.lead_id, changed.user_id, changed.kind, changed.occurred_at, changed.activity_key,
-                adoption.actor_id
+                sync_adopted_activities.adoption.actor_id
             );
         ELSE
             IF activity.deleted_at IS NOT NULL OR activity.user_id <> changed.user_id THEN
@@ -84,7 +91,7 @@ BEGIN
                 WHERE a.id = activity.id;
                 PERFORM lead_protection.log_lead_change(
                     'lead.activity.corrected', before, lead_protection.show_lead(changed.lead_id, decided_at),
-                    decided_at, adoption.actor_id, reason,
+                    decided_at, sync_adopted_activities.adoption.actor_id, reason,
                     jsonb_build_object(
                         'activity_id', activity.id, 'activity_key', activity.activity_key,
                         'activity_user_id', changed.user_id, 'kind_before', activity.kind, 'kind', activity.kind,
@@ -94,7 +101,8 @@ BEGIN
                 );
             END IF;
             PERFORM lead_protection.correct_lead_activity(
-                changed.lead_id, changed.activity_key, changed.kind, changed.occurred_at, reason, adoption.actor_id
+                changed.lead_id, changed.activity_key, changed.kind, changed.occurred_at, reason,
+                sync_adopted_activities.adoption.actor_id
             );
         END IF;
     END LOOP;

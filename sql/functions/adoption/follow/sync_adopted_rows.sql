@@ -8,11 +8,11 @@ DECLARE
     late_keys text [];
     late_leads bigint [];
 BEGIN
-    PERFORM lead_protection.require_readable_source(adoption);
+    PERFORM lead_protection.require_readable_source(sync_adopted_rows.adoption);
     WITH left_queue AS (
         DELETE FROM lead_protection.adoption_queue AS q
         USING unnest(sync_adopted_rows.row_keys, sync_adopted_rows.lead_ids) AS u (row_key, lead_id)
-        WHERE q.adoption_id = adoption.id AND q.row_key = u.row_key AND q.lead_id = u.lead_id
+        WHERE q.adoption_id = sync_adopted_rows.adoption.id AND q.row_key = u.row_key AND q.lead_id = u.lead_id
         RETURNING q.row_key, q.lead_id, q.backfill
     )
 
@@ -22,17 +22,20 @@ BEGIN
     FROM left_queue AS w
     WHERE w.backfill AND NOT sync_adopted_rows.backfill;
 
-    IF adoption.kind = 'leads' THEN
+    IF sync_adopted_rows.adoption.kind = 'leads' THEN
         IF late_leads IS NOT NULL THEN
-            PERFORM lead_protection.sync_adopted_leads(adoption, late_leads, true);
+            PERFORM lead_protection.sync_adopted_leads(sync_adopted_rows.adoption, late_leads, true);
         END IF;
-        PERFORM lead_protection.sync_adopted_leads(adoption, sync_adopted_rows.lead_ids, sync_adopted_rows.backfill);
+        PERFORM lead_protection.sync_adopted_leads(
+            sync_adopted_rows.adoption, sync_adopted_rows.lead_ids, sync_adopted_rows.backfill
+        );
     ELSE
         IF late_keys IS NOT NULL THEN
-            PERFORM lead_protection.sync_adopted_activities(adoption, late_keys, late_leads, true);
+            PERFORM lead_protection.sync_adopted_activities(sync_adopted_rows.adoption, late_keys, late_leads, true);
         END IF;
         PERFORM lead_protection.sync_adopted_activities(
-            adoption, sync_adopted_rows.row_keys, sync_adopted_rows.lead_ids, sync_adopted_rows.backfill
+            sync_adopted_rows.adoption, sync_adopted_rows.row_keys, sync_adopted_rows.lead_ids,
+            sync_adopted_rows.backfill
         );
     END IF;
 END;

@@ -10,7 +10,8 @@ DECLARE
 BEGIN
     BEGIN
         PERFORM lead_protection.sync_adopted_rows(
-            adoption, try_sync_adopted_rows.row_keys, try_sync_adopted_rows.lead_ids, try_sync_adopted_rows.backfill
+            try_sync_adopted_rows.adoption, try_sync_adopted_rows.row_keys, try_sync_adopted_rows.lead_ids,
+            try_sync_adopted_rows.backfill
         );
         RETURN 0::bigint;
     EXCEPTION
@@ -26,8 +27,8 @@ BEGIN
     IF half = 0 THEN
         INSERT INTO lead_protection.adoption_queue AS q (adoption_id, row_key, lead_id, error, backfill)
         VALUES (
-            adoption.id, try_sync_adopted_rows.row_keys[1], try_sync_adopted_rows.lead_ids[1], row_error,
-            try_sync_adopted_rows.backfill
+            try_sync_adopted_rows.adoption.id, try_sync_adopted_rows.row_keys[1], try_sync_adopted_rows.lead_ids[1],
+            row_error, try_sync_adopted_rows.backfill
         )
         ON CONFLICT ON CONSTRAINT adoption_queue_pkey DO UPDATE
         SET
@@ -37,11 +38,11 @@ BEGIN
     END IF;
     -- Which of them was it? Each half by itself, so that a few bad ones among many cost little.
     RETURN lead_protection.try_sync_adopted_rows(
-        adoption, try_sync_adopted_rows.row_keys[:half], try_sync_adopted_rows.lead_ids[:half],
+        try_sync_adopted_rows.adoption, try_sync_adopted_rows.row_keys[:half], try_sync_adopted_rows.lead_ids[:half],
         try_sync_adopted_rows.backfill
     ) + lead_protection.try_sync_adopted_rows(
-        adoption, try_sync_adopted_rows.row_keys[half + 1:], try_sync_adopted_rows.lead_ids[half + 1:],
-        try_sync_adopted_rows.backfill
+        try_sync_adopted_rows.adoption, try_sync_adopted_rows.row_keys[half + 1:],
+        try_sync_adopted_rows.lead_ids[half + 1:], try_sync_adopted_rows.backfill
     );
 END;
 $$;

@@ -32,14 +32,16 @@ BEGIN
         jsonb_build_object('source', import_holds.source::text, 'actor_id', import_holds.actor_id)
     );
     PERFORM lead_protection.require_adoptable_source('holds', import_holds.source, mapping);
-    SELECT u.* INTO reader FROM lead_protection.adopted_user(import_holds.source, import_holds.user_column) AS u;
+    SELECT u.* INTO reader FROM lead_protection.user_expressions(import_holds.source, import_holds.user_column) AS u;
     PERFORM lead_protection.number_adopted_users(import_holds.source::text, reader.key_expression, 'true', NULL);
     EXECUTE format(
-        'SELECT array_agg(g.lead_id), array_agg(g.user_id), array_agg(g.start_at), array_agg(g.end_at), array_agg(g.reason)'
-        ' FROM (SELECT s.%I::bigint, %s, %s, %s, (%s)::text FROM %s AS s) AS g (lead_id, user_id, start_at, end_at, reason)',
+        'SELECT array_agg(g.lead_id), array_agg(g.user_id), array_agg(g.start_at), array_agg(g.end_at),'
+        ' array_agg(g.reason)'
+        ' FROM (SELECT s.%I::bigint, %s, %s, %s, (%s)::text FROM %s AS s)'
+        ' AS g (lead_id, user_id, start_at, end_at, reason)',
         import_holds.lead_column, coalesce(reader.id_expression, 'NULL::bigint'),
-        lead_protection.adopted_instant(import_holds.source, import_holds.start_column, import_holds.time_zone),
-        lead_protection.adopted_instant(import_holds.source, import_holds.end_column, import_holds.time_zone),
+        lead_protection.instant_expression(import_holds.source, import_holds.start_column, import_holds.time_zone),
+        lead_protection.instant_expression(import_holds.source, import_holds.end_column, import_holds.time_zone),
         coalesce(import_holds.reason, 'NULL'), import_holds.source
     ) INTO lead_ids, user_ids, starts, ends, reasons;
     PERFORM lead_protection.lock_leads(lead_ids);
@@ -82,7 +84,8 @@ BEGIN
             g.*,
             row_number() OVER (
                 PARTITION BY
-                    g.lead_id, g.user_id, g.end_at, g.obstacle IS NULL, CASE WHEN g.end_at IS NOT NULL THEN g.start_at END
+                    g.lead_id, g.user_id, g.end_at, g.obstacle IS NULL,
+                    CASE WHEN g.end_at IS NOT NULL THEN g.start_at END
                 ORDER BY g.start_at, g.nth
             ) > 1
             OR EXISTS (

@@ -25,13 +25,13 @@ BEGIN
     PERFORM lead_protection.require_arguments(jsonb_build_object('source', import_reminders.source::text));
     PERFORM lead_protection.require_adoptable_source('reminders', import_reminders.source, mapping);
     SELECT u.* INTO reader
-    FROM lead_protection.adopted_user(import_reminders.source, import_reminders.user_column) AS u;
+    FROM lead_protection.user_expressions(import_reminders.source, import_reminders.user_column) AS u;
     PERFORM lead_protection.number_adopted_users(import_reminders.source::text, reader.key_expression, 'true', NULL);
     EXECUTE format(
         'SELECT array_agg(g.lead_id), array_agg(g.user_id), array_agg(g.sent_at)'
         ' FROM (SELECT s.%I::bigint, %s, %s FROM %s AS s) AS g (lead_id, user_id, sent_at)',
         import_reminders.lead_column, coalesce(reader.id_expression, 'NULL::bigint'),
-        lead_protection.adopted_instant(
+        lead_protection.instant_expression(
             import_reminders.source, import_reminders.sent_column, import_reminders.time_zone
         ),
         import_reminders.source
@@ -110,7 +110,8 @@ BEGIN
         CASE
             WHEN k.obstacle IS NOT NULL THEN k.obstacle
             WHEN i.lead_id IS NULL OR k.nth_of_window > 1 THEN 'a reminder for that date is there already'
-            WHEN NOT k.is_present THEN 'it is for an earlier date than the present expiry, or another user, and does not count for it'
+            WHEN NOT k.is_present
+                THEN 'it is for an earlier date than the present expiry, or another user, and does not count for it'
         END
     FROM ranked AS k
     LEFT JOIN reminder AS i

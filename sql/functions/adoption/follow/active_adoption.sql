@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION lead_protection.living_adoption(adoption_id bigint)
+CREATE OR REPLACE FUNCTION lead_protection.active_adoption(adoption_id bigint)
 RETURNS SETOF lead_protection.adoptions
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -7,7 +7,7 @@ DECLARE
 BEGIN
     SELECT a.* INTO adoption
     FROM lead_protection.adoptions AS a
-    WHERE a.id = living_adoption.adoption_id AND a.disowned_at IS NULL;
+    WHERE a.id = active_adoption.adoption_id AND a.disowned_at IS NULL;
     IF adoption.id IS NOT NULL THEN
         adoption.source := coalesce(
             (SELECT min(t.source) FROM lead_protection.adopted_tables() AS t WHERE t.adoption_id = adoption.id),
@@ -18,5 +18,5 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.living_adoption(bigint) IS
+COMMENT ON FUNCTION lead_protection.active_adoption(bigint) IS
 'An adoption with the name that its table, the one with our triggers, has now; no row if it was disowned. Internal.';

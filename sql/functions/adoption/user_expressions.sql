@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION lead_protection.adopted_user(source regclass, column_name name)
+CREATE OR REPLACE FUNCTION lead_protection.user_expressions(source regclass, column_name name)
 RETURNS TABLE (id_expression text, key_expression text)
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -16,9 +16,9 @@ FROM pg_attribute AS a
 INNER JOIN (
     SELECT y.oid, CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END AS base FROM pg_type AS y
 ) AS t ON a.atttypid = t.oid
-WHERE a.attrelid = adopted_user.source AND a.attname = adopted_user.column_name
+WHERE a.attrelid = user_expressions.source AND a.attname = user_expressions.column_name
 $$;
 
-COMMENT ON FUNCTION lead_protection.adopted_user(regclass, name) IS
+COMMENT ON FUNCTION lead_protection.user_expressions(regclass, name) IS
 'SQL over a row s of source: the user''s number, and, where the column is no integer, the key by which adopted_users '
 'has it (null otherwise). Internal.';

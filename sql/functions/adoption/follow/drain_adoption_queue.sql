@@ -1,5 +1,5 @@
 -- A procedure that commits can carry no SET clause and be no SECURITY DEFINER: every name is qualified.
-CREATE OR REPLACE PROCEDURE lead_protection.work_off_adoption_queue()
+CREATE OR REPLACE PROCEDURE lead_protection.drain_adoption_queue()
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -12,6 +12,6 @@ BEGIN
 END;
 $$;
 
-COMMENT ON PROCEDURE lead_protection.work_off_adoption_queue() IS
+COMMENT ON PROCEDURE lead_protection.drain_adoption_queue() IS
 'Tries all rows of adoption_queue once whose pause is over, 100 in a transaction. Commits. Internal: adopting and '
 'switching on call it; the pipeline does the same in its own batches.';

@@ -1,5 +1,5 @@
-CREATE OR REPLACE FUNCTION lead_protection.adopted_past(as_of timestamptz DEFAULT now())
-RETURNS TABLE (lead_id bigint, fate text)
+CREATE OR REPLACE FUNCTION lead_protection.adopted_lead_status(as_of timestamptz DEFAULT now())
+RETURNS TABLE (lead_id bigint, status text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT
@@ -17,10 +17,10 @@ SELECT
 FROM lead_protection.adoptions AS a
 INNER JOIN lead_protection.adopted_leads AS l ON a.id = l.adoption_id
 INNER JOIN lead_protection.lead_clocks AS c ON l.lead_id = c.lead_id
-CROSS JOIN LATERAL lead_protection.clock_at(c, adopted_past.as_of) AS s
+CROSS JOIN LATERAL lead_protection.clock_at(c, adopted_lead_status.as_of) AS s
 WHERE a.kind = 'leads' AND a.disowned_at IS NULL
 $$;
 
-COMMENT ON FUNCTION lead_protection.adopted_past(timestamptz) IS
+COMMENT ON FUNCTION lead_protection.adopted_lead_status(timestamptz) IS
 'The leads of the adopted table, and what switching it on at as_of would find each to be. Internal: '
 'preview_switch_on() counts them, switch_on_adoption() records them.';
