@@ -61,9 +61,9 @@ DECLARE
     error_message text;
 BEGIN
     IF wanted IS NULL THEN
-        RAISE EXCEPTION 'a table has no %', coalesce(check_source.kind, 'null')
+        RAISE EXCEPTION 'a table cannot be taken as %', coalesce(check_source.kind, 'null')
             USING ERRCODE = 'LP055',
-            DETAIL = 'kind says what the rows of the table are.',
+            DETAIL = 'kind says what its rows are to become here.',
             HINT = 'Give leads, activities, holds or reminders.';
     END IF;
     IF unknown IS NOT NULL THEN

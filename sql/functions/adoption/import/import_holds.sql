@@ -29,7 +29,10 @@ DECLARE
     reasons text [];
 BEGIN
     PERFORM lead_protection.require_arguments(
-        jsonb_build_object('source', import_holds.source::text, 'actor_id', import_holds.actor_id)
+        jsonb_build_object(
+            'source', import_holds.source::text, 'actor_id', import_holds.actor_id,
+            'lead_column', import_holds.lead_column, 'start_column', import_holds.start_column
+        )
     );
     PERFORM lead_protection.require_adoptable_source('holds', import_holds.source, mapping);
     SELECT u.* INTO reader FROM lead_protection.user_expressions(import_holds.source, import_holds.user_column) AS u;
@@ -41,7 +44,10 @@ BEGIN
         ' AS g (lead_id, user_id, start_at, end_at, reason)',
         import_holds.lead_column, coalesce(reader.id_expression, 'NULL::bigint'),
         lead_protection.instant_expression(import_holds.source, import_holds.start_column, import_holds.time_zone),
-        lead_protection.instant_expression(import_holds.source, import_holds.end_column, import_holds.time_zone),
+        coalesce(
+            lead_protection.instant_expression(import_holds.source, import_holds.end_column, import_holds.time_zone),
+            'NULL::timestamptz'
+        ),
         coalesce(import_holds.reason, 'NULL'), import_holds.source
     ) INTO lead_ids, user_ids, starts, ends, reasons;
     PERFORM lead_protection.lock_leads(lead_ids);
@@ -159,9 +165,9 @@ COMMENT ON FUNCTION lead_protection.import_holds(
 ) IS
 'Imports the holds of a table of the company''s own, once: later changes of the table are not followed. Written '
 'without log rows and events. lead_column: the lead''s number; start_column, end_column: timestamptz, or timestamp or '
-'date as local time of time_zone; no end: the hold is open; user_column: for whom it was made (an integer, or a text '
-'or uuid as in adopted_users), null: the lead''s present user; reason: SQL over the columns of a row, a code of '
-'hold_reasons or words, null or blank: the table''s name; actor_id: who answers for it.
+'date as local time of time_zone; no end, or a null end_column: the hold is open; user_column: for whom it was made '
+'(an integer, or a text or uuid as in adopted_users), null: the lead''s present user; reason: SQL over the columns of '
+'a row, a code of hold_reasons or words, null or blank: the table''s name; actor_id: who answers for it.
 Returns a row for each row of the table: outcome imported (why: overlaps another, or is of another user), duplicate '
 '(nothing was written) or refused, and why. Repeated: all are duplicates or refused as before, and nothing changes, '
 'whatever became of the holds. One transaction: the leads are locked to its end. Import before switch_on_adoption(): '

@@ -22,7 +22,12 @@ DECLARE
     user_ids bigint [];
     instants timestamptz [];
 BEGIN
-    PERFORM lead_protection.require_arguments(jsonb_build_object('source', import_reminders.source::text));
+    PERFORM lead_protection.require_arguments(
+        jsonb_build_object(
+            'source', import_reminders.source::text, 'lead_column', import_reminders.lead_column,
+            'sent_column', import_reminders.sent_column
+        )
+    );
     PERFORM lead_protection.require_adoptable_source('reminders', import_reminders.source, mapping);
     SELECT u.* INTO reader
     FROM lead_protection.user_expressions(import_reminders.source, import_reminders.user_column) AS u;
