@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from helpers.adoption_calls import check
+from helpers.adoption_calls import check, sqlstate
 from helpers.command_line import run_cli
 from helpers.sources import CRM, SALES, fill
 
@@ -51,9 +51,7 @@ def test_check_wants_to_know_when_a_lead_is_closed(db):
     db.execute(
         "CREATE TABLE public.leads (id bigint PRIMARY KEY, user_id bigint NOT NULL, created_at timestamptz NOT NULL)"
     )
-    rows = db.execute(
-        "SELECT severity, item FROM lead_protection.check_lead_source('public.leads') WHERE severity <> 'ok'"
-    )
+    rows = db.execute("SELECT severity, item FROM lead_protection.check_source('public.leads') WHERE severity <> 'ok'")
     assert rows.fetchall() == [("warning", "closing")]
 
 
@@ -63,7 +61,7 @@ def test_check_of_a_view_and_of_no_table(db):
 
 
 def check_all(db, table):
-    return db.execute("SELECT severity, item FROM lead_protection.check_lead_source(%s)", (table,)).fetchall()[:1]
+    return db.execute("SELECT severity, item FROM lead_protection.check_source(%s)", (table,)).fetchall()[:1]
 
 
 def test_check_names_the_rights_that_the_owner_lacks(db, server):
@@ -72,10 +70,10 @@ def test_check_names_the_rights_that_the_owner_lacks(db, server):
     db.execute("CREATE ROLE test_lp_owner")
     try:
         db.execute("ALTER SCHEMA lead_protection OWNER TO test_lp_owner")
-        advice = (
-            "SELECT advice FROM lead_protection.check_lead_source('crm.leads', user_column => 'owner_id')"
-            " WHERE item LIKE 'rights%'"
-        )
+        advice = """
+            SELECT advice FROM lead_protection.check_source('crm.leads', mapping => '{"user_column": "owner_id"}')
+            WHERE item LIKE 'rights%'
+        """
         assert [row[0].split(";")[0] for row in db.execute(advice)] == [
             "GRANT USAGE ON SCHEMA crm TO test_lp_owner",
             "GRANT SELECT ON crm.leads TO test_lp_owner",
@@ -93,6 +91,61 @@ def test_check_names_the_rights_that_the_owner_lacks(db, server):
     finally:
         db.execute("ALTER SCHEMA lead_protection OWNER TO postgres")
         db.execute("DROP OWNED BY test_lp_owner CASCADE; DROP ROLE test_lp_owner")
+
+
+@pytest.mark.parametrize(
+    ("kind", "mapping", "says"),
+    [
+        ("lead", "{}", "a table cannot be taken as lead"),
+        (None, None, "a table cannot be taken as null"),
+        ("leads", '{"user_column": "id", "owner": "x", "actor_id": 1}', "a table of leads has no actor_id, owner; "),
+        ("reminders", '{"reason": null}', "a table of reminders has no reason; "),
+    ],
+)
+def test_check_refuses_kinds_and_arguments_that_there_are_not(db, kind, mapping, says):
+    error = sqlstate(db, "SELECT lead_protection.check_source('pg_class', %s, %s)", (kind, mapping))
+    assert error.sqlstate == "LP055"
+    assert error.diag.message_primary.startswith(says)
+    assert error.diag.message_detail and error.diag.message_hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        ("leads", "adopt_leads"),
+        ("activities", "adopt_activities"),
+        ("holds", "import_holds"),
+        ("reminders", "import_reminders"),
+    ],
+)
+def test_check_has_the_arguments_and_defaults_of_the_call_that_takes_the_table(db, kind, call):
+    defaults = dict(
+        db.execute(
+            "SELECT a.name, pg_get_function_arg_default(p.oid, a.nth::integer)"
+            " FROM pg_proc AS p CROSS JOIN unnest(p.proargnames[:p.pronargs]) WITH ORDINALITY AS a (name, nth)"
+            " WHERE p.pronamespace = 'lead_protection'::regnamespace AND p.proname = %s"
+            " AND a.name NOT IN ('source', 'actor_id', 'on_failure', 'batch_size')",
+            (call,),
+        ).fetchall()
+    )
+    error = sqlstate(db, "SELECT lead_protection.check_source('pg_class', %s, '{\"\": 1}')", (kind,))
+    assert set(error.diag.message_primary.split("there are: ")[1].split(", ")) == defaults.keys()
+
+    db.execute("CREATE TABLE public.bare (nothing integer)")
+    checked = {}
+    found = "SELECT item, finding FROM lead_protection.check_source('public.bare', %s)"
+    for item, finding in db.execute(found, (kind,)):
+        name, _, column = item.partition(" ")
+        checked[name] = column or finding.split(":")[0]
+    given = {name: default.split("'")[1] for name, default in defaults.items() if not default.startswith("NULL")}
+    assert given and {name: checked.get(name) for name in defaults} == {name: given.get(name) for name in defaults}
+
+
+def test_a_default_that_is_given_as_null_is_none(db):
+    db.execute("CREATE TABLE public.pauses (lead_id bigint, start_at timestamptz)")
+    items = "SELECT item FROM lead_protection.check_source('public.pauses', 'holds', %s) WHERE severity = 'problem'"
+    assert db.execute(items, ("{}",)).fetchall() == [("end_column end_at",), ("reason",)]
+    assert db.execute(items, ('{"end_column": null, "reason": null}',)).fetchall() == []
 
 
 def test_check_changes_nothing(db):

@@ -131,6 +131,29 @@ def test_an_import_that_cannot_be_is_refused(crm, call):
     assert crm.execute("SELECT count(*) FROM lead_protection.lead_holds").fetchone() == (0,)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "import_holds('crm.leads', NULL)",
+        "import_holds('crm.leads', 1, lead_column => NULL)",
+        "import_holds('crm.leads', 1, start_column => NULL)",
+        "import_reminders(NULL)",
+        "import_reminders('crm.leads', lead_column => NULL)",
+        "import_reminders('crm.leads', sent_column => NULL)",
+    ],
+)
+def test_an_import_without_what_it_needs_is_refused(crm, call):
+    assert sqlstate(crm, f"SELECT * FROM lead_protection.{call}").sqlstate == "LP001"
+
+
+def test_holds_of_a_table_without_ends_are_open(crm):
+    crm.execute("CREATE TABLE crm.pauses (lead_id bigint, start_at timestamptz)")
+    crm.execute("INSERT INTO crm.pauses VALUES (1, now() - INTERVAL '2 days')")
+    imported = "SELECT outcome FROM lead_protection.import_holds('crm.pauses', 1, end_column => NULL, reason => NULL)"
+    assert crm.execute(imported).fetchall() == [("imported",)]
+    assert crm.execute("SELECT end_at FROM lead_protection.lead_holds").fetchall() == [(None,)]
+
+
 def test_explain_says_that_a_reminder_was_taken_over(db):
     ages(db, 249)
     db.execute("CALL lead_protection.switch_on_adoption()")

@@ -37,7 +37,7 @@ def test_a_lead_on_hold_at_the_switch_on_is_reminded_when_its_clock_runs_on(db):
     db.execute("SELECT lead_protection.create_lead_hold(1, 101, 'x', 1)")
     assert previewed(db) == {"on hold": 1}
     db.execute("CALL lead_protection.switch_on_adoption()")
-    db.execute("SELECT lead_protection.record_adopted_past('{1}')")
+    db.execute("SELECT lead_protection.record_passed_deadlines('{1}')")
     assert db.execute("SELECT count(*) FROM lead_protection.lead_reminders").fetchone() == (0,)
     db.execute("SELECT lead_protection.release_lead_hold(1, 101, 1)")
     db.execute("CALL lead_protection.run_protection_pipeline()")
@@ -83,7 +83,7 @@ def test_what_falls_due_after_it_was_switched_on_is_sent(db):
 
 def test_switched_on_twice_or_after_an_interruption(db, connect):
     ages(db, 249, 300, 249, 300)
-    db.execute("SELECT lead_protection.record_adopted_past('{1}')")
+    db.execute("SELECT lead_protection.record_passed_deadlines('{1}')")
     db.execute("CALL lead_protection.switch_on_adoption(1)")
     first = db.execute("SELECT * FROM lead_protection.lead_reminders ORDER BY 1").fetchall()
     db.execute("CALL lead_protection.switch_on_adoption()")

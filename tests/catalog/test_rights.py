@@ -106,7 +106,7 @@ CANNOT = {
         "SELECT {}.refresh_lead_clocks('{1}')",
         "CALL {}.adopt_leads('{}.leads', 1)",
         "SELECT {}.sync_adopted_leads(NULL, '{1}', false)",
-        "SELECT {}.record_adopted_past('{1}')",
+        "SELECT {}.record_passed_deadlines('{1}')",
         "SELECT {}.send_due_reminders('{1}', now())",
         "SELECT * FROM {}.claim_events('x')",
         "SELECT {}.confirm_reminder_delivery(2, 7, '2026-01-01', 'x')",

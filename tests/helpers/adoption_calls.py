@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from helpers.facts import states
 from helpers.project import run_program
@@ -56,10 +56,8 @@ def check(db, source, **changes):
     arguments = {
         name: value for name, value in (source.arguments | changes).items() if name not in ("on_failure", "batch_size")
     }
-    query = sql.SQL("SELECT severity, split_part(item, ' ', 1) FROM lead_protection.check_lead_source(%s, {})").format(
-        sql.SQL(", ").join(sql.SQL("{} => {}").format(sql.Identifier(n), sql.Literal(v)) for n, v in arguments.items())
-    )
-    return [row for row in db.execute(query, (source.table,)) if row[0] != "ok"]
+    query = "SELECT severity, split_part(item, ' ', 1) FROM lead_protection.check_source(%s, 'leads', %s)"
+    return [row for row in db.execute(query, (source.table, Jsonb(arguments))) if row[0] != "ok"]
 
 
 def ages(db, *days):
