@@ -4,13 +4,12 @@
 
 -- common: what all subjects use
 \ir functions/common/plus_elapsed.sql
-\ir functions/common/lies_ahead.sql
+\ir functions/common/exceeds_clock_skew.sql
 \ir functions/common/instant_text.sql
 \ir functions/common/refuse_change.sql
 \ir functions/common/require_arguments.sql
 \ir functions/common/require_reason.sql
-\ir functions/common/require_sensible_instant.sql
-\ir functions/common/require_past_instant.sql
+\ir functions/common/require_instant.sql
 \ir functions/common/local_text.sql
 \ir functions/common/elapsed_text.sql
 \ir functions/common/retry_pause.sql

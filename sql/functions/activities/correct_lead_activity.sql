@@ -19,8 +19,7 @@ BEGIN
         )
     );
     PERFORM lead_protection.require_reason(correct_lead_activity.reason);
-    PERFORM lead_protection.require_sensible_instant(correct_lead_activity.occurred_at, 'occurred_at');
-    PERFORM lead_protection.require_past_instant(correct_lead_activity.occurred_at, 'occurred_at');
+    PERFORM lead_protection.require_instant(correct_lead_activity.occurred_at, 'occurred_at', may_be_ahead => false);
     PERFORM lead_protection.require_known_kind(correct_lead_activity.kind);
 
     PERFORM lead_protection.lock_leads(ARRAY[correct_lead_activity.lead_id]);

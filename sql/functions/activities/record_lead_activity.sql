@@ -21,8 +21,7 @@ BEGIN
         )
     );
     PERFORM lead_protection.require_reason(record_lead_activity.activity_key, 'activity_key');
-    PERFORM lead_protection.require_sensible_instant(record_lead_activity.occurred_at, 'occurred_at');
-    PERFORM lead_protection.require_past_instant(record_lead_activity.occurred_at, 'occurred_at');
+    PERFORM lead_protection.require_instant(record_lead_activity.occurred_at, 'occurred_at', may_be_ahead => false);
     PERFORM lead_protection.require_known_kind(record_lead_activity.kind);
 
     PERFORM lead_protection.lock_leads(ARRAY[record_lead_activity.lead_id]);

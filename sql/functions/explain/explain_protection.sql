@@ -9,7 +9,7 @@ BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object('lead_id', explain_protection.lead_id, 'as_of', explain_protection.as_of)
     );
-    PERFORM lead_protection.require_sensible_instant(explain_protection.as_of, 'as_of');
+    PERFORM lead_protection.require_instant(explain_protection.as_of, 'as_of', may_be_ahead => true);
     PERFORM lead_protection.require_known_lead(explain_protection.lead_id, now());
 
     RETURN QUERY

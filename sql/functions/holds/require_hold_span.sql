@@ -3,8 +3,8 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM lead_protection.require_sensible_instant(require_hold_span.start_at, 'start_at');
-    PERFORM lead_protection.require_sensible_instant(require_hold_span.end_at, 'end_at');
+    PERFORM lead_protection.require_instant(require_hold_span.start_at, 'start_at', may_be_ahead => true);
+    PERFORM lead_protection.require_instant(require_hold_span.end_at, 'end_at', may_be_ahead => true);
     IF require_hold_span.end_at <= coalesce(require_hold_span.start_at, clock_timestamp()) THEN
         RAISE EXCEPTION 'a hold must end after it starts'
             USING ERRCODE = 'LP006',
@@ -15,7 +15,7 @@ BEGIN
             ),
             HINT = 'Check the order of the two instants and their time zones.';
     END IF;
-    IF require_hold_span.end_at IS NULL AND lead_protection.lies_ahead(require_hold_span.start_at) THEN
+    IF require_hold_span.end_at IS NULL AND lead_protection.exceeds_clock_skew(require_hold_span.start_at) THEN
         RAISE EXCEPTION 'a hold without an end cannot start in the future'
             USING ERRCODE = 'LP007',
             DETAIL = format(

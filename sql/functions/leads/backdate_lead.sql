@@ -18,8 +18,7 @@ BEGIN
     );
     PERFORM lead_protection.require_reason(backdate_lead.reason);
     PERFORM lead_protection.require_reason(backdate_lead.evidence, 'evidence');
-    PERFORM lead_protection.require_past_instant(backdate_lead.start_at, 'start_at');
-    PERFORM lead_protection.require_sensible_instant(backdate_lead.start_at, 'start_at');
+    PERFORM lead_protection.require_instant(backdate_lead.start_at, 'start_at', may_be_ahead => false);
 
     PERFORM lead_protection.lock_leads(ARRAY[backdate_lead.lead_id]);
     decided_at := clock_timestamp();
@@ -72,6 +71,6 @@ COMMENT ON FUNCTION lead_protection.backdate_lead(bigint, bigint, timestamptz, t
 'log and not published.
 Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or evidence blank or too '
-'long, LP005 start before the year 1900, LP009 closed, LP010 start more than 5 minutes in the future, LP025 start '
-'after the present one, LP026 start in another user''s time.
+'long, LP005 start outside the years 1900 to 2999, LP009 closed, LP010 start more than 5 minutes in the '
+'future, LP025 start after the present one, LP026 start in another user''s time.
 Logs and publishes lead.protection.backdated in the same transaction.';

@@ -12,20 +12,8 @@ BEGIN
                 HINT = 'Give policy_id, or make one policy the default.';
         END IF;
     END IF;
-    IF lead_protection.lies_ahead(new.created_at) THEN
-        RAISE EXCEPTION 'lead % would start in the future, at %', new.id,
-            lead_protection.instant_text(new.created_at)
-            USING ERRCODE = 'LP010',
-            DETAIL = pg_catalog.format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
-            HINT = 'A protection starts when the lead is brought in: check the date and its time zone.';
-    END IF;
-    IF lead_protection.lies_ahead(new.closed_at) THEN
-        RAISE EXCEPTION 'lead % would be closed in the future, at %', new.id,
-            lead_protection.instant_text(new.closed_at)
-            USING ERRCODE = 'LP010',
-            DETAIL = pg_catalog.format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
-            HINT = 'Close a lead when it is converted, lost or deleted: check the date and its time zone.';
-    END IF;
+    PERFORM lead_protection.require_instant(new.created_at, 'the start of lead ' || new.id, may_be_ahead => false);
+    PERFORM lead_protection.require_instant(new.closed_at, 'the closing of lead ' || new.id, may_be_ahead => false);
     -- Within the allowed skew both are taken to be now: what happens to the lead next must not lie before its start or
     -- after its end.
     IF new.created_at > clock_timestamp() THEN
@@ -43,7 +31,8 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.check_lead() IS
 'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a '
-'closing that lies more than 5 minutes ahead (LP010); one that lies less ahead is taken to be now.';
+'closing outside the years 1900 to 2999 (LP005) or more than 5 minutes ahead (LP010); one that lies less ahead is '
+'taken to be now.';
 
 CREATE OR REPLACE TRIGGER check_lead
 BEFORE INSERT OR UPDATE ON lead_protection.leads

@@ -21,8 +21,9 @@ BEGIN
         )
     );
     PERFORM lead_protection.require_reason(report_reminder_delivery.message_id, 'message_id');
-    PERFORM lead_protection.require_sensible_instant(report_reminder_delivery.occurred_at, 'the delivery');
-    PERFORM lead_protection.require_past_instant(report_reminder_delivery.occurred_at, 'the delivery');
+    PERFORM lead_protection.require_instant(
+        report_reminder_delivery.occurred_at, 'the delivery', may_be_ahead => false
+    );
 
     PERFORM lead_protection.lock_leads(ARRAY[report_reminder_delivery.lead_id]);
     decided_at := clock_timestamp();

@@ -19,9 +19,10 @@ BEGIN
             HINT = 'Fill the column. A lead is protected for a user from an instant on; an activity is of a user and '
             'took place at an instant.';
     END IF;
-    PERFORM lead_protection.require_sensible_instant(
+    PERFORM lead_protection.require_instant(
         require_adoptable_row.instant,
-        format('row %s of %s', require_adoptable_row.row_key, require_adoptable_row.adoption.source)
+        format('row %s of %s', require_adoptable_row.row_key, require_adoptable_row.adoption.source),
+        may_be_ahead => true
     );
 END;
 $$;
