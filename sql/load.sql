@@ -87,8 +87,7 @@
 \ir functions/holds/hold_reason_code.sql
 \ir functions/holds/count_hold_version.sql
 \ir functions/holds/lock_hold.sql
-\ir functions/holds/require_hold_version.sql
-\ir functions/holds/require_standing_hold.sql
+\ir functions/holds/require_valid_hold.sql
 \ir functions/holds/create_lead_hold.sql
 \ir functions/holds/release_lead_hold.sql
 \ir functions/holds/correct_lead_hold.sql

@@ -27,8 +27,7 @@ BEGIN
     THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
-    PERFORM lead_protection.require_hold_version(hold, correct_lead_hold.version);
-    PERFORM lead_protection.require_standing_hold(hold);
+    PERFORM lead_protection.require_valid_hold(hold, correct_lead_hold.version);
     PERFORM lead_protection.require_open_lead(before);
 
     corrected := hold;

@@ -24,8 +24,7 @@ BEGIN
     IF hold.limit_override_until = override_hold_limit.until_at THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
-    PERFORM lead_protection.require_hold_version(hold, override_hold_limit.version);
-    PERFORM lead_protection.require_standing_hold(hold);
+    PERFORM lead_protection.require_valid_hold(hold, override_hold_limit.version);
     PERFORM lead_protection.require_open_lead(before);
 
     UPDATE lead_protection.lead_holds AS h

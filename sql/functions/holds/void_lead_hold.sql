@@ -22,7 +22,7 @@ BEGIN
     IF hold.voided_at IS NOT NULL THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
-    PERFORM lead_protection.require_hold_version(hold, void_lead_hold.version);
+    PERFORM lead_protection.require_valid_hold(hold, void_lead_hold.version);
     PERFORM lead_protection.require_open_lead(before);
 
     UPDATE lead_protection.lead_holds AS h
