@@ -53,8 +53,7 @@
 \ir functions/leads/show_leads.sql
 \ir functions/leads/missed_reminder_due_at.sql
 \ir functions/leads/record_lead_updates.sql
-\ir functions/leads/require_known_lead.sql
-\ir functions/leads/require_protected_lead.sql
+\ir functions/leads/require_lead.sql
 \ir functions/leads/require_open_lead.sql
 \ir functions/leads/require_running_lead.sql
 \ir functions/leads/lead_change.sql

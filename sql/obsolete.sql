@@ -8,7 +8,9 @@ BEGIN
         -- before dry runs, and other words of leads and holds
         'lead_protection.lies_ahead(timestamptz)',
         'lead_protection.require_hold_version(lead_protection.lead_holds, integer)',
+        'lead_protection.require_known_lead(bigint, timestamptz)',
         'lead_protection.require_past_instant(timestamptz, text)',
+        'lead_protection.require_protected_lead(bigint, bigint, timestamptz)',
         'lead_protection.require_sensible_instant(timestamptz, text)',
         'lead_protection.require_standing_hold(lead_protection.lead_holds)',
         -- 0.1.0

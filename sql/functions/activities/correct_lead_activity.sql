@@ -24,7 +24,7 @@ BEGIN
 
     PERFORM lead_protection.lock_leads(ARRAY[correct_lead_activity.lead_id]);
     decided_at := clock_timestamp();
-    before := lead_protection.require_known_lead(correct_lead_activity.lead_id, decided_at);
+    before := lead_protection.require_lead(correct_lead_activity.lead_id, decided_at);
     activity := lead_protection.require_known_activity(
         correct_lead_activity.lead_id, correct_lead_activity.activity_key
     );

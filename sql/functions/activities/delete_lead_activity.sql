@@ -20,7 +20,7 @@ BEGIN
 
     PERFORM lead_protection.lock_leads(ARRAY[delete_lead_activity.lead_id]);
     decided_at := clock_timestamp();
-    before := lead_protection.require_known_lead(delete_lead_activity.lead_id, decided_at);
+    before := lead_protection.require_lead(delete_lead_activity.lead_id, decided_at);
     activity := lead_protection.require_known_activity(
         delete_lead_activity.lead_id, delete_lead_activity.activity_key
     );

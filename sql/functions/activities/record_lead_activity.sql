@@ -27,7 +27,7 @@ BEGIN
     PERFORM lead_protection.lock_leads(ARRAY[record_lead_activity.lead_id]);
     -- Not now(): the transaction may have begun before what was committed while it waited for the lock.
     decided_at := clock_timestamp();
-    before := lead_protection.require_known_lead(record_lead_activity.lead_id, decided_at);
+    before := lead_protection.require_lead(record_lead_activity.lead_id, decided_at);
 
     INSERT INTO lead_protection.lead_activities AS a (
         lead_id, user_id, kind, occurred_at, activity_key, recorded_by, recorded_at

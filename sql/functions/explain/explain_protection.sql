@@ -10,7 +10,7 @@ BEGIN
         jsonb_build_object('lead_id', explain_protection.lead_id, 'as_of', explain_protection.as_of)
     );
     PERFORM lead_protection.require_instant(explain_protection.as_of, 'as_of', may_be_ahead => true);
-    PERFORM lead_protection.require_known_lead(explain_protection.lead_id, now());
+    PERFORM lead_protection.require_lead(explain_protection.lead_id, now());
 
     RETURN QUERY
     SELECT

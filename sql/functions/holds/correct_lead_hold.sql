@@ -21,7 +21,7 @@ BEGIN
 
     hold := lead_protection.lock_hold(correct_lead_hold.hold_id);
     decided_at := clock_timestamp();
-    before := lead_protection.require_protected_lead(hold.lead_id, hold.user_id, decided_at);
+    before := lead_protection.require_lead(hold.lead_id, decided_at, hold.user_id);
     IF hold.voided_at IS NULL AND (hold.start_at, coalesce(hold.end_at, 'infinity'))
         = (correct_lead_hold.start_at, coalesce(correct_lead_hold.end_at, 'infinity'))
     THEN

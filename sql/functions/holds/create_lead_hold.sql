@@ -32,7 +32,7 @@ BEGIN
     PERFORM lead_protection.lock_leads(ARRAY[create_lead_hold.lead_id]);
     -- Not now(): the transaction may have begun before what was committed while it waited for the lock.
     decided_at := clock_timestamp();
-    before := lead_protection.require_protected_lead(create_lead_hold.lead_id, create_lead_hold.user_id, decided_at);
+    before := lead_protection.require_lead(create_lead_hold.lead_id, decided_at, create_lead_hold.user_id);
     create_lead_hold.start_at := coalesce(create_lead_hold.start_at, decided_at);
 
     PERFORM lead_protection.require_running_lead(before);

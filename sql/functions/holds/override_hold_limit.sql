@@ -20,7 +20,7 @@ BEGIN
     hold := lead_protection.lock_hold(override_hold_limit.hold_id);
     PERFORM lead_protection.require_hold_span(hold.start_at, override_hold_limit.until_at);
     decided_at := clock_timestamp();
-    before := lead_protection.require_protected_lead(hold.lead_id, hold.user_id, decided_at);
+    before := lead_protection.require_lead(hold.lead_id, decided_at, hold.user_id);
     IF hold.limit_override_until = override_hold_limit.until_at THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;

@@ -21,7 +21,7 @@ BEGIN
     PERFORM lead_protection.lock_leads(ARRAY[release_lead_hold.lead_id]);
     -- Not now(): the transaction may have begun before what was committed while it waited for the lock.
     decided_at := clock_timestamp();
-    before := lead_protection.require_protected_lead(release_lead_hold.lead_id, release_lead_hold.user_id, decided_at);
+    before := lead_protection.require_lead(release_lead_hold.lead_id, decided_at, release_lead_hold.user_id);
 
     -- The clock runs again only when no hold is in force any more: the open one ends, and so do planned ones under way.
     FOR hold IN

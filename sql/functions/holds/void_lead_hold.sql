@@ -18,7 +18,7 @@ BEGIN
 
     hold := lead_protection.lock_hold(void_lead_hold.hold_id);
     decided_at := clock_timestamp();
-    before := lead_protection.require_protected_lead(hold.lead_id, hold.user_id, decided_at);
+    before := lead_protection.require_lead(hold.lead_id, decided_at, hold.user_id);
     IF hold.voided_at IS NOT NULL THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;

@@ -22,7 +22,7 @@ BEGIN
 
     PERFORM lead_protection.lock_leads(ARRAY[backdate_lead.lead_id]);
     decided_at := clock_timestamp();
-    before := lead_protection.require_protected_lead(backdate_lead.lead_id, backdate_lead.user_id, decided_at);
+    before := lead_protection.require_lead(backdate_lead.lead_id, decided_at, backdate_lead.user_id);
     IF before.created_at = backdate_lead.start_at THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;

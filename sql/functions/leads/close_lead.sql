@@ -25,7 +25,7 @@ BEGIN
 
     PERFORM lead_protection.lock_leads(ARRAY[close_lead.lead_id]);
     decided_at := clock_timestamp();
-    before := lead_protection.require_protected_lead(close_lead.lead_id, close_lead.user_id, decided_at);
+    before := lead_protection.require_lead(close_lead.lead_id, decided_at, close_lead.user_id);
     SELECT l.closed_as INTO closed_as FROM lead_protection.leads AS l WHERE l.id = before.lead_id;
     IF closed_as = close_lead.outcome THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);

@@ -30,7 +30,7 @@ BEGIN
 
     PERFORM lead_protection.lock_leads(ARRAY[extend_lead.lead_id]);
     decided_at := clock_timestamp();
-    before := lead_protection.require_known_lead(extend_lead.lead_id, decided_at);
+    before := lead_protection.require_lead(extend_lead.lead_id, decided_at);
     SELECT x.* INTO extension
     FROM lead_protection.lead_extensions AS x
     WHERE x.lead_id = extend_lead.lead_id AND x.request_key = extend_lead.request_key;
@@ -43,7 +43,7 @@ BEGIN
         END IF;
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
-    before := lead_protection.require_protected_lead(extend_lead.lead_id, extend_lead.user_id, decided_at);
+    before := lead_protection.require_lead(extend_lead.lead_id, decided_at, extend_lead.user_id);
     PERFORM lead_protection.require_running_lead(before);
 
     SELECT

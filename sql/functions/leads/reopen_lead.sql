@@ -17,7 +17,7 @@ BEGIN
 
     PERFORM lead_protection.lock_leads(ARRAY[reopen_lead.lead_id]);
     decided_at := clock_timestamp();
-    before := lead_protection.require_protected_lead(reopen_lead.lead_id, reopen_lead.user_id, decided_at);
+    before := lead_protection.require_lead(reopen_lead.lead_id, decided_at, reopen_lead.user_id);
     IF before.state <> 'CLOSED' THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;

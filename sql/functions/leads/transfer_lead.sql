@@ -20,11 +20,11 @@ BEGIN
 
     PERFORM lead_protection.lock_leads(ARRAY[transfer_lead.lead_id]);
     decided_at := clock_timestamp();
-    before := lead_protection.require_known_lead(transfer_lead.lead_id, decided_at);
+    before := lead_protection.require_lead(transfer_lead.lead_id, decided_at);
     IF before.user_id = transfer_lead.new_user_id THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
-    before := lead_protection.require_protected_lead(transfer_lead.lead_id, transfer_lead.user_id, decided_at);
+    before := lead_protection.require_lead(transfer_lead.lead_id, decided_at, transfer_lead.user_id);
     PERFORM lead_protection.require_open_lead(before);
 
     -- An expiry that no run of the pipeline has seen yet must not be lost.

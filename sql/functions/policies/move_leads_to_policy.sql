@@ -32,7 +32,7 @@ BEGIN
     LEFT JOIN unnest(before) AS b ON given.lead_id = b.lead_id
     WHERE b.lead_id IS NULL;
     IF unknown_id IS NOT NULL THEN
-        PERFORM lead_protection.require_known_lead(unknown_id, decided_at);
+        PERFORM lead_protection.require_lead(unknown_id, decided_at);
     END IF;
 
     UPDATE lead_protection.leads AS l

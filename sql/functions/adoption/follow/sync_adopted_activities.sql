@@ -23,7 +23,7 @@ BEGIN
     PERFORM
         lead_protection.require_adoptable_row(sync_adopted_activities.adoption, r.row_key, r.user_id, r.occurred_at),
         lead_protection.require_known_kind(r.kind),
-        CASE WHEN l.id IS NULL THEN lead_protection.require_known_lead(r.lead_id, now()) END
+        CASE WHEN l.id IS NULL THEN lead_protection.require_lead(r.lead_id, now()) END
     FROM lead_protection.adopted_rows(sync_adopted_activities.adoption, sync_adopted_activities.row_keys) AS r
     LEFT JOIN lead_protection.leads AS l ON r.lead_id = l.id;
 
