@@ -7,6 +7,7 @@
 \ir functions/common/exceeds_clock_skew.sql
 \ir functions/common/instant_text.sql
 \ir functions/common/refuse_change.sql
+\ir functions/common/freeze_columns_except.sql
 \ir functions/common/require_arguments.sql
 \ir functions/common/require_reason.sql
 \ir functions/common/require_instant.sql
@@ -38,7 +39,6 @@
 
 -- policies: the terms
 \ir functions/policies/policy_of_user.sql
-\ir functions/policies/refuse_new_terms.sql
 \ir functions/policies/require_known_policy.sql
 \ir functions/policies/create_policy_version.sql
 \ir functions/policies/set_default_policy.sql
@@ -68,7 +68,6 @@
 \ir functions/leads/preview_lead_extension.sql
 
 -- activities: what users did for leads
-\ir functions/activities/refuse_new_meaning.sql
 \ir functions/activities/check_activity.sql
 \ir functions/activities/is_instant_of_activity.sql
 \ir functions/activities/require_known_kind.sql

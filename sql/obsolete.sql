@@ -7,6 +7,8 @@ BEGIN
     FOREACH signature IN ARRAY ARRAY[
         -- before dry runs, and other words of leads and holds
         'lead_protection.lies_ahead(timestamptz)',
+        'lead_protection.refuse_new_meaning()',
+        'lead_protection.refuse_new_terms()',
         'lead_protection.require_hold_version(lead_protection.lead_holds, integer)',
         'lead_protection.require_known_lead(bigint, timestamptz)',
         'lead_protection.require_past_instant(timestamptz, text)',
