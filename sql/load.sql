@@ -32,7 +32,6 @@
 \ir functions/cache/user_lead_protection.sql
 \ir views/v_user_lead_protection.sql
 \ir functions/cache/refresh_lead_clocks.sql
-\ir functions/cache/refresh_clocks_of_changed_leads.sql
 \ir functions/cache/refresh_clocks_of_changed_facts.sql
 \ir functions/cache/find_clock_drift.sql
 \ir functions/cache/mend_clock_drift.sql
@@ -52,7 +51,7 @@
 \ir functions/leads/show_lead.sql
 \ir functions/leads/show_leads.sql
 \ir functions/leads/missed_reminder_due_at.sql
-\ir functions/leads/record_lead_updates.sql
+\ir functions/leads/record_lead_changes.sql
 \ir functions/leads/require_lead.sql
 \ir functions/leads/require_open_lead.sql
 \ir functions/leads/require_running_lead.sql

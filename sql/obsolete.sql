@@ -7,6 +7,8 @@ BEGIN
     FOREACH signature IN ARRAY ARRAY[
         -- before dry runs, and other words of leads and holds
         'lead_protection.lies_ahead(timestamptz)',
+        'lead_protection.record_lead_updates()',
+        'lead_protection.refresh_clocks_of_changed_leads()',
         'lead_protection.refuse_new_meaning()',
         'lead_protection.refuse_new_terms()',
         'lead_protection.require_hold_version(lead_protection.lead_holds, integer)',

@@ -1,11 +1,21 @@
--- Once a statement, so that a bulk change is one refresh. The statement itself has locked the rows.
-CREATE OR REPLACE FUNCTION lead_protection.record_lead_updates()
+-- Once a statement, so that a bulk change is one refresh. The statement itself has locked the rows. Transition tables
+-- allow one event a trigger: hence two triggers.
+CREATE OR REPLACE FUNCTION lead_protection.record_lead_changes()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     decided_at CONSTANT timestamptz := clock_timestamp();
-    by_hand CONSTANT bigint [] := ARRAY(
+    lead_ids CONSTANT bigint [] := ARRAY(SELECT n.id FROM new_rows AS n);
+    by_hand bigint [];
+    before lead_protection.v_user_lead_protection [];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        PERFORM lead_protection.refresh_lead_clocks(lead_ids);
+        RETURN NULL;
+    END IF;
+
+    by_hand := ARRAY(
         SELECT n.id
         FROM new_rows AS n
         INNER JOIN old_rows AS o ON n.id = o.id
@@ -14,10 +24,8 @@ DECLARE
             AND (n.user_id, n.policy_id, n.created_at, n.closed_at, n.closed_as)
             IS DISTINCT FROM (o.user_id, o.policy_id, o.created_at, o.closed_at, o.closed_as)
     );
-    before CONSTANT lead_protection.v_user_lead_protection [] := ARRAY(
-        SELECT b FROM lead_protection.show_leads(by_hand, decided_at) AS b
-    );
-BEGIN
+    before := ARRAY(SELECT b FROM lead_protection.show_leads(by_hand, decided_at) AS b);
+
     -- A closing, or another instant of it, needs no row here: what the lead was follows from when it was closed.
     INSERT INTO lead_protection.lead_history (lead_id, valid_until, user_id, policy_id, created_at, closed_at)
     SELECT
@@ -40,7 +48,7 @@ BEGIN
         n.created_at <> o.created_at AND n.user_id = o.user_id
         AND h.lead_id = n.id AND h.user_id = o.user_id AND h.created_at = o.created_at;
 
-    PERFORM lead_protection.refresh_lead_clocks((SELECT array_agg(n.id) FROM new_rows AS n));
+    PERFORM lead_protection.refresh_lead_clocks(lead_ids);
 
     INSERT INTO lead_protection.protection_log (
         lead_id, user_id, event_type, occurred_at, reason,
@@ -71,10 +79,13 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.record_lead_updates() IS
+COMMENT ON FUNCTION lead_protection.record_lead_changes() IS
 'Trigger: keeps lead_history and lead_clocks in step with leads in the transaction that changes them, and logs and '
 'publishes changes that none of our functions made as lead.changed.';
 
+CREATE OR REPLACE TRIGGER refresh_clocks_after_insert
+AFTER INSERT ON lead_protection.leads REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.record_lead_changes();
 CREATE OR REPLACE TRIGGER refresh_clocks_after_update
 AFTER UPDATE ON lead_protection.leads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.record_lead_updates();
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.record_lead_changes();
