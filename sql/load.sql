@@ -90,8 +90,7 @@
 \ir functions/holds/correct_lead_hold.sql
 \ir functions/holds/void_lead_hold.sql
 \ir functions/holds/override_hold_limit.sql
-\ir functions/holds/bulk_leads.sql
-\ir functions/holds/claim_bulk_request.sql
+\ir functions/holds/begin_bulk_request.sql
 \ir functions/holds/hold_leads.sql
 \ir functions/holds/release_leads.sql
 \ir functions/holds/preview_hold_correction.sql

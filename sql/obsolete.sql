@@ -6,6 +6,8 @@ DECLARE
 BEGIN
     FOREACH signature IN ARRAY ARRAY[
         -- before dry runs, and other words of leads and holds
+        'lead_protection.bulk_leads(bigint[], bigint)',
+        'lead_protection.claim_bulk_request(text, jsonb)',
         'lead_protection.lies_ahead(timestamptz)',
         'lead_protection.record_lead_updates()',
         'lead_protection.refresh_clocks_of_changed_leads()',

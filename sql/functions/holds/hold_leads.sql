@@ -24,36 +24,25 @@ DECLARE
     made bigint [];
 BEGIN
     PERFORM lead_protection.require_arguments(jsonb_build_object('actor_id', hold_leads.actor_id));
-    PERFORM lead_protection.require_reason(hold_leads.request_key, 'request_key');
     reason_code := lead_protection.hold_reason_code(hold_leads.reason);
     PERFORM lead_protection.require_hold_span(hold_leads.start_at, hold_leads.end_at);
-    given := lead_protection.bulk_leads(hold_leads.lead_ids, hold_leads.user_id);
 
-    PERFORM lead_protection.lock_leads(given);
-    IF NOT lead_protection.claim_bulk_request(
+    SELECT r.lead_ids, r.decided_at, r.before INTO given, decided_at, before
+    FROM lead_protection.begin_bulk_request(
         hold_leads.request_key,
         jsonb_build_object(
-            'action', 'hold', 'user_id', hold_leads.user_id,
-            'leads', CASE WHEN hold_leads.lead_ids IS NOT NULL THEN encode(sha256(given::text::bytea), 'hex') END,
-            'reason', hold_leads.reason, 'start_at', lead_protection.instant_text(hold_leads.start_at),
+            'action', 'hold', 'reason', hold_leads.reason,
+            'start_at', lead_protection.instant_text(hold_leads.start_at),
             'end_at', lead_protection.instant_text(hold_leads.end_at)
-        )
-    ) THEN
+        ),
+        hold_leads.lead_ids, hold_leads.user_id
+    ) AS r;
+    IF before IS NULL THEN
         RETURN QUERY SELECT r.* FROM lead_protection.bulk_hold_results AS r
         WHERE r.request_key = hold_leads.request_key ORDER BY r.lead_id;
         RETURN;
     END IF;
-    decided_at := clock_timestamp();
     hold_leads.start_at := coalesce(hold_leads.start_at, decided_at);
-    before := ARRAY(
-        SELECT b
-        FROM lead_protection.show_leads(given, decided_at) AS b
-        -- Not those that went to somebody else while this waited for the locks.
-        WHERE b.user_id = hold_leads.user_id OR hold_leads.user_id IS NULL
-    );
-    IF hold_leads.user_id IS NOT NULL THEN
-        given := ARRAY(SELECT b.lead_id FROM unnest(before) AS b ORDER BY 1);
-    END IF;
 
     WITH candidate AS (
         SELECT

@@ -17,30 +17,16 @@ DECLARE
     ends_at timestamptz [];
 BEGIN
     PERFORM lead_protection.require_arguments(jsonb_build_object('actor_id', release_leads.actor_id));
-    PERFORM lead_protection.require_reason(release_leads.request_key, 'request_key');
-    given := lead_protection.bulk_leads(release_leads.lead_ids, release_leads.user_id);
 
-    PERFORM lead_protection.lock_leads(given);
-    IF NOT lead_protection.claim_bulk_request(
-        release_leads.request_key,
-        jsonb_build_object(
-            'action', 'release', 'user_id', release_leads.user_id,
-            'leads', CASE WHEN release_leads.lead_ids IS NOT NULL THEN encode(sha256(given::text::bytea), 'hex') END
-        )
-    ) THEN
+    SELECT r.lead_ids, r.decided_at, r.before INTO given, decided_at, before
+    FROM lead_protection.begin_bulk_request(
+        release_leads.request_key, jsonb_build_object('action', 'release'), release_leads.lead_ids,
+        release_leads.user_id
+    ) AS r;
+    IF before IS NULL THEN
         RETURN QUERY SELECT r.* FROM lead_protection.bulk_hold_results AS r
         WHERE r.request_key = release_leads.request_key ORDER BY r.lead_id;
         RETURN;
-    END IF;
-    decided_at := clock_timestamp();
-    before := ARRAY(
-        SELECT b
-        FROM lead_protection.show_leads(given, decided_at) AS b
-        -- Not those that went to somebody else while this waited for the locks.
-        WHERE b.user_id = release_leads.user_id OR release_leads.user_id IS NULL
-    );
-    IF release_leads.user_id IS NOT NULL THEN
-        given := ARRAY(SELECT b.lead_id FROM unnest(before) AS b ORDER BY 1);
     END IF;
 
     -- OFFSET 0: lead by lead through the index, even where the statistics know of no open hold.
