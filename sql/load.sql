@@ -57,6 +57,7 @@
 \ir functions/leads/require_running_lead.sql
 \ir functions/leads/lead_change.sql
 \ir functions/leads/log_lead_change.sql
+\ir functions/leads/log_lead_changes.sql
 \ir functions/leads/transfer_lead.sql
 \ir functions/leads/extend_lead.sql
 \ir functions/leads/backdate_lead.sql

@@ -11,7 +11,8 @@ DECLARE
         INNER JOIN lead_protection.lead_holds AS h ON a.hold_id = h.id
         WHERE a.end_at IS NULL AND h.limit_noticed_at IS NULL AND a.limit_at > now() AND a.limit_at <= until_at
     );
-    announced bigint;
+    announced bigint [];
+    details jsonb [];
 BEGIN
     -- Locked first, then looked at once more, and only at those.
     PERFORM lead_protection.lock_leads(lead_ids);
@@ -25,21 +26,25 @@ BEGIN
             AND a.limit_at > decided_at AND a.limit_at <= until_at
         RETURNING h.*, a.limit_at
     )
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, state_before, expires_before, state_after, expires_after, details
-    )
+
     SELECT
-        n.lead_id, n.user_id, 'lead.hold.limit_near', decided_at,
-        p.state, p.protection_expires_at, p.state, p.protection_expires_at,
-        jsonb_build_object(
-            'hold_id', n.id,
-            'hold_start_at', lead_protection.instant_text(n.start_at),
-            'limit_at', lead_protection.instant_text(n.limit_at)
+        array_agg(n.lead_id),
+        array_agg(
+            jsonb_build_object(
+                'hold_id', n.id,
+                'hold_start_at', lead_protection.instant_text(n.start_at),
+                'limit_at', lead_protection.instant_text(n.limit_at)
+            )
         )
-    FROM near AS n
-    CROSS JOIN LATERAL lead_protection.show_lead(n.lead_id, decided_at) AS p;
-    GET DIAGNOSTICS announced = ROW_COUNT;
-    RETURN announced;
+    INTO announced, details
+    FROM near AS n;
+    PERFORM lead_protection.log_lead_changes(
+        'lead.hold.limit_near',
+        -- An announcement changes nothing.
+        ARRAY(SELECT p FROM lead_protection.show_leads(announced, decided_at) AS p),
+        decided_at, NULL, announced, NULL, details
+    );
+    RETURN coalesce(cardinality(announced), 0);
 END;
 $$;
 

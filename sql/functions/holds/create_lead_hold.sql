@@ -15,7 +15,6 @@ AS $$
 DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
-    after lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
     reason_code text;
     created boolean;
@@ -48,15 +47,9 @@ BEGIN
 
     IF created THEN
         PERFORM lead_protection.require_hold_within_limit(hold, decided_at);
-        after := lead_protection.show_lead(hold.lead_id, decided_at);
-        INSERT INTO lead_protection.protection_log (
-            lead_id, user_id, event_type, occurred_at, actor_id, reason,
-            state_before, expires_before, state_after, expires_after, details
-        )
-        VALUES (
-            hold.lead_id, hold.user_id, 'lead.hold.created', decided_at, hold.created_by, hold.reason,
-            before.state, before.protection_expires_at, after.state, after.protection_expires_at,
-            lead_protection.hold_details(hold)
+        PERFORM lead_protection.log_lead_change(
+            'lead.hold.created', before, lead_protection.show_lead(hold.lead_id, decided_at), decided_at,
+            hold.created_by, hold.reason, lead_protection.hold_details(hold)
         );
     ELSE
         -- The index that refused the row tells which one stands in its place.

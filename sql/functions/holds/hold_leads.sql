@@ -19,7 +19,6 @@ DECLARE
     given bigint [];
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection [];
-    after lead_protection.v_user_lead_protection [];
     answers lead_protection.bulk_hold_results [];
     made bigint [];
 BEGIN
@@ -146,19 +145,12 @@ BEGIN
         INNER JOIN lead_protection.lead_holds AS f ON m.hold_id = f.id
     ) AS h ON a.lead_id = h.lead_id;
 
-    after := ARRAY(SELECT a FROM lead_protection.show_leads(given, decided_at) AS a);
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, actor_id, reason,
-        state_before, expires_before, state_after, expires_after, details
+    PERFORM lead_protection.log_lead_changes(
+        'lead.hold.created', before, decided_at, hold_leads.actor_id, array_agg(h.lead_id), array_agg(h.reason),
+        array_agg(lead_protection.hold_details(h) || jsonb_build_object('request_key', hold_leads.request_key))
     )
-    SELECT
-        h.lead_id, h.user_id, 'lead.hold.created', decided_at, hold_leads.actor_id, hold_leads.reason,
-        b.state, b.protection_expires_at, a.state, a.protection_expires_at,
-        lead_protection.hold_details(h) || jsonb_build_object('request_key', hold_leads.request_key)
     FROM unnest(made) AS m (hold_id)
-    INNER JOIN lead_protection.lead_holds AS h ON m.hold_id = h.id
-    INNER JOIN unnest(before) AS b ON h.lead_id = b.lead_id
-    INNER JOIN unnest(after) AS a ON h.lead_id = a.lead_id;
+    INNER JOIN lead_protection.lead_holds AS h ON m.hold_id = h.id;
 
     RETURN QUERY SELECT r.* FROM lead_protection.bulk_hold_results AS r
     WHERE r.request_key = hold_leads.request_key ORDER BY r.lead_id;

@@ -12,7 +12,6 @@ DECLARE
     given bigint [];
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection [];
-    after lead_protection.v_user_lead_protection [];
     released bigint [];
     ends_at timestamptz [];
 BEGIN
@@ -55,19 +54,12 @@ BEGIN
     FROM unnest(released, ends_at) AS u (hold_id, ends_at)
     WHERE h.id = u.hold_id;
 
-    after := ARRAY(SELECT a FROM lead_protection.show_leads(given, decided_at) AS a);
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, actor_id, reason,
-        state_before, expires_before, state_after, expires_after, details
+    PERFORM lead_protection.log_lead_changes(
+        'lead.hold.released', before, decided_at, release_leads.actor_id, array_agg(h.lead_id), array_agg(h.reason),
+        array_agg(lead_protection.hold_details(h) || jsonb_build_object('request_key', release_leads.request_key))
     )
-    SELECT
-        h.lead_id, h.user_id, 'lead.hold.released', decided_at, release_leads.actor_id, h.reason,
-        b.state, b.protection_expires_at, a.state, a.protection_expires_at,
-        lead_protection.hold_details(h) || jsonb_build_object('request_key', release_leads.request_key)
     FROM unnest(released) AS u (hold_id)
-    INNER JOIN lead_protection.lead_holds AS h ON u.hold_id = h.id
-    INNER JOIN unnest(before) AS b ON h.lead_id = b.lead_id
-    INNER JOIN unnest(after) AS a ON h.lead_id = a.lead_id;
+    INNER JOIN lead_protection.lead_holds AS h ON u.hold_id = h.id;
 
     RETURN QUERY
     INSERT INTO lead_protection.bulk_hold_results AS r (

@@ -24,7 +24,9 @@ BEGIN
             AND (n.user_id, n.policy_id, n.created_at, n.closed_at, n.closed_as)
             IS DISTINCT FROM (o.user_id, o.policy_id, o.created_at, o.closed_at, o.closed_as)
     );
-    before := ARRAY(SELECT b FROM lead_protection.show_leads(by_hand, decided_at) AS b);
+    IF by_hand <> '{}' THEN
+        before := ARRAY(SELECT b FROM lead_protection.show_leads(by_hand, decided_at) AS b);
+    END IF;
 
     -- A closing, or another instant of it, needs no row here: what the lead was follows from when it was closed.
     INSERT INTO lead_protection.lead_history (lead_id, valid_until, user_id, policy_id, created_at, closed_at)
@@ -50,31 +52,27 @@ BEGIN
 
     PERFORM lead_protection.refresh_lead_clocks(lead_ids);
 
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, reason,
-        state_before, expires_before, state_after, expires_after, details
-    )
-    SELECT
-        a.lead_id, a.user_id, 'lead.changed', decided_at, 'changed as a row',
-        b.state, b.protection_expires_at, a.state, a.protection_expires_at,
-        jsonb_strip_nulls(
-            jsonb_build_object(
-                'user_id_before', b.user_id,
-                'policy_id_before', b.policy_id,
-                'policy_id', a.policy_id,
-                'started_at_before', lead_protection.instant_text(b.created_at),
-                'started_at', lead_protection.instant_text(a.created_at),
-                'closed_at_before', lead_protection.instant_text(b.closed_at),
-                'closed_at', lead_protection.instant_text(a.closed_at),
-                'outcome_before', o.closed_as,
-                'outcome', n.closed_as,
-                'missed_reminder_due_at', lead_protection.missed_reminder_due_at(b, a)
+    IF by_hand <> '{}' THEN
+        PERFORM lead_protection.log_lead_changes(
+            'lead.changed', before, decided_at, NULL, array_agg(n.id), array_agg('changed as a row'::text),
+            array_agg(
+                jsonb_build_object(
+                    'user_id_before', o.user_id,
+                    'policy_id_before', o.policy_id,
+                    'policy_id', n.policy_id,
+                    'started_at_before', lead_protection.instant_text(o.created_at),
+                    'started_at', lead_protection.instant_text(n.created_at),
+                    'closed_at_before', lead_protection.instant_text(o.closed_at),
+                    'closed_at', lead_protection.instant_text(n.closed_at),
+                    'outcome_before', o.closed_as,
+                    'outcome', n.closed_as
+                )
             )
         )
-    FROM lead_protection.show_leads(by_hand, decided_at) AS a
-    INNER JOIN unnest(before) AS b ON a.lead_id = b.lead_id
-    INNER JOIN old_rows AS o ON a.lead_id = o.id
-    INNER JOIN new_rows AS n ON a.lead_id = n.id;
+        FROM new_rows AS n
+        INNER JOIN old_rows AS o ON n.id = o.id
+        INNER JOIN unnest(by_hand) AS u (lead_id) ON n.id = u.lead_id;
+    END IF;
     RETURN NULL;
 END;
 $$;

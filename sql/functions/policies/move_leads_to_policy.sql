@@ -8,6 +8,7 @@ DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection [];
     unknown_id bigint;
+    answer lead_protection.lead_change_result [];
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
@@ -41,25 +42,22 @@ BEGIN
     WHERE
         l.id = b.lead_id AND l.policy_id <> move_leads_to_policy.policy_id
         AND b.state NOT IN ('EXPIRED', 'CLOSED');
+    answer := ARRAY(
+        SELECT lead_protection.lead_change(b, a, a.policy_id <> b.policy_id, decided_at)
+        FROM lead_protection.show_leads(move_leads_to_policy.lead_ids, decided_at) AS a
+        INNER JOIN unnest(before) AS b ON a.lead_id = b.lead_id
+        ORDER BY a.lead_id
+    );
 
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, actor_id, reason,
-        state_before, expires_before, state_after, expires_after, details
+    PERFORM lead_protection.log_lead_changes(
+        'lead.protection.moved', before, decided_at, move_leads_to_policy.actor_id, array_agg(b.lead_id),
+        array_agg(move_leads_to_policy.reason),
+        array_agg(jsonb_build_object('policy_id_before', b.policy_id, 'policy_id', move_leads_to_policy.policy_id))
     )
-    SELECT
-        a.lead_id, a.user_id, 'lead.protection.moved', decided_at, move_leads_to_policy.actor_id,
-        move_leads_to_policy.reason, b.state, b.protection_expires_at, a.state, a.protection_expires_at,
-        jsonb_build_object('policy_id_before', b.policy_id, 'policy_id', a.policy_id)
-    FROM lead_protection.show_leads(move_leads_to_policy.lead_ids, decided_at) AS a
-    INNER JOIN unnest(before) AS b ON a.lead_id = b.lead_id
-    WHERE a.policy_id <> b.policy_id;
-
-    RETURN QUERY
-    SELECT c.*
-    FROM lead_protection.show_leads(move_leads_to_policy.lead_ids, decided_at) AS a
-    INNER JOIN unnest(before) AS b ON a.lead_id = b.lead_id
-    CROSS JOIN LATERAL lead_protection.lead_change(b, a, a.policy_id <> b.policy_id, decided_at) AS c
-    ORDER BY a.lead_id;
+    FROM unnest(before) AS b
+    INNER JOIN unnest(answer) AS c ON b.lead_id = c.lead_id
+    WHERE c.changed;
+    RETURN QUERY SELECT c.* FROM unnest(answer) AS c;
 END;
 $$;
 
