@@ -76,7 +76,6 @@ BEGIN
             ('assign_user_policy',                '',   'x',  '',   '',   ''),
             ('create_policy_version',             '',   'x',  '',   '',   ''),
             ('move_leads_to_policy',              '',   'x',  '',   '',   ''),
-            ('preview_policy_move',               '',   'x',  '',   '',   ''),
             ('set_default_policy',                '',   'x',  '',   '',   ''),
             -- leads
             ('lead_extensions',                   'x',  'x',  'x',  '',   ''),
@@ -86,7 +85,6 @@ BEGIN
             ('close_lead',                        'x',  'x',  '',   '',   ''),
             ('delete_lead',                       'x',  'x',  '',   '',   ''),
             ('extend_lead',                       'x',  'x',  '',   '',   ''),
-            ('preview_lead_extension',            'x',  'x',  '',   '',   ''),
             ('reopen_lead',                       'x',  'x',  '',   '',   ''),
             ('transfer_lead',                     'x',  'x',  '',   '',   ''),
             -- activities
@@ -108,9 +106,6 @@ BEGIN
             ('hold_leads',                        'x',  'x',  '',   '',   ''),
             ('hold_limit',                        'x',  'x',  'x',  '',   ''),
             ('override_hold_limit',               '',   'x',  '',   '',   ''),
-            ('preview_hold_correction',           'x',  'x',  '',   '',   ''),
-            ('preview_hold_void',                 'x',  'x',  '',   '',   ''),
-            ('preview_lead_hold',                 'x',  'x',  '',   '',   ''),
             ('release_lead_hold',                 'x',  'x',  '',   '',   ''),
             ('release_leads',                     'x',  'x',  '',   '',   ''),
             ('void_lead_hold',                    'x',  'x',  '',   '',   ''),

@@ -43,7 +43,6 @@
 \ir functions/policies/set_default_policy.sql
 \ir functions/policies/assign_user_policy.sql
 \ir functions/policies/move_leads_to_policy.sql
-\ir functions/policies/preview_policy_move.sql
 
 -- leads: a lead from its start to its end
 \ir functions/leads/lock_leads.sql
@@ -65,7 +64,6 @@
 \ir functions/leads/close_lead.sql
 \ir functions/leads/reopen_lead.sql
 \ir functions/leads/delete_lead.sql
-\ir functions/leads/preview_lead_extension.sql
 
 -- activities: what users did for leads
 \ir functions/activities/check_activity.sql
@@ -94,15 +92,12 @@
 \ir functions/holds/begin_bulk_request.sql
 \ir functions/holds/hold_leads.sql
 \ir functions/holds/release_leads.sql
-\ir functions/holds/preview_hold_correction.sql
-\ir functions/holds/preview_hold_void.sql
 \ir views/holds/v_active_holds.sql
 \ir views/holds/v_holds_about_to_end.sql
 \ir views/holds/v_hold_history.sql
 \ir views/holds/v_leads_on_hold.sql
 \ir functions/holds/end_overrun_holds.sql
 \ir functions/holds/announce_hold_limits.sql
-\ir functions/holds/preview_lead_hold.sql
 
 -- explain: how a date comes about, and what is to come
 \ir functions/explain/protection_as_of.sql

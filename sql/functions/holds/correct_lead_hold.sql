@@ -1,5 +1,11 @@
 CREATE OR REPLACE FUNCTION lead_protection.correct_lead_hold(
-    hold_id bigint, version integer, start_at timestamptz, end_at timestamptz, reason text, actor_id bigint
+    hold_id bigint,
+    version integer,
+    start_at timestamptz,
+    end_at timestamptz,
+    reason text,
+    actor_id bigint,
+    dry_run boolean DEFAULT false
 )
 RETURNS lead_protection.lead_change_result
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -9,11 +15,27 @@ DECLARE
     before lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
     corrected lead_protection.lead_holds;
+    answer lead_protection.lead_change_result;
 BEGIN
+    IF correct_lead_hold.dry_run THEN
+        -- The same answer as doing it, because it is doing it: in a block that is undone. Variables keep what they got.
+        BEGIN
+            answer := lead_protection.correct_lead_hold(
+                correct_lead_hold.hold_id, correct_lead_hold.version, correct_lead_hold.start_at,
+                correct_lead_hold.end_at, correct_lead_hold.reason, correct_lead_hold.actor_id
+            );
+            RAISE EXCEPTION USING ERRCODE = 'LP999', MESSAGE = 'a dry run is undone';
+        EXCEPTION
+            WHEN SQLSTATE 'LP999' THEN
+                RETURN answer;
+        END;
+    END IF;
+
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
             'hold_id', correct_lead_hold.hold_id, 'version', correct_lead_hold.version,
-            'start_at', correct_lead_hold.start_at, 'actor_id', correct_lead_hold.actor_id
+            'start_at', correct_lead_hold.start_at, 'actor_id', correct_lead_hold.actor_id,
+            'dry_run', correct_lead_hold.dry_run
         )
     );
     PERFORM lead_protection.require_reason(correct_lead_hold.reason);
@@ -64,14 +86,18 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.correct_lead_hold(bigint, integer, timestamptz, timestamptz, text, bigint) IS
+COMMENT ON FUNCTION lead_protection.correct_lead_hold(
+    bigint, integer, timestamptz, timestamptz, text, bigint, boolean
+) IS
 'Gives a hold another start and end: backdates, shortens or lengthens it, or (end_at null) opens it again. version: '
 'the one that the correction was decided on. The old values stay in the log. The clock, the state and the reminders '
-'follow at once; a correction may so bring back a lead that is free.
+'follow at once; a correction may so bring back a lead that is free. dry_run: true (default: false) answers what the '
+'call would answer now and changes nothing.
 Returns the lead before and after, with changed = true. Repeated, when the hold has that start and end: changed = '
 'false, and nothing changes.
 Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP005 outside the '
 'years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP009 the lead is closed, LP032 over '
 'the policy''s limit, LP033 unknown hold, LP034 void, LP035 the hold was changed meanwhile, LP036 such a hold stands '
 'already.
-Logs and publishes lead.hold.corrected in the same transaction.';
+Logs and publishes lead.hold.corrected in the same transaction. A dry run does it and undoes it: it needs a database '
+'that takes writes and waits for, and for a moment holds, the lead''s lock.';

@@ -8,8 +8,8 @@ AS $$
 DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
-    hold lead_protection.lead_holds;
-    released boolean := false;
+    after lead_protection.v_user_lead_protection;
+    ended lead_protection.lead_holds [];
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
@@ -24,30 +24,27 @@ BEGIN
     before := lead_protection.require_lead(release_lead_hold.lead_id, decided_at, release_lead_hold.user_id);
 
     -- The clock runs again only when no hold is in force any more: the open one ends, and so do planned ones under way.
-    FOR hold IN
-        SELECT h.* FROM lead_protection.end_holds(before, decided_at, release_lead_hold.actor_id, 'in force') AS h
-    LOOP
-        released := true;
-        RETURN NEXT (
-            hold.id, hold.lead_id, hold.user_id, hold.reason, hold.start_at, hold.end_at,
-            hold.created_by, hold.created_at, hold.released_by, false, true,
-            hold.reason_code, hold.version
-        )::lead_protection.lead_hold_result;
-    END LOOP;
-
-    IF NOT released THEN
-        RETURN NEXT (
-            NULL, release_lead_hold.lead_id, release_lead_hold.user_id, NULL, NULL, NULL,
-            NULL, NULL, NULL, false, false, NULL, NULL
-        )::lead_protection.lead_hold_result;
-    END IF;
+    ended := ARRAY(
+        SELECT h FROM lead_protection.end_holds(before, decided_at, release_lead_hold.actor_id, 'in force') AS h
+    );
+    after := lead_protection.show_lead(before.lead_id, decided_at);
+    RETURN QUERY
+    SELECT
+        h.id, before.lead_id, before.user_id, h.reason::text, h.start_at, h.end_at,
+        h.created_by, h.created_at, h.released_by, false, h.id IS NOT NULL,
+        h.reason_code, h.version, decided_at,
+        before.state, before.on_hold, before.protection_expires_at, before.reminder_due_at,
+        after.state, after.on_hold, after.protection_expires_at, after.reminder_due_at
+    -- Without a hold in force, one row that says so.
+    FROM (VALUES (1)) AS one (row_at_least)
+    LEFT JOIN unnest(ended) AS h ON true;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.release_lead_hold(bigint, bigint, bigint) IS
 'Lets the clock of a lead run again from now on: ends the open hold (at its limit, if it has passed that) and any '
 'planned hold under way. actor_id: who does it. Planned holds that have not begun stay.
-Returns a row for each hold it ended, with released = true. Repeated, or without a hold in force: one row with '
-'released = false and no hold, and nothing changes.
+Returns a row for each hold it ended, with released = true, and the lead before and after the call. Repeated, or '
+'without a hold in force: one row with released = false and no hold, and nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead.
 Logs and publishes lead.hold.released in the same transaction.';

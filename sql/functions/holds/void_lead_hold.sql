@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION lead_protection.void_lead_hold(
-    hold_id bigint, version integer, reason text, actor_id bigint
+    hold_id bigint, version integer, reason text, actor_id bigint, dry_run boolean DEFAULT false
 )
 RETURNS lead_protection.lead_change_result
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -8,10 +8,25 @@ DECLARE
     decided_at timestamptz;
     before lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
+    answer lead_protection.lead_change_result;
 BEGIN
+    IF void_lead_hold.dry_run THEN
+        -- The same answer as doing it, because it is doing it: in a block that is undone. Variables keep what they got.
+        BEGIN
+            answer := lead_protection.void_lead_hold(
+                void_lead_hold.hold_id, void_lead_hold.version, void_lead_hold.reason, void_lead_hold.actor_id
+            );
+            RAISE EXCEPTION USING ERRCODE = 'LP999', MESSAGE = 'a dry run is undone';
+        EXCEPTION
+            WHEN SQLSTATE 'LP999' THEN
+                RETURN answer;
+        END;
+    END IF;
+
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
-            'hold_id', void_lead_hold.hold_id, 'version', void_lead_hold.version, 'actor_id', void_lead_hold.actor_id
+            'hold_id', void_lead_hold.hold_id, 'version', void_lead_hold.version, 'actor_id', void_lead_hold.actor_id,
+            'dry_run', void_lead_hold.dry_run
         )
     );
     PERFORM lead_protection.require_reason(void_lead_hold.reason);
@@ -36,11 +51,12 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.void_lead_hold(bigint, integer, text, bigint) IS
+COMMENT ON FUNCTION lead_protection.void_lead_hold(bigint, integer, text, bigint, boolean) IS
 'Declares a hold void: it counts for nothing, as if it had never been made. Nothing is deleted. Also cancels a planned '
 'hold. version: the one that this was decided on. The expiry comes earlier by what the hold had counted, so the '
-'protection may have ended.
+'protection may have ended. dry_run: true (default: false) answers what the call would answer now and changes nothing.
 Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
 Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP009 the lead is '
 'closed, LP033 unknown hold, LP035 the hold was changed meanwhile.
-Logs and publishes lead.hold.voided in the same transaction.';
+Logs and publishes lead.hold.voided in the same transaction. A dry run does it and undoes it: it needs a database '
+'that takes writes and waits for, and for a moment holds, the lead''s lock.';

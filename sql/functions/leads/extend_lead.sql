@@ -1,5 +1,12 @@
 CREATE OR REPLACE FUNCTION lead_protection.extend_lead(
-    lead_id bigint, user_id bigint, days integer, reason text, approved_by bigint, actor_id bigint, request_key text
+    lead_id bigint,
+    user_id bigint,
+    days integer,
+    reason text,
+    approved_by bigint,
+    actor_id bigint,
+    request_key text,
+    dry_run boolean DEFAULT false
 )
 RETURNS lead_protection.lead_change_result
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -11,12 +18,27 @@ DECLARE
     extension lead_protection.lead_extensions;
     granted bigint;
     granted_limit integer;
+    answer lead_protection.lead_change_result;
 BEGIN
+    IF extend_lead.dry_run THEN
+        -- The same answer as doing it, because it is doing it: in a block that is undone. Variables keep what they got.
+        BEGIN
+            answer := lead_protection.extend_lead(
+                extend_lead.lead_id, extend_lead.user_id, extend_lead.days, extend_lead.reason,
+                extend_lead.approved_by, extend_lead.actor_id, extend_lead.request_key
+            );
+            RAISE EXCEPTION USING ERRCODE = 'LP999', MESSAGE = 'a dry run is undone';
+        EXCEPTION
+            WHEN SQLSTATE 'LP999' THEN
+                RETURN answer;
+        END;
+    END IF;
+
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
             'lead_id', extend_lead.lead_id, 'user_id', extend_lead.user_id, 'days', extend_lead.days,
             'approved_by', extend_lead.approved_by, 'actor_id', extend_lead.actor_id,
-            'request_key', extend_lead.request_key
+            'request_key', extend_lead.request_key, 'dry_run', extend_lead.dry_run
         )
     );
     PERFORM lead_protection.require_reason(extend_lead.reason);
@@ -83,14 +105,16 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text) IS
+COMMENT ON FUNCTION lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text, boolean) IS
 'Extends a running protection by days of the local calendar, within the policy''s extension_limit_days for all '
 'extensions of this protection together. approved_by: who approved it; actor_id: who enters it; request_key: the '
 'caller''s key of the request, 1 to 255 characters. Under the parallel rule the days are added to the base clock for '
-'good, and to the idle clock until the next qualified activity restarts that.
+'good, and to the idle clock until the next qualified activity restarts that. dry_run: true (default: false) answers '
+'what the call would answer now and changes nothing.
 Returns the lead before and after, with changed = true. Repeated with the same request_key: changed = false, and '
 'nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or request_key blank or too '
 'long, LP008 expired, LP009 closed, LP020 the key was used for another user or number of days, LP023 days below 1, '
 'LP024 over the policy''s limit.
-Logs and publishes lead.protection.extended in the same transaction.';
+Logs and publishes lead.protection.extended in the same transaction. A dry run does it and undoes it: it needs a '
+'database that takes writes and waits for, and for a moment holds, the lead''s lock.';
