@@ -103,7 +103,6 @@
 \ir functions/explain/protection_as_of.sql
 \ir functions/explain/explain_calendar.sql
 \ir functions/explain/explain_holds.sql
-\ir functions/explain/explain_activity.sql
 \ir functions/explain/explain_steps.sql
 \ir functions/explain/explain_protection.sql
 \ir functions/explain/explain_protection_json.sql

@@ -10,6 +10,7 @@ BEGIN
         'lead_protection.claim_bulk_request(text, jsonb)',
         'lead_protection.correct_lead_hold(bigint, integer, timestamptz, timestamptz, text, bigint)',
         'lead_protection.create_lead_hold(bigint, bigint, text, bigint, timestamptz, timestamptz)',
+        'lead_protection.explain_activity(lead_protection.lead_clocks, timestamptz)',
         'lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text)',
         'lead_protection.lies_ahead(timestamptz)',
         'lead_protection.move_leads_to_policy(bigint[], bigint, text, bigint)',

@@ -60,7 +60,34 @@ BEGIN
 
     IF terms.rule = 'parallel' THEN
         RETURN QUERY
-        SELECT 'idle', s.* FROM lead_protection.explain_activity(lead_clock, explain_steps.as_of) AS s;
+        SELECT
+            'idle', 'ACTIVITY', done.last_id, lead_clock.idle_from, NULL::timestamptz, NULL::interval,
+            NULL::timestamptz,
+            format(
+                'Activities of user %s from the start on: %s, of which %s qualified. %s',
+                lead_clock.user_id, done.activities, done.qualified,
+                CASE
+                    WHEN done.last_id IS NULL THEN 'The idle clock starts with the protection.'
+                    ELSE format('The idle clock starts with the last of them, %s.', done.last_kind)
+                END
+            )
+        FROM (
+            SELECT
+                count(*) AS activities,
+                count(*) FILTER (WHERE k.qualifies) AS qualified,
+                -- The first that was entered, where several took place at that instant.
+                min(a.id) FILTER (WHERE k.qualifies AND a.occurred_at = lead_clock.idle_from) AS last_id,
+                (
+                    array_agg(a.kind ORDER BY a.id)
+                    FILTER (WHERE k.qualifies AND a.occurred_at = lead_clock.idle_from)
+                )[1] AS last_kind
+            FROM lead_protection.lead_activities AS a
+            INNER JOIN lead_protection.activity_kinds AS k ON a.kind = k.kind
+            WHERE
+                a.lead_id = lead_clock.lead_id AND a.user_id = lead_clock.user_id AND a.deleted_at IS NULL
+                AND a.occurred_at >= lead_clock.started_at
+                AND a.occurred_at <= least(explain_steps.as_of, lead_clock.closed_at)
+        ) AS done;
         RETURN QUERY
         SELECT 'idle', s.* FROM lead_protection.explain_calendar(lead_clock, 'idle', explain_steps.as_of) AS s;
         RETURN QUERY
