@@ -47,8 +47,8 @@
 -- leads: a lead from its start to its end
 \ir functions/leads/lock_leads.sql
 \ir functions/leads/check_lead.sql
-\ir functions/leads/show_lead.sql
-\ir functions/leads/show_leads.sql
+\ir functions/leads/read_lead.sql
+\ir functions/leads/read_leads.sql
 \ir functions/leads/missed_reminder_due_at.sql
 \ir functions/leads/record_lead_changes.sql
 \ir functions/leads/require_lead.sql

@@ -10,6 +10,7 @@ BEGIN
         'lead_protection.claim_bulk_request(text, jsonb)',
         'lead_protection.correct_lead_hold(bigint, integer, timestamptz, timestamptz, text, bigint)',
         'lead_protection.create_lead_hold(bigint, bigint, text, bigint, timestamptz, timestamptz)',
+        'lead_protection.end_holds(lead_protection.v_user_lead_protection, timestamptz, bigint, text)',
         'lead_protection.explain_activity(lead_protection.lead_clocks, timestamptz)',
         'lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text)',
         'lead_protection.lies_ahead(timestamptz)',
@@ -29,6 +30,8 @@ BEGIN
         'lead_protection.require_protected_lead(bigint, bigint, timestamptz)',
         'lead_protection.require_sensible_instant(timestamptz, text)',
         'lead_protection.require_standing_hold(lead_protection.lead_holds)',
+        'lead_protection.show_lead(bigint, timestamptz)',
+        'lead_protection.show_leads(bigint[], timestamptz)',
         'lead_protection.void_lead_hold(bigint, integer, text, bigint)',
         -- 0.1.0
         'lead_protection.derive_lead_protection(timestamptz)',

@@ -48,7 +48,7 @@ BEGIN
         corrected_at = decided_at
     WHERE a.id = activity.id
     RETURNING a.* INTO corrected;
-    after := lead_protection.show_lead(before.lead_id, decided_at);
+    after := lead_protection.read_lead(before.lead_id, decided_at);
 
     RETURN lead_protection.log_lead_change(
         'lead.activity.corrected', before, after, decided_at, correct_lead_activity.actor_id,

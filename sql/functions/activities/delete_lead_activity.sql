@@ -29,7 +29,7 @@ BEGIN
     END IF;
 
     UPDATE lead_protection.lead_activities AS a SET deleted_at = decided_at WHERE a.id = activity.id;
-    after := lead_protection.show_lead(before.lead_id, decided_at);
+    after := lead_protection.read_lead(before.lead_id, decided_at);
 
     RETURN lead_protection.log_lead_change(
         'lead.activity.deleted', before, after, decided_at, delete_lead_activity.actor_id,

@@ -3,11 +3,14 @@ CREATE OR REPLACE FUNCTION lead_protection.is_instant_of_activity(
 )
 RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN activity.occurred_at = instant
+RETURN is_instant_of_activity.activity.occurred_at = is_instant_of_activity.instant
 -- Or it was ahead when it was written, within the skew that is allowed between clocks, and was taken to be now.
 OR (
-    activity.occurred_at = coalesce(activity.corrected_at, activity.recorded_at)
-    AND instant BETWEEN activity.occurred_at AND activity.occurred_at + INTERVAL '5 minutes'
+    is_instant_of_activity.activity.occurred_at = coalesce(
+        is_instant_of_activity.activity.corrected_at, is_instant_of_activity.activity.recorded_at
+    )
+    AND is_instant_of_activity.instant BETWEEN is_instant_of_activity.activity.occurred_at
+    AND is_instant_of_activity.activity.occurred_at + INTERVAL '5 minutes'
 );
 
 COMMENT ON FUNCTION lead_protection.is_instant_of_activity(lead_protection.lead_activities, timestamptz) IS

@@ -62,7 +62,7 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
 
-    after := lead_protection.show_lead(activity.lead_id, decided_at);
+    after := lead_protection.read_lead(activity.lead_id, decided_at);
     IF
         (after.state, after.on_hold, after.protection_expires_at, after.reminder_due_at)
         IS NOT DISTINCT FROM (before.state, before.on_hold, before.protection_expires_at, before.reminder_due_at)

@@ -18,10 +18,10 @@ BEGIN ATOMIC
         )
     FROM (
         SELECT
-            extract(DAY FROM justify_hours(elapsed)) AS days,
-            extract(HOUR FROM justify_hours(elapsed)) AS hours,
-            extract(MINUTE FROM justify_hours(elapsed)) AS minutes,
-            extract(SECOND FROM justify_hours(elapsed)) AS seconds
+            extract(DAY FROM justify_hours(elapsed_text.elapsed)) AS days,
+            extract(HOUR FROM justify_hours(elapsed_text.elapsed)) AS hours,
+            extract(MINUTE FROM justify_hours(elapsed_text.elapsed)) AS minutes,
+            extract(SECOND FROM justify_hours(elapsed_text.elapsed)) AS seconds
     ) AS e;
 END;
 

@@ -2,7 +2,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.instant_text(instant timestamptz)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN to_char(instant AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+RETURN to_char(instant_text.instant AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 COMMENT ON FUNCTION lead_protection.instant_text(timestamptz) IS
 'An instant as ISO 8601 text in UTC with microseconds, whatever the session''s settings. Null if instant is null.';

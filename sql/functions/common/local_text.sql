@@ -11,7 +11,7 @@ BEGIN ATOMIC
                 ELSE ':SS.US'
             END
         )
-    FROM (SELECT instant AT TIME ZONE time_zone AS wall_clock) AS l;
+    FROM (SELECT local_text.instant AT TIME ZONE local_text.time_zone AS wall_clock) AS l;
 END;
 
 COMMENT ON FUNCTION lead_protection.local_text(timestamptz, text) IS

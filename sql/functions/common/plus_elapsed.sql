@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.plus_elapsed(instant timestamptz, elapsed interval)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ((instant AT TIME ZONE 'UTC') + elapsed) AT TIME ZONE 'UTC';
+RETURN ((plus_elapsed.instant AT TIME ZONE 'UTC') + plus_elapsed.elapsed) AT TIME ZONE 'UTC';
 
 COMMENT ON FUNCTION lead_protection.plus_elapsed(timestamptz, interval) IS
 'instant plus an exact elapsed length (a day is 24 hours), whatever the session''s TimeZone. Null if either is null.';

@@ -7,7 +7,8 @@ BEGIN
         USING ERRCODE = 'LP012',
         DETAIL = 'Dates that money hangs on are proved from these rows.',
         HINT = CASE
-            WHEN TG_TABLE_NAME = 'leads' AND TG_OP = 'DELETE' THEN 'Use lead_protection.delete_lead(), which keeps the proof.'
+            WHEN TG_TABLE_NAME = 'leads' AND TG_OP = 'DELETE'
+                THEN 'Use lead_protection.delete_lead(), which keeps the proof.'
             WHEN TG_OP = 'TRUNCATE' THEN 'To begin anew, roll back all migrations and apply them again.'
             ELSE 'A correction is a new row.'
         END;

@@ -3,7 +3,9 @@ RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 -- Cut to a day while it is a number, which no power overflows: 2^40 milliseconds are many days.
 RETURN make_interval(
-    secs => least(extract(EPOCH FROM delay)::double precision * power(2, least(failures, 41) - 1), 86400)
+    secs => least(
+        extract(EPOCH FROM retry_pause.delay)::double precision * power(2, least(retry_pause.failures, 41) - 1), 86400
+    )
 );
 
 COMMENT ON FUNCTION lead_protection.retry_pause(interval, bigint) IS

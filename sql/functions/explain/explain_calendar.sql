@@ -13,11 +13,11 @@ BEGIN ATOMIC
         SELECT
             p.*,
             CASE explain_calendar.clock
-                WHEN 'base' THEN (explain_calendar.lead_clock).started_at
-                ELSE (explain_calendar.lead_clock).idle_from
+                WHEN 'base' THEN explain_calendar.lead_clock.started_at
+                ELSE explain_calendar.lead_clock.idle_from
             END AS counted_from
         FROM lead_protection.protection_policies AS p
-        WHERE p.id = (explain_calendar.lead_clock).policy_id
+        WHERE p.id = explain_calendar.lead_clock.policy_id
     ),
 
     addition AS (
@@ -67,17 +67,17 @@ BEGIN ATOMIC
             )
         FROM origin AS o
         INNER JOIN lead_protection.lead_extensions AS x
-            ON x.lead_id = (explain_calendar.lead_clock).lead_id AND x.granted_at <= explain_calendar.as_of
+            ON x.lead_id = explain_calendar.lead_clock.lead_id AND x.granted_at <= explain_calendar.as_of
         CROSS JOIN LATERAL (
             SELECT CASE
-                WHEN x.user_id <> (explain_calendar.lead_clock).user_id THEN 'granted to user ' || x.user_id
-                WHEN x.granted_at > (explain_calendar.lead_clock).closed_at THEN 'granted after the lead was closed'
-                WHEN x.granted_at < (explain_calendar.lead_clock).started_at THEN 'granted before this protection began'
+                WHEN x.user_id <> explain_calendar.lead_clock.user_id THEN 'granted to user ' || x.user_id
+                WHEN x.granted_at > explain_calendar.lead_clock.closed_at THEN 'granted after the lead was closed'
+                WHEN x.granted_at < explain_calendar.lead_clock.started_at THEN 'granted before this protection began'
                 WHEN x.granted_at < o.counted_from THEN 'granted before the last qualified activity'
             END AS why_not
         ) AS w
         -- What others were granted is told once.
-        WHERE explain_calendar.clock = 'base' OR x.user_id = (explain_calendar.lead_clock).user_id
+        WHERE explain_calendar.clock = 'base' OR x.user_id = explain_calendar.lead_clock.user_id
     ),
 
     -- One calendar addition is the rule: each step adds all months and days so far to where the clock started.

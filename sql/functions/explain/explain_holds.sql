@@ -16,23 +16,23 @@ BEGIN ATOMIC
         FROM (
             VALUES
             (
-                'base', (explain_holds.lead_clock).started_at, (explain_holds.lead_clock).base_expires_at,
+                'base', explain_holds.lead_clock.started_at, explain_holds.lead_clock.base_expires_at,
                 'the protection began'
             ),
             (
-                'idle', (explain_holds.lead_clock).idle_from, (explain_holds.lead_clock).idle_base_expires_at,
-                CASE (explain_holds.lead_clock).idle_from
-                    WHEN (explain_holds.lead_clock).started_at THEN 'the protection began'
+                'idle', explain_holds.lead_clock.idle_from, explain_holds.lead_clock.idle_base_expires_at,
+                CASE explain_holds.lead_clock.idle_from
+                    WHEN explain_holds.lead_clock.started_at THEN 'the protection began'
                     ELSE 'the last qualified activity'
                 END
             ),
             (
-                'notice', (explain_holds.lead_clock).noticed_at, (explain_holds.lead_clock).notice_base_expires_at,
+                'notice', explain_holds.lead_clock.noticed_at, explain_holds.lead_clock.notice_base_expires_at,
                 'the reminder was sent'
             )
         ) AS o (clock, counted_from, base_expires_at, beginning)
         CROSS JOIN lead_protection.protection_policies AS p
-        WHERE o.clock = explain_holds.clock AND p.id = (explain_holds.lead_clock).policy_id
+        WHERE o.clock = explain_holds.clock AND p.id = explain_holds.lead_clock.policy_id
     ),
 
     hold AS (
@@ -44,23 +44,23 @@ BEGIN ATOMIC
             h.voided_at,
             s.stopped_until,
             CASE
-                WHEN h.user_id = (explain_holds.lead_clock).user_id AND h.voided_at IS NULL
+                WHEN h.user_id = explain_holds.lead_clock.user_id AND h.voided_at IS NULL
                     THEN tstzrange(h.start_at, s.stopped_until) * tstzrange(o.counted_from, NULL)
                 ELSE 'empty'
             END AS stop
         FROM origin AS o
-        INNER JOIN lead_protection.lead_holds AS h ON h.lead_id = (explain_holds.lead_clock).lead_id
+        INNER JOIN lead_protection.lead_holds AS h ON h.lead_id = explain_holds.lead_clock.lead_id
         CROSS JOIN LATERAL (
             SELECT
                 -- An open hold has lasted until the instant of looking; the closing of the lead ended it.
                 coalesce(
                     h.end_at,
-                    greatest(coalesce((explain_holds.lead_clock).closed_at, explain_holds.as_of), h.start_at)
+                    greatest(coalesce(explain_holds.lead_clock.closed_at, explain_holds.as_of), h.start_at)
                 ) AS stopped_until
             LIMIT 1
         ) AS s
         -- Holds of others are told of once.
-        WHERE explain_holds.clock = 'base' OR h.user_id = (explain_holds.lead_clock).user_id
+        WHERE explain_holds.clock = 'base' OR h.user_id = explain_holds.lead_clock.user_id
     ),
 
     so_far AS (
@@ -94,11 +94,11 @@ BEGIN ATOMIC
         e.expires_at - e.expires_before,
         e.expires_at,
         CASE
-            WHEN e.user_id <> (explain_holds.lead_clock).user_id
+            WHEN e.user_id <> explain_holds.lead_clock.user_id
                 THEN format('Not counted: a hold of user %s.', e.user_id)
             WHEN e.voided_at IS NOT NULL THEN 'Not counted: it was declared void.'
             WHEN e.end_at = e.start_at THEN 'Not counted: it was ended before it began.'
-            WHEN e.start_at = e.stopped_until AND (explain_holds.lead_clock).closed_at IS NOT NULL
+            WHEN e.start_at = e.stopped_until AND explain_holds.lead_clock.closed_at IS NOT NULL
                 THEN 'Not counted: it begins when the lead is closed already.'
             WHEN e.start_at = e.stopped_until THEN 'Not counted yet: it is open, and no time of it has passed.'
             WHEN e.stopped_until <= e.counted_from THEN format('Not counted: it ended before %s.', e.beginning)
@@ -121,7 +121,7 @@ BEGIN ATOMIC
                 CASE WHEN e.covered_until > lower(e.stop) THEN ' Until then earlier holds stop the clock.' END,
                 CASE
                     WHEN e.end_at IS NOT NULL THEN ''
-                    WHEN (explain_holds.lead_clock).closed_at IS NULL THEN ' It is open and goes on.'
+                    WHEN explain_holds.lead_clock.closed_at IS NULL THEN ' It is open and goes on.'
                     ELSE ' The closing of the lead ended it.'
                 END
             )

@@ -41,7 +41,7 @@ BEGIN
     PERFORM lead_protection.log_lead_changes(
         'lead.hold.limit_near',
         -- An announcement changes nothing.
-        ARRAY(SELECT p FROM lead_protection.show_leads(announced, decided_at) AS p),
+        ARRAY(SELECT p FROM lead_protection.read_leads(announced, decided_at) AS p),
         decided_at, NULL, announced, NULL, details
     );
     RETURN coalesce(cardinality(announced), 0);

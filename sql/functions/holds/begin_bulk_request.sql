@@ -26,12 +26,14 @@ BEGIN
             HINT = 'A list of leads, without a null in it, or all leads of one user.';
     END IF;
     IF begin_bulk_request.user_id IS NULL THEN
-        lead_ids := ARRAY(
+        begin_bulk_request.lead_ids := ARRAY(
             SELECT DISTINCT u.lead_id FROM unnest(begin_bulk_request.lead_ids) AS u (lead_id) ORDER BY u.lead_id
         );
-        asked_for := asked_for || jsonb_build_object('leads', encode(sha256(lead_ids::text::bytea), 'hex'));
+        asked_for := asked_for || jsonb_build_object(
+            'leads', encode(sha256(begin_bulk_request.lead_ids::text::bytea), 'hex')
+        );
     ELSE
-        lead_ids := ARRAY(
+        begin_bulk_request.lead_ids := ARRAY(
             SELECT c.lead_id
             FROM lead_protection.lead_clocks AS c
             WHERE c.user_id = begin_bulk_request.user_id AND c.closed_at IS NULL
@@ -40,7 +42,7 @@ BEGIN
     END IF;
     asked_for := jsonb_strip_nulls(asked_for);
 
-    PERFORM lead_protection.lock_leads(lead_ids);
+    PERFORM lead_protection.lock_leads(begin_bulk_request.lead_ids);
     -- The key of a request that is not committed yet makes the second one wait. It comes after the leads' locks, so
     -- that whoever has the key has all that it needs.
     INSERT INTO lead_protection.bulk_hold_requests AS r (request_key, asked)
@@ -62,12 +64,12 @@ BEGIN
     decided_at := clock_timestamp();
     before := ARRAY(
         SELECT b
-        FROM lead_protection.show_leads(lead_ids, decided_at) AS b
+        FROM lead_protection.read_leads(begin_bulk_request.lead_ids, decided_at) AS b
         -- Not those that went to somebody else while this waited for the locks.
         WHERE b.user_id = begin_bulk_request.user_id OR begin_bulk_request.user_id IS NULL
     );
     IF begin_bulk_request.user_id IS NOT NULL THEN
-        lead_ids := ARRAY(SELECT b.lead_id FROM unnest(before) AS b ORDER BY b.lead_id);
+        begin_bulk_request.lead_ids := ARRAY(SELECT b.lead_id FROM unnest(before) AS b ORDER BY b.lead_id);
     END IF;
 END;
 $$;

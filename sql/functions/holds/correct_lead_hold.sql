@@ -76,7 +76,7 @@ BEGIN
     END;
 
     RETURN lead_protection.log_lead_change(
-        'lead.hold.corrected', before, lead_protection.show_lead(hold.lead_id, decided_at), decided_at,
+        'lead.hold.corrected', before, lead_protection.read_lead(hold.lead_id, decided_at), decided_at,
         correct_lead_hold.actor_id, correct_lead_hold.reason,
         lead_protection.hold_details(corrected) || jsonb_build_object(
             'hold_start_at_before', lead_protection.instant_text(hold.start_at),
@@ -97,7 +97,7 @@ Returns the lead before and after, with changed = true. Repeated, when the hold 
 'false, and nothing changes.
 Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP005 outside the '
 'years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP009 the lead is closed, LP032 over '
-'the policy''s limit, LP033 unknown hold, LP034 void, LP035 the hold was changed meanwhile, LP036 such a hold stands '
-'already.
+'the policy''s limit, LP033 unknown hold, LP034 void, LP035 the hold was changed meanwhile, LP036 there is such '
+'a hold already.
 Logs and publishes lead.hold.corrected in the same transaction. A dry run does it and undoes it: it needs a database '
 'that takes writes and waits for, and for a moment holds, the lead''s lock.';

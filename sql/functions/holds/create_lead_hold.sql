@@ -64,14 +64,14 @@ BEGIN
 
     IF created THEN
         PERFORM lead_protection.require_hold_within_limit(hold, decided_at);
-        after := lead_protection.show_lead(hold.lead_id, decided_at);
+        after := lead_protection.read_lead(hold.lead_id, decided_at);
         PERFORM lead_protection.log_lead_change(
             'lead.hold.created', before, after, decided_at, hold.created_by, hold.reason,
             lead_protection.hold_details(hold)
         );
     ELSE
         after := before;
-        -- The index that refused the row tells which one stands in its place.
+        -- The index that refused the row tells which one is in its place.
         SELECT h.* INTO STRICT hold
         FROM lead_protection.lead_holds AS h
         WHERE

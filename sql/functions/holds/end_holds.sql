@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION lead_protection.end_holds(
-    before lead_protection.v_user_lead_protection, decided_at timestamptz, actor_id bigint, which text
+    before lead_protection.v_user_lead_protection, decided_at timestamptz, actor_id bigint, with_planned boolean
 )
 RETURNS SETOF lead_protection.lead_holds
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
@@ -8,7 +8,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, 
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
-    shown lead_protection.v_user_lead_protection := end_holds.before;
+    -- The lead as the hold that was ended last left it.
+    so_far lead_protection.v_user_lead_protection := end_holds.before;
     after lead_protection.v_user_lead_protection;
     hold lead_protection.lead_holds;
 BEGIN
@@ -23,10 +24,7 @@ BEGIN
                 -- Planned holds count in full in what a closed lead shows: they stay.
                 OR (
                     end_holds.before.closed_at IS NULL AND h.end_at > end_holds.decided_at
-                    AND (
-                        end_holds.which = 'standing'
-                        OR (end_holds.which = 'in force' AND h.start_at <= end_holds.decided_at)
-                    )
+                    AND (end_holds.with_planned OR h.start_at <= end_holds.decided_at)
                 )
             )
         ORDER BY h.start_at, h.id
@@ -47,21 +45,20 @@ BEGIN
             released_by = end_holds.actor_id
         WHERE h.id = hold.id
         RETURNING h.* INTO hold;
-        after := lead_protection.show_lead(hold.lead_id, end_holds.decided_at);
+        after := lead_protection.read_lead(hold.lead_id, end_holds.decided_at);
         PERFORM lead_protection.log_lead_change(
-            'lead.hold.released', shown, after, end_holds.decided_at, end_holds.actor_id, hold.reason,
+            'lead.hold.released', so_far, after, end_holds.decided_at, end_holds.actor_id, hold.reason,
             lead_protection.hold_details(hold)
         );
-        shown := after;
+        so_far := after;
         RETURN NEXT hold;
     END LOOP;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.end_holds(
-    lead_protection.v_user_lead_protection, timestamptz, bigint, text
+    lead_protection.v_user_lead_protection, timestamptz, bigint, boolean
 ) IS
-'Ends holds of the lead and user of before, at decided_at, or at the closing or the open hold''s limit if that came '
-'first; one that had not begun stops nothing. which: open (the open one), in force (also planned ones under way), '
-'standing (also planned ones to come). Logs and publishes lead.hold.released for each and returns them. Internal: the '
-'caller has locked the lead.';
+'Ends the holds in force of the lead and user of before, at decided_at, or at the closing or the open hold''s limit if '
+'that came first; of a closed lead only the open one. with_planned: those that have not begun, too, which then stop '
+'nothing. Logs and publishes lead.hold.released for each and returns them. Internal: the caller has locked the lead.';

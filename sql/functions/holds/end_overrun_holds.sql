@@ -22,13 +22,13 @@ BEGIN
         WHERE a.overrun AND a.lead_id = ANY(lead_ids)
         ORDER BY a.lead_id
     LOOP
-        before := lead_protection.show_lead(overrun.lead_id, decided_at);
+        before := lead_protection.read_lead(overrun.lead_id, decided_at);
         UPDATE lead_protection.lead_holds AS h
         SET end_at = greatest(overrun.limit_at, h.start_at), overrun_at = decided_at
         WHERE h.id = overrun.hold_id
         RETURNING h.* INTO hold;
         PERFORM lead_protection.log_lead_change(
-            'lead.hold.overrun', before, lead_protection.show_lead(hold.lead_id, decided_at), decided_at,
+            'lead.hold.overrun', before, lead_protection.read_lead(hold.lead_id, decided_at), decided_at,
             NULL, 'the hold passed the limit of its policy', lead_protection.hold_details(hold)
         );
         ended := ended + 1;

@@ -59,7 +59,7 @@ BEGIN
                             h.start_at = hold_leads.start_at AND h.end_at = hold_leads.end_at
                             AND h.released_by IS NULL AND h.overrun_at IS NULL
                     END
-            ) AS standing_id,
+            ) AS existing_id,
             (
                 SELECT l.limit_at
                 FROM (
@@ -84,12 +84,12 @@ BEGIN
         SELECT
             c.lead_id,
             c.user_id,
-            c.standing_id,
+            c.existing_id,
             CASE
                 WHEN c.user_id IS NULL THEN 'LP002'
                 WHEN (c.b).state = 'CLOSED' THEN 'LP009'
                 WHEN (c.b).state = 'EXPIRED' THEN 'LP008'
-                WHEN c.standing_id IS NOT NULL THEN NULL
+                WHEN c.existing_id IS NOT NULL THEN NULL
                 WHEN coalesce(hold_leads.end_at > c.limit_at, decided_at >= c.limit_at) THEN 'LP032'
             END AS sqlstate
         FROM candidate AS c
@@ -101,7 +101,7 @@ BEGIN
                 hold_leads.request_key, w.lead_id, w.user_id, 'hold',
                 CASE
                     WHEN w.sqlstate IS NOT NULL THEN 'refused'
-                    WHEN w.standing_id IS NOT NULL THEN 'already'
+                    WHEN w.existing_id IS NOT NULL THEN 'already'
                     ELSE 'done'
                 END,
                 w.sqlstate,
@@ -111,7 +111,7 @@ BEGIN
                     WHEN 'LP009' THEN 'the lead is closed'
                     WHEN 'LP032' THEN 'the hold would pass the limit of its policy'
                 END,
-                CASE WHEN w.sqlstate IS NULL THEN w.standing_id END, decided_at, hold_leads.actor_id
+                CASE WHEN w.sqlstate IS NULL THEN w.existing_id END, decided_at, hold_leads.actor_id
             )::lead_protection.bulk_hold_results
             ORDER BY w.lead_id
         )
@@ -161,10 +161,10 @@ COMMENT ON FUNCTION lead_protection.hold_leads(text, text, bigint, bigint[], big
 'Stops the clocks of many leads at once, each for its protected user: of a list (lead_ids) or all open ones of a user '
 '(user_id); one of the two. reason, start_at and end_at as for create_lead_hold(). request_key: the caller''s key of '
 'this request, 1 to 255 characters.
-Returns a row for each lead, in their order: outcome done, already (such a hold stood) or refused, with the SQLSTATE '
-'that create_lead_hold() would have raised for it (LP002 unknown, LP008 expired, LP009 closed, LP032 over the limit) '
-'and why. One bad lead does not spoil the rest. Repeated with the same request_key: returns the rows of the first call '
-'and changes nothing.
+Returns a row for each lead, in their order: outcome done, already (there was such a hold) or refused, with the '
+'SQLSTATE that create_lead_hold() would have raised for it (LP002 unknown, LP008 expired, LP009 closed, LP032 over the '
+'limit) and why. One bad lead does not spoil the rest. Repeated with the same request_key: returns the rows of the '
+'first call and changes nothing.
 Errors, with nothing done: LP001 actor_id null, LP004 reason or request_key blank or too long, LP005, LP006, LP007 '
 'wrong start or end, LP020 the key was used for another request, LP030 unknown reason, LP031 the reason does not stop '
 'the clock, LP037 both or neither of lead_ids and user_id, or a null in the list.

@@ -6,7 +6,7 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT
         greatest(
-            hold.limit_override_until,
+            hold_limit.hold.limit_override_until,
             least(
                 lead_protection.plus_elapsed(hold_start.at, make_interval(days => policy.hold_limit_days)),
                 all_holds.expires_at
@@ -15,17 +15,18 @@ BEGIN ATOMIC
     FROM lead_protection.leads AS lead
     INNER JOIN lead_protection.protection_policies AS policy ON lead.policy_id = policy.id
     CROSS JOIN LATERAL (
-        SELECT greatest(hold.start_at, lead.created_at) AS at
+        SELECT greatest(hold_limit.hold.start_at, lead.created_at) AS at
         LIMIT 1
     ) AS hold_start
     CROSS JOIN LATERAL (
         SELECT
-            coalesce(range_agg(tstzrange(o.start_at, coalesce(o.end_at, as_of))), '{}')
+            coalesce(range_agg(tstzrange(o.start_at, coalesce(o.end_at, hold_limit.as_of))), '{}')
             * tstzmultirange(tstzrange(lead.created_at, NULL)) AS stops
         FROM lead_protection.lead_holds AS o
         WHERE
-            o.lead_id = hold.lead_id AND o.user_id = hold.user_id AND o.id IS DISTINCT FROM hold.id
-            AND o.start_at < coalesce(o.end_at, as_of) AND o.voided_at IS NULL
+            o.lead_id = hold_limit.hold.lead_id AND o.user_id = hold_limit.hold.user_id
+            AND o.id IS DISTINCT FROM hold_limit.hold.id
+            AND o.start_at < coalesce(o.end_at, hold_limit.as_of) AND o.voided_at IS NULL
             AND policy.hold_total_limit_days IS NOT NULL
     ) AS others
     CROSS JOIN LATERAL (
@@ -33,8 +34,9 @@ BEGIN ATOMIC
         SELECT coalesce(sum(upper(stop) - lower(stop)), INTERVAL '0') AS elapsed
         FROM unnest(
             CASE
-                WHEN hold.end_at IS NULL THEN others.stops
-                ELSE others.stops - tstzmultirange(tstzrange(hold_start.at, greatest(hold.end_at, hold_start.at)))
+                WHEN hold_limit.hold.end_at IS NULL THEN others.stops
+                ELSE others.stops
+                    - tstzmultirange(tstzrange(hold_start.at, greatest(hold_limit.hold.end_at, hold_start.at)))
             END
         ) AS stop
     ) AS used
@@ -47,10 +49,10 @@ BEGIN ATOMIC
                 greatest(make_interval(days => policy.hold_total_limit_days) - used.elapsed, INTERVAL '0')
             )
         END,
-        CASE WHEN hold.end_at IS NULL THEN others.stops * tstzmultirange(tstzrange(hold_start.at, NULL)) END
+        CASE WHEN hold_limit.hold.end_at IS NULL THEN others.stops * tstzmultirange(tstzrange(hold_start.at, NULL)) END
     ) AS all_holds
     WHERE
-        lead.id = hold.lead_id
+        lead.id = hold_limit.hold.lead_id
         AND (policy.hold_limit_days IS NOT NULL OR policy.hold_total_limit_days IS NOT NULL);
 END;
 

@@ -32,7 +32,7 @@ BEGIN
     WHERE h.id = hold.id;
 
     RETURN lead_protection.log_lead_change(
-        'lead.hold.limit_overridden', before, lead_protection.show_lead(hold.lead_id, decided_at), decided_at,
+        'lead.hold.limit_overridden', before, lead_protection.read_lead(hold.lead_id, decided_at), decided_at,
         override_hold_limit.actor_id, override_hold_limit.reason,
         lead_protection.hold_details(hold)
         || jsonb_build_object('limit_override_until', lead_protection.instant_text(override_hold_limit.until_at))

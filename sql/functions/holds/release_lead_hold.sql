@@ -25,9 +25,10 @@ BEGIN
 
     -- The clock runs again only when no hold is in force any more: the open one ends, and so do planned ones under way.
     ended := ARRAY(
-        SELECT h FROM lead_protection.end_holds(before, decided_at, release_lead_hold.actor_id, 'in force') AS h
+        SELECT h
+        FROM lead_protection.end_holds(before, decided_at, release_lead_hold.actor_id, with_planned => false) AS h
     );
-    after := lead_protection.show_lead(before.lead_id, decided_at);
+    after := lead_protection.read_lead(before.lead_id, decided_at);
     RETURN QUERY
     SELECT
         h.id, before.lead_id, before.user_id, h.reason::text, h.start_at, h.end_at,

@@ -20,7 +20,8 @@ BEGIN
         RAISE EXCEPTION 'the hold of lead % would pass its limit', require_hold_within_limit.hold.lead_id
             USING ERRCODE = 'LP032',
             DETAIL = format('It may last until %s.', lead_protection.instant_text(limit_at)),
-            HINT = 'Choose an earlier end. An operator may allow a hold that stands more with override_hold_limit().';
+            HINT = 'Choose an earlier end. An operator may allow more to a hold that is there, with '
+                'override_hold_limit().';
     END IF;
 END;
 $$;

@@ -45,7 +45,7 @@ BEGIN
     WHERE h.id = hold.id;
 
     RETURN lead_protection.log_lead_change(
-        'lead.hold.voided', before, lead_protection.show_lead(hold.lead_id, decided_at), decided_at,
+        'lead.hold.voided', before, lead_protection.read_lead(hold.lead_id, decided_at), decided_at,
         void_lead_hold.actor_id, void_lead_hold.reason, lead_protection.hold_details(hold)
     );
 END;

@@ -52,7 +52,7 @@ BEGIN
     UPDATE lead_protection.leads AS l
     SET created_at = backdate_lead.start_at, changed_at = decided_at
     WHERE l.id = before.lead_id;
-    after := lead_protection.show_lead(before.lead_id, decided_at);
+    after := lead_protection.read_lead(before.lead_id, decided_at);
 
     RETURN lead_protection.log_lead_change(
         'lead.protection.backdated', before, after, decided_at, backdate_lead.actor_id, backdate_lead.reason,

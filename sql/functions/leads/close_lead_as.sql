@@ -17,17 +17,17 @@ BEGIN
     -- An expiry that no run of the pipeline has seen yet must not be lost.
     PERFORM lead_protection.record_expiries_of(ARRAY[close_lead_as.before.lead_id], close_lead_as.decided_at);
     PERFORM lead_protection.end_holds(
-        close_lead_as.before, close_lead_as.decided_at, close_lead_as.actor_id, 'in force'
+        close_lead_as.before, close_lead_as.decided_at, close_lead_as.actor_id, with_planned => false
     );
     -- The log tells one change after the other, the answer tells all that this call did.
-    without_holds := lead_protection.show_lead(close_lead_as.before.lead_id, close_lead_as.decided_at);
+    without_holds := lead_protection.read_lead(close_lead_as.before.lead_id, close_lead_as.decided_at);
     UPDATE lead_protection.leads AS l
     SET
         closed_at = coalesce(l.closed_at, close_lead_as.decided_at),
         closed_as = close_lead_as.outcome,
         changed_at = close_lead_as.decided_at
     WHERE l.id = close_lead_as.before.lead_id;
-    after := lead_protection.show_lead(close_lead_as.before.lead_id, close_lead_as.decided_at);
+    after := lead_protection.read_lead(close_lead_as.before.lead_id, close_lead_as.decided_at);
 
     PERFORM lead_protection.log_lead_change(
         close_lead_as.event_type, without_holds, after, close_lead_as.decided_at, close_lead_as.actor_id,

@@ -93,7 +93,7 @@ BEGIN
         extend_lead.actor_id, decided_at, extend_lead.request_key
     )
     RETURNING x.* INTO extension;
-    after := lead_protection.show_lead(before.lead_id, decided_at);
+    after := lead_protection.read_lead(before.lead_id, decided_at);
 
     RETURN lead_protection.log_lead_change(
         'lead.protection.extended', before, after, decided_at, extend_lead.actor_id, extend_lead.reason,

@@ -7,9 +7,11 @@ CREATE OR REPLACE FUNCTION lead_protection.lead_change(
 RETURNS lead_protection.lead_change_result
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
-    after.lead_id, after.user_id, changed, decided_at,
-    before.state, before.on_hold, before.protection_expires_at, before.reminder_due_at,
-    after.state, after.on_hold, after.protection_expires_at, after.reminder_due_at
+    lead_change.after.lead_id, lead_change.after.user_id, lead_change.changed, lead_change.decided_at,
+    lead_change.before.state, lead_change.before.on_hold,
+    lead_change.before.protection_expires_at, lead_change.before.reminder_due_at,
+    lead_change.after.state, lead_change.after.on_hold,
+    lead_change.after.protection_expires_at, lead_change.after.reminder_due_at
 )::lead_protection.lead_change_result;
 
 COMMENT ON FUNCTION lead_protection.lead_change(

@@ -15,7 +15,7 @@ AS $$
 DECLARE
     after CONSTANT lead_protection.v_user_lead_protection [] := ARRAY(
         SELECT a
-        FROM lead_protection.show_leads(log_lead_changes.lead_ids, log_lead_changes.decided_at) AS a
+        FROM lead_protection.read_leads(log_lead_changes.lead_ids, log_lead_changes.decided_at) AS a
     );
 BEGIN
     INSERT INTO lead_protection.protection_log (

@@ -5,13 +5,16 @@ RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
     WHEN
-        before.state = 'REMINDER_DUE'
+        missed_reminder_due_at.before.state = 'REMINDER_DUE'
         -- One that is closed as of an earlier instant did not wait then. While on hold nothing is due: null by itself.
         AND (
-            after.user_id <> before.user_id
-            OR (after.state = 'CLOSED' AND after.closed_at >= before.reminder_due_at)
+            missed_reminder_due_at.after.user_id <> missed_reminder_due_at.before.user_id
+            OR (
+                missed_reminder_due_at.after.state = 'CLOSED'
+                AND missed_reminder_due_at.after.closed_at >= missed_reminder_due_at.before.reminder_due_at
+            )
         )
-        THEN lead_protection.instant_text(before.reminder_due_at)
+        THEN lead_protection.instant_text(missed_reminder_due_at.before.reminder_due_at)
 END;
 
 COMMENT ON FUNCTION lead_protection.missed_reminder_due_at(

@@ -25,7 +25,7 @@ BEGIN
             IS DISTINCT FROM (o.user_id, o.policy_id, o.created_at, o.closed_at, o.closed_as)
     );
     IF by_hand <> '{}' THEN
-        before := ARRAY(SELECT b FROM lead_protection.show_leads(by_hand, decided_at) AS b);
+        before := ARRAY(SELECT b FROM lead_protection.read_leads(by_hand, decided_at) AS b);
     END IF;
 
     -- A closing, or another instant of it, needs no row here: what the lead was follows from when it was closed.

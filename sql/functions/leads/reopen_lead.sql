@@ -30,11 +30,11 @@ BEGIN
     END IF;
 
     -- A lead that was closed as a row may still have an open hold, which ended with the closing.
-    PERFORM lead_protection.end_holds(before, decided_at, reopen_lead.actor_id, 'open');
+    PERFORM lead_protection.end_holds(before, decided_at, reopen_lead.actor_id, with_planned => false);
     UPDATE lead_protection.leads AS l
     SET closed_at = NULL, closed_as = NULL, changed_at = decided_at
     WHERE l.id = before.lead_id;
-    after := lead_protection.show_lead(before.lead_id, decided_at);
+    after := lead_protection.read_lead(before.lead_id, decided_at);
 
     RETURN lead_protection.log_lead_change(
         'lead.reopened', before, after, decided_at, reopen_lead.actor_id, reopen_lead.reason,

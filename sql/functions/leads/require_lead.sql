@@ -7,7 +7,7 @@ AS $$
 DECLARE
     protection lead_protection.v_user_lead_protection;
 BEGIN
-    protection := lead_protection.show_lead(require_lead.lead_id, require_lead.as_of);
+    protection := lead_protection.read_lead(require_lead.lead_id, require_lead.as_of);
     IF protection.lead_id IS NULL THEN
         RAISE EXCEPTION 'lead % is unknown', require_lead.lead_id
             USING ERRCODE = 'LP002',

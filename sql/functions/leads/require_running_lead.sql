@@ -11,7 +11,8 @@ BEGIN
                 'It expired at %s.',
                 lead_protection.instant_text(require_running_lead.protection.protection_expires_at)
             ),
-            HINT = 'Neither a hold nor an extension revives a lead that is free. transfer_lead() begins a new protection.';
+            HINT = 'Neither a hold nor an extension revives a lead that is free. '
+                'transfer_lead() begins a new protection.';
     END IF;
 END;
 $$;

@@ -30,13 +30,13 @@ BEGIN
     -- An expiry that no run of the pipeline has seen yet must not be lost.
     PERFORM lead_protection.record_expiries_of(ARRAY[before.lead_id], decided_at);
     -- The old protection is over, and with it all that was planned for it: none of it comes back with a transfer back.
-    PERFORM lead_protection.end_holds(before, decided_at, transfer_lead.actor_id, 'standing');
+    PERFORM lead_protection.end_holds(before, decided_at, transfer_lead.actor_id, with_planned => true);
     UPDATE lead_protection.lead_expiries AS x
     SET reactivated_at = greatest(decided_at, x.recorded_at)
     WHERE x.lead_id = before.lead_id AND x.user_id = before.user_id AND x.reactivated_at IS NULL;
 
     -- The log tells one change after the other, the answer tells all that this call did.
-    without_holds := lead_protection.show_lead(before.lead_id, decided_at);
+    without_holds := lead_protection.read_lead(before.lead_id, decided_at);
     UPDATE lead_protection.leads AS l
     SET
         user_id = transfer_lead.new_user_id,
@@ -44,7 +44,7 @@ BEGIN
         created_at = decided_at,
         changed_at = decided_at
     WHERE l.id = before.lead_id;
-    after := lead_protection.show_lead(before.lead_id, decided_at);
+    after := lead_protection.read_lead(before.lead_id, decided_at);
 
     PERFORM lead_protection.log_lead_change(
         'lead.protection.transferred', without_holds, after, decided_at, transfer_lead.actor_id, transfer_lead.reason,

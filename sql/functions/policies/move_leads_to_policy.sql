@@ -45,7 +45,7 @@ BEGIN
     PERFORM lead_protection.lock_leads(move_leads_to_policy.lead_ids);
     decided_at := clock_timestamp();
     before := ARRAY(
-        SELECT b FROM lead_protection.show_leads(move_leads_to_policy.lead_ids, decided_at) AS b
+        SELECT b FROM lead_protection.read_leads(move_leads_to_policy.lead_ids, decided_at) AS b
     );
     SELECT min(given.lead_id) INTO unknown_id
     FROM unnest(move_leads_to_policy.lead_ids) AS given (lead_id)
@@ -63,7 +63,7 @@ BEGIN
         AND b.state NOT IN ('EXPIRED', 'CLOSED');
     answer := ARRAY(
         SELECT lead_protection.lead_change(b, a, a.policy_id <> b.policy_id, decided_at)
-        FROM lead_protection.show_leads(move_leads_to_policy.lead_ids, decided_at) AS a
+        FROM lead_protection.read_leads(move_leads_to_policy.lead_ids, decided_at) AS a
         INNER JOIN unnest(before) AS b ON a.lead_id = b.lead_id
         ORDER BY a.lead_id
     );

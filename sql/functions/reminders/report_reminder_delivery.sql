@@ -66,7 +66,7 @@ BEGIN
             'lead_reminder_deliveries_total', jsonb_build_object('outcome', report.outcome), 1
         );
 
-        shown := lead_protection.show_lead(reminder.lead_id, decided_at);
+        shown := lead_protection.read_lead(reminder.lead_id, decided_at);
         INSERT INTO lead_protection.protection_log (
             lead_id, user_id, event_type, occurred_at, reason, state_before, state_after, details
         )

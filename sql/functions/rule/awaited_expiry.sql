@@ -10,9 +10,9 @@ BEGIN ATOMIC
         awaited_expiry.expires_at,
         awaited_expiry.as_of,
         lead_protection.calendar_expiry(
-            awaited_expiry.as_of, (awaited_expiry.clock).owed_notice_zone, 0, (awaited_expiry.clock).owed_notice_days
+            awaited_expiry.as_of, awaited_expiry.clock.owed_notice_zone, 0, awaited_expiry.clock.owed_notice_days
         ),
-        (awaited_expiry.clock).stops
+        awaited_expiry.clock.stops
     ) AS noticed;
 END;
 

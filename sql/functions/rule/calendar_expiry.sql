@@ -6,8 +6,9 @@ CREATE OR REPLACE FUNCTION lead_protection.calendar_expiry(
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
-    (started_at AT TIME ZONE time_zone) + make_interval(months => months, days => days)
-) AT TIME ZONE time_zone;
+    (calendar_expiry.started_at AT TIME ZONE calendar_expiry.time_zone)
+    + make_interval(months => calendar_expiry.months, days => calendar_expiry.days)
+) AT TIME ZONE calendar_expiry.time_zone;
 
 COMMENT ON FUNCTION lead_protection.calendar_expiry(timestamptz, text, integer, integer) IS
 'started_at plus months, then days, on the wall clock of time_zone (a name of the time zone database), turned back '

@@ -6,53 +6,60 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT
         CASE
-            WHEN clock.owed_notice_days IS NOT NULL AND frozen.state = 'REMINDER_DUE'
-                THEN lead_protection.awaited_expiry(clock, expiry.expires_at, as_of)
+            WHEN clock_at.clock.owed_notice_days IS NOT NULL AND frozen.state = 'REMINDER_DUE'
+                THEN lead_protection.awaited_expiry(clock_at.clock, expiry.expires_at, clock_at.as_of)
             ELSE expiry.expires_at
         END AS protection_expires_at,
         frozen.state,
-        lead_protection.is_on_hold(clock, as_of) AS on_hold,
+        lead_protection.is_on_hold(clock_at.clock, clock_at.as_of) AS on_hold,
         CASE
-            WHEN lead_protection.is_on_hold(clock, as_of) OR clock.closed_at <= as_of THEN NULL
-            ELSE clock.reminder_due_at
+            WHEN
+                lead_protection.is_on_hold(clock_at.clock, clock_at.as_of)
+                OR clock_at.clock.closed_at <= clock_at.as_of
+                THEN NULL
+            ELSE clock_at.clock.reminder_due_at
         END AS reminder_due_at
     FROM (
         SELECT
             CASE
-                WHEN clock.open_hold_from <= as_of
+                WHEN clock_at.clock.open_hold_from <= clock_at.as_of
                     THEN CASE
                         -- Another stop reaches into the open hold or lies ahead of it, or a clock was restarted during
                         -- it, or it began after the expiry by the rule, while a notice was owed: count all again.
                         WHEN
-                            upper(clock.stops) >= clock.open_hold_from
-                            OR clock.idle_from > clock.open_hold_from
-                            OR clock.noticed_at > clock.open_hold_from
-                            OR clock.open_hold_from >= clock.protection_expires_at
-                            THEN lead_protection.recounted_expiry(clock, as_of)
+                            upper(clock_at.clock.stops) >= clock_at.clock.open_hold_from
+                            OR clock_at.clock.idle_from > clock_at.clock.open_hold_from
+                            OR clock_at.clock.noticed_at > clock_at.clock.open_hold_from
+                            OR clock_at.clock.open_hold_from >= clock_at.clock.protection_expires_at
+                            THEN lead_protection.recounted_expiry(clock_at.clock, clock_at.as_of)
                         -- Otherwise the open hold moves the expiry by the time that it has lasted.
-                        ELSE lead_protection.plus_elapsed(clock.protection_expires_at, as_of - clock.open_hold_from)
+                        ELSE lead_protection.plus_elapsed(
+                            clock_at.clock.protection_expires_at, clock_at.as_of - clock_at.clock.open_hold_from
+                        )
                     END
-                ELSE clock.protection_expires_at
+                ELSE clock_at.clock.protection_expires_at
             END AS expires_at
     ) AS expiry
     CROSS JOIN (
         SELECT
             lead_protection.protection_state(
-                clock,
+                clock_at.clock,
                 CASE
-                    WHEN lead_protection.is_on_hold(clock, as_of)
+                    WHEN lead_protection.is_on_hold(clock_at.clock, clock_at.as_of)
                         -- Frozen where the clock stopped: where the stop in force begins, with one that it adjoins.
                         THEN coalesce(
                             (
                                 SELECT lower(stop)
-                                FROM unnest(clock.stops) AS stop
-                                WHERE least(as_of, clock.open_hold_from) BETWEEN lower(stop) AND upper(stop)
+                                FROM unnest(clock_at.clock.stops) AS stop
+                                WHERE
+                                    least(clock_at.as_of, clock_at.clock.open_hold_from)
+                                    BETWEEN lower(stop) AND upper(stop)
                             ),
-                            clock.open_hold_from
+                            clock_at.clock.open_hold_from
                         )
-                    ELSE as_of
+                    ELSE clock_at.as_of
                 END,
-                as_of
+                clock_at.as_of
             ) AS state
     ) AS frozen;
 END;

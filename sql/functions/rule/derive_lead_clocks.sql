@@ -22,7 +22,7 @@ BEGIN ATOMIC
         reminder_window.due_at AS reminder_due_at,
         reminder.reminded_at,
         reminder.reminded_window,
-        standing.expired_at,
+        recorded.expired_at,
         activity.idle_from,
         base.idle_expires_at AS idle_base_expires_at,
         notice.noticed_at,
@@ -38,7 +38,7 @@ BEGIN ATOMIC
             h.created_at,
             h.closed_at
         FROM lead_protection.lead_history AS h
-        WHERE h.lead_id = present.id AND h.valid_until > as_of
+        WHERE h.lead_id = present.id AND h.valid_until > derive_lead_clocks.as_of
         ORDER BY h.valid_until
         LIMIT 1
     ) AS past ON true
@@ -63,7 +63,7 @@ BEGIN ATOMIC
         LIMIT 1
     ) AS policy
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN lead.closed_at <= as_of THEN lead.closed_at END AS closed_at
+        SELECT CASE WHEN lead.closed_at <= derive_lead_clocks.as_of THEN lead.closed_at END AS closed_at
     ) AS closing
     CROSS JOIN LATERAL (
         SELECT
@@ -76,7 +76,7 @@ BEGIN ATOMIC
                         WHERE
                             a.lead_id = present.id AND a.user_id = lead.user_id AND a.deleted_at IS NULL
                             AND a.occurred_at >= lead.created_at
-                            AND a.occurred_at <= least(as_of, closing.closed_at)
+                            AND a.occurred_at <= least(derive_lead_clocks.as_of, closing.closed_at)
                             AND k.qualifies
                     ),
                     lead.created_at
@@ -92,7 +92,7 @@ BEGIN ATOMIC
         FROM lead_protection.lead_extensions AS x
         WHERE
             x.lead_id = present.id AND x.user_id = lead.user_id
-            AND x.granted_at >= lead.created_at AND x.granted_at <= least(as_of, closing.closed_at)
+            AND x.granted_at >= lead.created_at AND x.granted_at <= least(derive_lead_clocks.as_of, closing.closed_at)
     ) AS extension
     CROSS JOIN LATERAL (
         SELECT
@@ -144,14 +144,16 @@ BEGIN ATOMIC
             -- The present window's own comes first, even if it was taken back: the ledger takes no second one.
             coalesce(
                 max(r.window_date) FILTER (WHERE r.window_date = reminder_window.window_date),
-                max(r.window_date) FILTER (WHERE r.reactivated_at IS NULL OR r.reactivated_at > as_of)
+                max(r.window_date) FILTER (
+                    WHERE r.reactivated_at IS NULL OR r.reactivated_at > derive_lead_clocks.as_of
+                )
             ) AS reminded_window,
             min(r.sent_at) FILTER (
                 WHERE r.sent_at >= reminder_window.due_at OR r.window_date = reminder_window.window_date
             ) AS covered_at
         FROM lead_protection.lead_reminders AS r
         WHERE
-            r.lead_id = present.id AND r.user_id = lead.user_id AND r.sent_at <= as_of
+            r.lead_id = present.id AND r.user_id = lead.user_id AND r.sent_at <= derive_lead_clocks.as_of
             -- Those of an earlier protection of the same user do not count, unless the ledger takes no second one.
             AND (r.sent_at >= lead.created_at OR r.window_date = reminder_window.window_date)
     ) AS reminder
@@ -169,26 +171,26 @@ BEGIN ATOMIC
     ) AS noticed
     CROSS JOIN LATERAL (
         -- While a notice is owed the protection does not end, and a hold can still begin.
-        SELECT CASE WHEN notice.owed_days IS NULL THEN noticed.expires_at ELSE 'infinity' END AS before
+        SELECT CASE WHEN notice.owed_days IS NULL THEN noticed.expires_at ELSE 'infinity' END AS ends_at
         LIMIT 1
-    ) AS counts
+    ) AS counting
     CROSS JOIN LATERAL (
         SELECT
             -- An open hold that begins at the expiry or later will never count.
-            CASE WHEN hold.open_from < counts.before THEN hold.open_from END AS open_hold_from,
+            CASE WHEN hold.open_from < counting.ends_at THEN hold.open_from END AS open_hold_from,
             CASE
-                WHEN hold.open_from < counts.before THEN 'infinity'
+                WHEN hold.open_from < counting.ends_at THEN 'infinity'
                 -- Stops that begin at the expiry or later do not count; those that count end before it.
-                ELSE greatest(lead.created_at, upper(hold.stops * tstzmultirange(tstzrange(NULL, counts.before))))
+                ELSE greatest(lead.created_at, upper(hold.stops * tstzmultirange(tstzrange(NULL, counting.ends_at))))
             END AS runs_from
     ) AS runs
     CROSS JOIN LATERAL (
         SELECT max(x.protection_expires_at) AS expired_at
         FROM lead_protection.lead_expiries AS x
         WHERE
-            x.lead_id = present.id AND x.user_id = lead.user_id AND x.recorded_at <= as_of
-            AND (x.reactivated_at IS NULL OR x.reactivated_at > as_of)
-    ) AS standing;
+            x.lead_id = present.id AND x.user_id = lead.user_id AND x.recorded_at <= derive_lead_clocks.as_of
+            AND (x.reactivated_at IS NULL OR x.reactivated_at > derive_lead_clocks.as_of)
+    ) AS recorded;
 END;
 
 COMMENT ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) IS

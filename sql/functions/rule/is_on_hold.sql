@@ -4,10 +4,13 @@
 CREATE OR REPLACE FUNCTION lead_protection.is_on_hold(clock lead_protection.lead_clocks, as_of timestamptz)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN clock.runs_from > as_of
-AND clock.runs_from > clock.started_at
-AND (coalesce(clock.open_hold_from <= as_of, false) OR clock.stops @> as_of)
-AND NOT coalesce(clock.closed_at <= as_of, false);
+RETURN is_on_hold.clock.runs_from > is_on_hold.as_of
+AND is_on_hold.clock.runs_from > is_on_hold.clock.started_at
+AND (
+    coalesce(is_on_hold.clock.open_hold_from <= is_on_hold.as_of, false)
+    OR is_on_hold.clock.stops @> is_on_hold.as_of
+)
+AND NOT coalesce(is_on_hold.clock.closed_at <= is_on_hold.as_of, false);
 
 COMMENT ON FUNCTION lead_protection.is_on_hold(lead_protection.lead_clocks, timestamptz) IS
 'True if the clock stands still at as_of: a hold is in force, it began before the expiry, and the lead is not closed. '

@@ -7,8 +7,11 @@ BEGIN ATOMIC
     -- greatest() passes over the notice where none is required.
     SELECT greatest(noticed_expiry.expires_at, notice.expires_at)
     FROM lead_protection.stop_clock(
-        notice_base_expires_at,
-        CASE WHEN noticed_at IS NOT NULL THEN stops * tstzmultirange(tstzrange(noticed_at, NULL)) END
+        noticed_expiry.notice_base_expires_at,
+        CASE
+            WHEN noticed_expiry.noticed_at IS NOT NULL
+                THEN noticed_expiry.stops * tstzmultirange(tstzrange(noticed_expiry.noticed_at, NULL))
+        END
     ) AS notice;
 END;
 

@@ -4,11 +4,17 @@ CREATE OR REPLACE FUNCTION lead_protection.protection_state(
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-    WHEN clock.closed_at <= as_of THEN 'CLOSED'
-    WHEN at >= clock.protection_expires_at AND clock.owed_notice_days IS NULL THEN 'EXPIRED'
-    WHEN at < clock.reminder_due_at THEN 'PROTECTED'
+    WHEN protection_state.clock.closed_at <= protection_state.as_of THEN 'CLOSED'
+    WHEN
+        protection_state.at >= protection_state.clock.protection_expires_at
+        AND protection_state.clock.owed_notice_days IS NULL
+        THEN 'EXPIRED'
+    WHEN protection_state.at < protection_state.clock.reminder_due_at THEN 'PROTECTED'
     -- The second half: a new policy may move the due instant past the reminder of the window, which is never repeated.
-    WHEN clock.reminded_at >= clock.reminder_due_at OR clock.reminded_window = clock.window_date THEN 'GRACE'
+    WHEN
+        protection_state.clock.reminded_at >= protection_state.clock.reminder_due_at
+        OR protection_state.clock.reminded_window = protection_state.clock.window_date
+        THEN 'GRACE'
     ELSE 'REMINDER_DUE'
 END;
 

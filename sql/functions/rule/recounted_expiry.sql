@@ -7,14 +7,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT noticed.expires_at
     FROM (
-        SELECT clock.stops + tstzmultirange(tstzrange(clock.open_hold_from, as_of)) AS stops
+        SELECT
+            recounted_expiry.clock.stops
+            + tstzmultirange(tstzrange(recounted_expiry.clock.open_hold_from, recounted_expiry.as_of)) AS stops
         LIMIT 1
     ) AS hold
     CROSS JOIN LATERAL lead_protection.rule_expiry(
-        clock.base_expires_at, clock.idle_from, clock.idle_base_expires_at, hold.stops
+        recounted_expiry.clock.base_expires_at,
+        recounted_expiry.clock.idle_from,
+        recounted_expiry.clock.idle_base_expires_at,
+        hold.stops
     ) AS expiry
     CROSS JOIN LATERAL lead_protection.noticed_expiry(
-        expiry.expires_at, clock.noticed_at, clock.notice_base_expires_at, hold.stops
+        expiry.expires_at, recounted_expiry.clock.noticed_at, recounted_expiry.clock.notice_base_expires_at, hold.stops
     ) AS noticed;
 END;
 

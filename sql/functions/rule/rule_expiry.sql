@@ -6,10 +6,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     -- least() passes over the idle clock where there is none.
     SELECT least(base.expires_at, idle.expires_at)
-    FROM lead_protection.stop_clock(base_expires_at, stops) AS base
+    FROM lead_protection.stop_clock(rule_expiry.base_expires_at, rule_expiry.stops) AS base
     CROSS JOIN lead_protection.stop_clock(
-        idle_base_expires_at,
-        CASE WHEN idle_from IS NOT NULL THEN stops * tstzmultirange(tstzrange(idle_from, NULL)) END
+        rule_expiry.idle_base_expires_at,
+        CASE
+            WHEN rule_expiry.idle_from IS NOT NULL
+                THEN rule_expiry.stops * tstzmultirange(tstzrange(rule_expiry.idle_from, NULL))
+        END
     ) AS idle;
 END;
 

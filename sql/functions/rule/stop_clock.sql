@@ -7,10 +7,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT
         lead_protection.plus_elapsed(
-            base_expires_at,
+            stop_clock.base_expires_at,
             coalesce(
                 sum(s.elapsed) FILTER (
-                    WHERE s.begins_at < lead_protection.plus_elapsed(base_expires_at, s.elapsed_before)
+                    WHERE s.begins_at < lead_protection.plus_elapsed(stop_clock.base_expires_at, s.elapsed_before)
                 ),
                 INTERVAL '0'
             )
@@ -25,7 +25,7 @@ BEGIN ATOMIC
                 ),
                 INTERVAL '0'
             ) AS elapsed_before
-        FROM unnest(stops) AS stop
+        FROM unnest(stop_clock.stops) AS stop
     ) AS s;
 END;
 

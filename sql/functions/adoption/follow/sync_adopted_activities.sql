@@ -85,12 +85,12 @@ BEGIN
             IF activity.deleted_at IS NOT NULL OR activity.user_id <> changed.user_id THEN
                 -- For callers a key stays used, and with its user; a table of the company's own may change its mind.
                 decided_at := clock_timestamp();
-                before := lead_protection.show_lead(changed.lead_id, decided_at);
+                before := lead_protection.read_lead(changed.lead_id, decided_at);
                 UPDATE lead_protection.lead_activities AS a
                 SET user_id = changed.user_id, deleted_at = NULL, corrected_at = decided_at
                 WHERE a.id = activity.id;
                 PERFORM lead_protection.log_lead_change(
-                    'lead.activity.corrected', before, lead_protection.show_lead(changed.lead_id, decided_at),
+                    'lead.activity.corrected', before, lead_protection.read_lead(changed.lead_id, decided_at),
                     decided_at, sync_adopted_activities.adoption.actor_id, reason,
                     jsonb_build_object(
                         'activity_id', activity.id, 'activity_key', activity.activity_key,
