@@ -44,7 +44,7 @@ BEGIN
         ARRAY(SELECT p FROM lead_protection.read_leads(announced, decided_at) AS p),
         decided_at, NULL, announced, NULL, details
     );
-    RETURN coalesce(cardinality(announced), 0);
+    RETURN coalesce(cardinality(announced), 0)::bigint;
 END;
 $$;
 
