@@ -3,16 +3,18 @@ RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM lead_protection.require_instant(new.occurred_at, 'occurred_at', may_be_ahead => false);
     -- An activity ahead of now would restart a clock that nobody has reached yet.
-    new.occurred_at := least(new.occurred_at, clock_timestamp());
+    IF new.occurred_at > clock_timestamp() THEN
+        PERFORM lead_protection.require_instant(new.occurred_at, 'occurred_at', may_be_ahead => false);
+        new.occurred_at := clock_timestamp();
+    END IF;
     RETURN new;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_activity() IS
-'Trigger: refuses an activity outside the years 1900 to 2999 (LP005) or more than 5 minutes ahead (LP010). Within '
-'these it is taken to be now: a fast clock recorded it.';
+'Trigger: refuses an activity that lies more than 5 minutes ahead (LP010, or LP005 from the year 3000 on). Within '
+'these minutes it is taken to be now: a fast clock recorded it.';
 
 -- Not on every update: striking an activity out must work whatever its instant.
 CREATE OR REPLACE TRIGGER check_activity

@@ -12,14 +12,14 @@ BEGIN
                 HINT = 'Give policy_id, or make one policy the default.';
         END IF;
     END IF;
-    PERFORM lead_protection.require_instant(new.created_at, 'the start of lead ' || new.id, may_be_ahead => false);
-    PERFORM lead_protection.require_instant(new.closed_at, 'the closing of lead ' || new.id, may_be_ahead => false);
     -- Within the allowed skew both are taken to be now: what happens to the lead next must not lie before its start or
     -- after its end.
     IF new.created_at > clock_timestamp() THEN
+        PERFORM lead_protection.require_instant(new.created_at, 'the start of lead ' || new.id, may_be_ahead => false);
         new.created_at := clock_timestamp();
     END IF;
     IF new.closed_at > clock_timestamp() THEN
+        PERFORM lead_protection.require_instant(new.closed_at, 'the closing of lead ' || new.id, may_be_ahead => false);
         new.closed_at := clock_timestamp();
     END IF;
     IF new.closed_at IS NULL THEN
@@ -31,7 +31,7 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.check_lead() IS
 'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a '
-'closing outside the years 1900 to 2999 (LP005) or more than 5 minutes ahead (LP010); one that lies less ahead is '
+'closing that lies more than 5 minutes ahead (LP010, or LP005 from the year 3000 on); one that lies less ahead is '
 'taken to be now.';
 
 CREATE OR REPLACE TRIGGER check_lead
