@@ -67,8 +67,9 @@ class Worker:
         args = (hold_id, version, from_now(self.random.uniform(-0.6, -0.3)), end_at)
         return "SELECT lead_protection.correct_lead_hold(%s, %s, %s, %s, 'x', 1)", args
 
-    def preview(self):
-        return "SELECT lead_protection.preview_hold_correction(%s, %s, NULL)", (self.hold()[0], from_now(-0.2))
+    def dry_run(self):
+        args = (*self.hold()[:2], from_now(-0.2))
+        return "SELECT lead_protection.correct_lead_hold(%s, %s, %s, NULL, 'x', 1, dry_run => true)", args
 
     def void(self):
         return "SELECT lead_protection.void_lead_hold(%s, %s, 'x', 1)", self.hold()[:2]
@@ -143,7 +144,7 @@ class Worker:
         return "SELECT lead_protection.unregister_event_consumer('other')", ()
 
     WORK = (
-        (create, 12), (release, 6), (correct, 8), (preview, 2), (void, 3), (override, 3), (transfer, 4), (extend, 3),
+        (create, 12), (release, 6), (correct, 8), (dry_run, 2), (void, 3), (override, 3), (transfer, 4), (extend, 3),
         (activity, 4), (hold_many, 3), (release_many, 2), (hold_user, 1), (move, 1), (pipeline, 4), (nightly, 4),
         (take, 8), (report, 6), (replay, 1), (register, 1), (unregister, 1),
     )  # fmt: skip

@@ -110,7 +110,7 @@ def test_it_gives_nothing_of_what_was_rolled_back(db, slot, connect):
     session = connect(autocommit=False)
     session.execute("SELECT lead_protection.create_lead_hold(1, 7, 'x', 1)")
     session.rollback()
-    db.execute("SELECT count(*) FROM lead_protection.preview_lead_hold(1, 7)")
+    db.execute("SELECT count(*) FROM lead_protection.create_lead_hold(1, 7, 'x', 1, dry_run => true)")
     assert read(db, slot) == []
 
 

@@ -38,15 +38,16 @@ def create(db, lead_id=1, user_id=7, reason="x", actor_id=1, **more):
     return call(db, "create_lead_hold", lead_id=lead_id, user_id=user_id, reason=reason, actor_id=actor_id, **more)[0]
 
 
-def correct(db, hold_id, version, start_at, end_at, reason="why", actor_id=99):
+def correct(db, hold_id, version, start_at, end_at, reason="why", actor_id=99, **more):
     """Call correct_lead_hold and return its row."""
-    named = {"start_at": start_at, "end_at": end_at, "reason": reason, "actor_id": actor_id}
+    named = {"start_at": start_at, "end_at": end_at, "reason": reason, "actor_id": actor_id} | more
     return call(db, "correct_lead_hold", hold_id=hold_id, version=version, **named)[0]
 
 
-def void(db, hold_id, version, reason="why", actor_id=99):
+def void(db, hold_id, version, reason="why", actor_id=99, **more):
     """Call void_lead_hold and return its row."""
-    return call(db, "void_lead_hold", hold_id=hold_id, version=version, reason=reason, actor_id=actor_id)[0]
+    named = {"reason": reason, "actor_id": actor_id} | more
+    return call(db, "void_lead_hold", hold_id=hold_id, version=version, **named)[0]
 
 
 def override(db, hold_id, version, until_at, reason="why", actor_id=99):

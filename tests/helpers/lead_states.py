@@ -8,7 +8,7 @@ from helpers.project import PROJECT
 
 OPEN = {"PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED"}
 
-WORDS = {"correction": ["correct_lead_activity", "move_leads_to_policy", "UPDATE"]}
+WORDS = {"correction": ["correct_lead_activity", "correct_lead_hold", "move_leads_to_policy", "UPDATE"]}
 
 
 def diagram() -> set[tuple[str, str, str]]:

@@ -1,8 +1,8 @@
-"""Corrections and voids of holds: what each does, repeats, and what its preview says."""
+"""Corrections and voids of holds: what each does, repeats, and what its dry run says."""
 
 import pytest
 
-from helpers.calls import call, refused, rows
+from helpers.calls import refused, rows
 from helpers.facts import PIPELINE_IDLE, events, insert_holds, insert_lead_of_age
 from helpers.hold_calls import (
     DAY,
@@ -236,44 +236,44 @@ def test_a_void_hold_counted_nothing_at_any_instant(lead):
     assert rows(lead, past, (as_of,)) == before
 
 
-# --- previews ---
+# --- dry runs ---
 
 
 @pytest.mark.parametrize("end", [-15, -2, 6])
-def test_the_preview_of_a_correction_is_what_it_does(lead, end):
+def test_the_dry_run_of_a_correction_is_what_it_does(lead, end):
     hold = create(lead, start_at=from_now(-20), end_at=from_now(-10))
     left = everything(lead)
     span = {"start_at": from_now(-22), "end_at": from_now(end)}
-    (preview,) = call(lead, "preview_hold_correction", hold_id=hold["hold_id"], **span)
+    foreseen = correct(lead, hold["hold_id"], 1, **span, dry_run=True)
     assert everything(lead) == left
     done = correct(lead, hold["hold_id"], 1, **span)
-    assert preview | {"decided_at": None} == done | {"decided_at": None}
+    assert foreseen | {"decided_at": None} == done | {"decided_at": None}
     assert done["changed"] is True
 
 
-def test_the_preview_of_a_void_is_what_it_does(db):
+def test_the_dry_run_of_a_void_is_what_it_does(db):
     insert_lead_of_age(db, 1, SAVED_BY_A_HOLD)
     insert_holds(db, 1, [span(-30, -10)])
     (hold,) = rows(db, "SELECT id FROM lead_protection.lead_holds")
     left = everything(db)
-    (preview,) = call(db, "preview_hold_void", hold_id=hold["id"])
+    foreseen = void(db, hold["id"], 1, dry_run=True)
     assert everything(db) == left
-    assert preview["state_after"] == "EXPIRED"
-    assert preview | {"decided_at": None} == void(db, hold["id"], 1) | {"decided_at": None}
+    assert foreseen["state_after"] == "EXPIRED"
+    assert foreseen | {"decided_at": None} == void(db, hold["id"], 1) | {"decided_at": None}
 
 
-def test_previews_answer_with_the_errors(lead):
+def test_dry_runs_answer_with_the_errors(lead):
     hold = create(lead)
     void(lead, hold["hold_id"], 1)
     left = everything(lead)
     for sqlstate, function, args in (
-        ("LP001", "preview_hold_correction", {"hold_id": None, "start_at": from_now(-1), "end_at": None}),
-        ("LP001", "preview_hold_correction", {"hold_id": 1, "start_at": None, "end_at": None}),
-        ("LP001", "preview_hold_void", {"hold_id": None}),
-        ("LP033", "preview_hold_void", {"hold_id": 999}),
-        ("LP033", "preview_hold_correction", {"hold_id": 999, "start_at": from_now(-1), "end_at": None}),
-        ("LP034", "preview_hold_correction", {"hold_id": 1, "start_at": from_now(-1), "end_at": None}),
-        ("LP006", "preview_hold_correction", {"hold_id": 1, "start_at": from_now(-1), "end_at": from_now(-2)}),
+        ("LP001", correct, {"hold_id": None, "start_at": from_now(-1), "end_at": None}),
+        ("LP001", correct, {"hold_id": 1, "start_at": None, "end_at": None}),
+        ("LP001", void, {"hold_id": None}),
+        ("LP033", void, {"hold_id": 999}),
+        ("LP033", correct, {"hold_id": 999, "start_at": from_now(-1), "end_at": None}),
+        ("LP034", correct, {"hold_id": 1, "start_at": from_now(-1), "end_at": None}),
+        ("LP006", correct, {"hold_id": 1, "start_at": from_now(-1), "end_at": from_now(-2)}),
     ):
-        refused(sqlstate, call, lead, function, **args)
+        refused(sqlstate, function, lead, version=2, dry_run=True, **args)
     assert everything(lead) == left

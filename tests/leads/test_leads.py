@@ -9,7 +9,7 @@ REFUSED = [
     ("LP010", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, now() + INTERVAL '1 hour')"),
     ("LP010", "UPDATE {}.leads SET created_at = now() + INTERVAL '1 hour'"),
     ("LP010", "UPDATE {}.leads SET closed_at = now() + INTERVAL '1 hour'"),
-    ("LP010", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, 'infinity')"),
+    ("LP005", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, 'infinity')"),
     ("leads_created_at_sensible", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, '-infinity')"),
     ("leads_closed_after_created", "UPDATE {}.leads SET closed_at = created_at - INTERVAL '1 second'"),
     ("23502", "INSERT INTO {}.leads (id, user_id) VALUES (2, NULL)"),

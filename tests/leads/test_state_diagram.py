@@ -95,6 +95,26 @@ class Scenarios:
         self.call("correct_lead_activity(%s, 'k', 'QUALIFIED_CALL', %s, 'x', 1)", lead_id, ago(after))
         yield lead_id
 
+    def held(self, days: float, start_at: datetime, end_at: datetime, reminded: float | None = None) -> tuple[int, int]:
+        """A lead that started so many days ago with one hold; both numbers."""
+        lead_id = self.lead(days, reminded)
+        insert_holds(self.db, lead_id, [(start_at, end_at)])
+        query = "SELECT id FROM lead_protection.lead_holds WHERE lead_id = %s"
+        return lead_id, self.db.execute(query, (lead_id,)).fetchone()[0]
+
+    def correct_lead_hold(self, before, after, reminded):
+        """A hold of 100 days ago that was entered too long or too short."""
+        lead_id, hold_id = self.held(100, ago(95), ago(before - 5), reminded)
+        yield lead_id
+        self.call("correct_lead_hold(%s, 1, %s, %s, 'x', 1)", hold_id, ago(95), ago(after - 5))
+        yield lead_id
+
+    def void_lead_hold(self, before, after, reminded):
+        lead_id, hold_id = self.held(after, ago(40), ago(40 - (after - before)), reminded)
+        yield lead_id
+        self.call("void_lead_hold(%s, 1, 'x', 1)", hold_id)
+        yield lead_id
+
     def record_lead_activity(self, before, after, reminded):
         yield (lead_id := self.lead(before, reminded))
         self.call("record_lead_activity(%s, 7, 'QUALIFIED_CALL', %s, 'k', 1)", lead_id, ago(after))
@@ -239,6 +259,24 @@ class Scenarios:
         self.update(lead_id, created_at=ago(90))
         yield lead_id
 
+    def hold_in_force_voided(self):
+        lead_id, hold_id = self.held(10, ago(1), ago(-5))
+        yield lead_id
+        self.call("void_lead_hold(%s, 1, 'x', 1)", hold_id)
+        yield lead_id
+
+    def hold_in_force_shortened(self):
+        lead_id, hold_id = self.held(10, ago(1), ago(-5))
+        yield lead_id
+        self.call("correct_lead_hold(%s, 1, %s, %s, 'x', 1)", hold_id, ago(1), ago(0.5))
+        yield lead_id
+
+    def past_hold_opened_again(self):
+        lead_id, hold_id = self.held(10, ago(5), ago(2))
+        yield lead_id
+        self.call("correct_lead_hold(%s, 1, %s, NULL, 'x', 1)", hold_id, ago(5))
+        yield lead_id
+
     def hold_reached_by_an_activity(self):
         lead_id = self.hold(self.lead(50))
         self.update(lead_id, created_at=ago(90))
@@ -274,9 +312,11 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
     made: dict[tuple[str, str, str], tuple] = {}
     for cause, pairs in {
         "correct_lead_activity": set(MOVES),
+        "correct_lead_hold": set(MOVES),
         "UPDATE": set(MOVES),
         "move_leads_to_policy": set(MOVES) - FROM_EXPIRED,
         "delete_lead_activity": EARLIER,
+        "void_lead_hold": EARLIER,
         "backdate_lead": EARLIER,
         "record_lead_activity": LATER,
         "extend_lead": LATER - FROM_EXPIRED,
@@ -304,6 +344,7 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
     for cause, arguments in {
         "record_lead_activity": ("hold_reached_by_an_activity",),
         "correct_lead_activity": ("hold_reached_by_a_correction",),
+        "correct_lead_hold": ("past_hold_opened_again",),
         "reopen_lead": ("hold_reached_by_reopening",),
         "UPDATE": ("hold_reached_by_an_update",),
     }.items():
@@ -316,6 +357,8 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
         "backdate_lead": ("hold_ended_by", "backdate_lead(%s, 7, %s, 'x', 'x', 1)", ago(90)),
         "delete_lead_activity": ("hold_outrun_by_a_deletion",),
         "correct_lead_activity": ("hold_outrun_by_a_correction",),
+        "correct_lead_hold": ("hold_in_force_shortened",),
+        "void_lead_hold": ("hold_in_force_voided",),
         "move_leads_to_policy": ("hold_outrun_by_a_move",),
         "UPDATE": ("hold_outrun_by_an_update",),
     }.items():

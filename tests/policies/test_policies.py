@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from helpers.calls import refused
 from helpers.facts import PROTECTED, drift, insert_lead_of_age, insert_policy
 from helpers.sessions import execute_at_once, waits_for_a_lock
 
@@ -250,6 +251,17 @@ def test_a_policy_cannot_be_changed(db, change):
 def test_an_update_that_changes_no_term_passes(db):
     db.execute("UPDATE lead_protection.protection_policies SET is_default = false, grace_days = grace_days")
     assert defaults(db) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "may_change"), [("protection_policies", "is_default = false"), ("activity_kinds", "description = 'x'")]
+)
+def test_a_column_that_is_added_later_is_frozen_by_itself(db, table, may_change):
+    db.execute(f"ALTER TABLE lead_protection.{table} ADD COLUMN weight integer")
+    refused("LP011", db.execute, f"UPDATE lead_protection.{table} SET weight = 1")
+    refused("LP011", db.execute, f"UPDATE lead_protection.{table} SET {may_change}, weight = 1")
+    db.execute(f"UPDATE lead_protection.{table} SET {may_change}")
+    assert db.execute(f"SELECT DISTINCT weight FROM lead_protection.{table}").fetchall() == [(None,)]
 
 
 def test_a_policy_in_use_cannot_be_deleted(db):
