@@ -5,6 +5,33 @@ DECLARE
     signature text;
 BEGIN
     FOREACH signature IN ARRAY ARRAY[
+        -- 0.1.0
+        'lead_protection.derive_lead_protection(timestamptz)',
+        'lead_protection.protection_expiry(timestamptz, tstzmultirange)',
+        'lead_protection.base_expiry(timestamptz, lead_protection.protection_policies)',
+        -- before policies limited holds
+        'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
+        -- before reminders had a pace
+        'lead_protection.send_due_reminders(timestamptz, integer)',
+        -- before one check_source() for tables of every kind, and other words of adoption
+        'lead_protection.check_lead_source(regclass, name, name, name, text, text, text, text, name)',
+        'lead_protection.check_activity_source(regclass, name, name, name, name, text, text)',
+        'lead_protection.check_hold_source(regclass, name, name, name, name, text, text)',
+        'lead_protection.check_reminder_source(regclass, name, name, name, text)',
+        'lead_protection.check_source(regclass, jsonb)',
+        'lead_protection.problems_of_users(regclass, name)',
+        'lead_protection.require_adoptable_source(text, text[])',
+        'lead_protection.record_adoption(text, regclass, jsonb, text[], name, name, text[], text, bigint)',
+        'lead_protection.attach_adoption(bigint)',
+        'lead_protection.adopted_lead_rows(lead_protection.adoptions, text[])',
+        'lead_protection.adopted_activity_rows(lead_protection.adoptions, text[])',
+        'lead_protection.adopted_instant(regclass, name, text)',
+        'lead_protection.adopted_past(timestamptz)',
+        'lead_protection.adopted_user(regclass, name)',
+        'lead_protection.living_adoption(bigint)',
+        'lead_protection.record_adopted_past(bigint[])',
+        'lead_protection.record_past_of_adoption(integer)',
+        'lead_protection.work_off_adoption_queue()',
         -- before dry runs, and other words of leads and holds
         'lead_protection.bulk_leads(bigint[], bigint)',
         'lead_protection.claim_bulk_request(text, jsonb)',
@@ -32,34 +59,7 @@ BEGIN
         'lead_protection.require_standing_hold(lead_protection.lead_holds)',
         'lead_protection.show_lead(bigint, timestamptz)',
         'lead_protection.show_leads(bigint[], timestamptz)',
-        'lead_protection.void_lead_hold(bigint, integer, text, bigint)',
-        -- 0.1.0
-        'lead_protection.derive_lead_protection(timestamptz)',
-        'lead_protection.protection_expiry(timestamptz, tstzmultirange)',
-        'lead_protection.base_expiry(timestamptz, lead_protection.protection_policies)',
-        -- before policies limited holds
-        'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
-        -- before reminders had a pace
-        'lead_protection.send_due_reminders(timestamptz, integer)',
-        -- before one check_source() for tables of every kind, and other words of adoption
-        'lead_protection.check_lead_source(regclass, name, name, name, text, text, text, text, name)',
-        'lead_protection.check_activity_source(regclass, name, name, name, name, text, text)',
-        'lead_protection.check_hold_source(regclass, name, name, name, name, text, text)',
-        'lead_protection.check_reminder_source(regclass, name, name, name, text)',
-        'lead_protection.check_source(regclass, jsonb)',
-        'lead_protection.problems_of_users(regclass, name)',
-        'lead_protection.require_adoptable_source(text, text[])',
-        'lead_protection.record_adoption(text, regclass, jsonb, text[], name, name, text[], text, bigint)',
-        'lead_protection.attach_adoption(bigint)',
-        'lead_protection.adopted_lead_rows(lead_protection.adoptions, text[])',
-        'lead_protection.adopted_activity_rows(lead_protection.adoptions, text[])',
-        'lead_protection.adopted_instant(regclass, name, text)',
-        'lead_protection.adopted_past(timestamptz)',
-        'lead_protection.adopted_user(regclass, name)',
-        'lead_protection.living_adoption(bigint)',
-        'lead_protection.record_adopted_past(bigint[])',
-        'lead_protection.record_past_of_adoption(integer)',
-        'lead_protection.work_off_adoption_queue()'
+        'lead_protection.void_lead_hold(bigint, integer, text, bigint)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP ROUTINE %s', pg_catalog.to_regprocedure(signature));
