@@ -61,6 +61,15 @@ def release(db, lead_id=1, user_id=7, actor_id=1):
     return call(db, "release_lead_hold", lead_id=lead_id, user_id=user_id, actor_id=actor_id)
 
 
+def told_of_hold(answer):
+    """What an answer tells of the hold, without the lead before and after; if it created none, these are the same."""
+    ends = ("state", "on_hold", "expires", "reminder_due")
+    if not (answer["created"] or answer["released"]):
+        assert [answer[f"{end}_before"] for end in ends] == [answer[f"{end}_after"] for end in ends]
+    of_lead = {"decided_at"} | {f"{end}_{when}" for end in ends for when in ("before", "after")}
+    return {name: value for name, value in answer.items() if name not in of_lead}
+
+
 def hold_row(db, hold_id):
     """The hold's row."""
     return rows(db, "SELECT * FROM lead_protection.lead_holds WHERE id = %s", (hold_id,))[0]
