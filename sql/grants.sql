@@ -139,9 +139,11 @@ BEGIN
             ('configure_reminders',               '',   'x',  '',   '',   ''),
             ('confirm_reminder_delivery',         '',   'x',  '',   '',   'x'),
             ('fail_reminder_delivery',            '',   'x',  '',   '',   'x'),
+            ('reminder_waits_since',              '',   'x',  'x',  '',   ''),
             ('reminders_to_send',                 '',   'x',  '',   'x',  ''),
             ('send_due_reminders',                '',   'x',  '',   'x',  ''),
             ('start_reminder_delivery',           '',   'x',  '',   '',   'x'),
+            ('waiting_reminders',                 '',   'x',  'x',  '',   ''),
             -- adoption
             ('adopted_users',                     'x',  'x',  'x',  '',   ''),
             ('adopted_tables',                    '',   'x',  'x',  '',   ''),
@@ -173,7 +175,6 @@ BEGIN
             -- metrics
             ('metric_labels',                     '',   'x',  'x',  '',   ''),
             ('metric_samples',                    '',   'x',  'x',  '',   ''),
-            ('oldest_reminder_due_at',            '',   'x',  'x',  '',   ''),
             ('prometheus_metrics',                '',   'x',  'x',  '',   ''),
             ('refresh_metrics',                   '',   'x',  '',   'x',  ''),
             -- health

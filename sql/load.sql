@@ -141,6 +141,8 @@
 
 -- reminders: sent, delivered, on time
 \ir functions/reminders/configure_reminders.sql
+\ir functions/reminders/reminder_waits_since.sql
+\ir functions/reminders/waiting_reminders.sql
 \ir functions/reminders/reminders_to_send.sql
 \ir functions/reminders/reminder_details.sql
 \ir functions/reminders/send_due_reminders.sql
@@ -240,7 +242,6 @@
 \ir views/metrics/v_kpi_jobs.sql
 \ir views/metrics/v_kpi_clock_drift.sql
 \ir views/metrics/v_metric_histograms.sql
-\ir functions/metrics/oldest_reminder_due_at.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql
 \ir functions/metrics/metric_samples.sql

@@ -31,7 +31,9 @@ BEGIN
         'lead_protection.living_adoption(bigint)',
         'lead_protection.record_adopted_past(bigint[])',
         'lead_protection.record_past_of_adoption(integer)',
-        'lead_protection.work_off_adoption_queue()'
+        'lead_protection.work_off_adoption_queue()',
+        -- 0.4.0
+        'lead_protection.oldest_reminder_due_at()'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP ROUTINE %s', pg_catalog.to_regprocedure(signature));

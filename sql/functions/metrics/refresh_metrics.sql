@@ -31,7 +31,6 @@ BEGIN
         SELECT
             v.state,
             count(*) AS leads,
-            count(*) FILTER (WHERE v.state = 'REMINDER_DUE' AND NOT v.on_hold) AS waiting,
             count(*) FILTER (
                 WHERE v.state IN ('PROTECTED', 'REMINDER_DUE', 'GRACE') AND NOT v.on_hold
                 AND v.protection_expires_at < now() + INTERVAL '168 hours'
@@ -61,7 +60,7 @@ BEGIN
         UNION ALL
         SELECT 'lead_protection_expiring', '{}', coalesce(sum(l.expiring), 0) FROM leads AS l
         UNION ALL
-        SELECT 'lead_reminder_waiting', '{}', coalesce(sum(l.waiting), 0) FROM leads AS l
+        SELECT 'lead_reminder_waiting', '{}', count(*) FROM lead_protection.waiting_reminders(decided_at) AS w
         UNION ALL
         SELECT 'lead_holds_active', '{}', h.active FROM holds AS h
         UNION ALL

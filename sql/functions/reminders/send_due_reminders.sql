@@ -26,29 +26,12 @@ BEGIN
         INSERT INTO lead_protection.lead_reminders AS r (
             lead_id, user_id, window_date, protection_expires_at, due_at, fell_due_at, sent_at
         )
+        -- Not waiting_reminders(): a plan for the session might search the list of all that wait for each batch.
         SELECT
-            c.lead_id, c.user_id, c.window_date, s.protection_expires_at, s.reminder_due_at,
-            -- Nobody could send it before the last hold ended, the lead was known, or a change made it due.
-            least(
-                greatest(
-                    s.reminder_due_at,
-                    (SELECT max(upper(stop)) FROM unnest(c.stops) AS stop WHERE upper(stop) <= decided_at),
-                    l.recorded_at,
-                    (
-                        SELECT max(g.occurred_at)
-                        FROM lead_protection.protection_log AS g
-                        WHERE
-                            g.lead_id = c.lead_id
-                            AND g.occurred_at > s.reminder_due_at AND g.occurred_at <= decided_at
-                            AND g.state_after = 'REMINDER_DUE' AND g.state_before <> 'REMINDER_DUE'
-                    )
-                ),
-                decided_at
-            ),
-            decided_at
+            c.lead_id, c.user_id, c.window_date, s.protection_expires_at, s.reminder_due_at, w.waits_since, decided_at
         FROM lead_protection.lead_clocks AS c
-        INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
         CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
+        CROSS JOIN LATERAL lead_protection.reminder_waits_since(c.lead_id, c.reminder_due_at, c.stops, decided_at) AS w
         WHERE c.lead_id = ANY(locked) AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
         ON CONFLICT DO NOTHING
         RETURNING r.*

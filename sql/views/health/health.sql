@@ -143,22 +143,11 @@ hanging AS (
     WHERE s.since IS NOT NULL
 ),
 
--- Since a reminder could have been sent: not while a hold stood, nor before the lead was known.
 unsent AS (
-    SELECT greatest(d.reminder_due_at, d.runs_from, l.recorded_at) AS waits_since
-    FROM (
-        SELECT c.*
-        FROM lead_protection.lead_clocks AS c
-        WHERE
-            -- the predicate of lead_clocks_to_remind
-            c.closed_at IS NULL AND c.expired_at IS NULL
-            AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
-            AND c.reminder_due_at <= now() AND c.runs_from <= now()
-            AND (c.protection_expires_at > now() OR c.owed_notice_days IS NOT NULL)
-        ORDER BY c.reminder_due_at, c.lead_id
-        LIMIT 1000
-    ) AS d
-    INNER JOIN lead_protection.leads AS l ON d.lead_id = l.id
+    SELECT w.waits_since
+    FROM lead_protection.waiting_reminders(now()) AS w
+    ORDER BY w.reminder_due_at, w.lead_id
+    LIMIT 1000
 ),
 
 -- Those that stand: what was put right by now does not count.
