@@ -209,15 +209,15 @@
 \ir functions/pipeline/record_expiries.sql
 \ir functions/pipeline/is_reactivated.sql
 \ir functions/pipeline/record_reactivations.sql
-\ir functions/pipeline/require_keep.sql
-\ir functions/pipeline/purge_job_history.sql
 \ir functions/pipeline/job_lock_key.sql
 \ir functions/pipeline/try_job_lock.sql
 \ir functions/pipeline/waiting_reason.sql
 \ir functions/pipeline/pause_protection.sql
 \ir functions/pipeline/resume_protection.sql
 \ir functions/pipeline/start_job_run.sql
-\ir functions/pipeline/update_job_run.sql
+\ir functions/pipeline/run_job_step.sql
+\ir functions/pipeline/raise_job_failure.sql
+\ir functions/pipeline/try_refresh_metrics.sql
 \ir functions/pipeline/run_protection_pipeline.sql
 \ir functions/pipeline/run_nightly_maintenance.sql
 

@@ -33,7 +33,12 @@ BEGIN
         'lead_protection.record_past_of_adoption(integer)',
         'lead_protection.work_off_adoption_queue()',
         -- 0.4.0
-        'lead_protection.oldest_reminder_due_at()'
+        'lead_protection.oldest_reminder_due_at()',
+        'lead_protection.purge_job_history(interval)',
+        'lead_protection.require_job_arguments(timestamptz, integer)',
+        'lead_protection.require_keep(interval)',
+        'lead_protection.start_job_run(text)',
+        'lead_protection.update_job_run(bigint, jsonb, text, text)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP ROUTINE %s', pg_catalog.to_regprocedure(signature));

@@ -6,5 +6,5 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT pg_try_advisory_xact_lock(lead_protection.job_lock_key(job_name)) $$;
 
 COMMENT ON FUNCTION lead_protection.try_job_lock(text) IS
-'True if this transaction is now the one that runs the job in this database. Internal: the jobs call it at the start '
-'of each of their transactions.';
+'True if this transaction is now the one that runs the job in this database. Internal: asked at the start of '
+'each transaction of a job.';

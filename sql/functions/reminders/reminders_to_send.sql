@@ -42,4 +42,4 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.reminders_to_send(timestamptz) IS
 'The leads whose reminder is due at as_of, or is to be repeated because it did not arrive, the longest due first, as '
-'many as settings allow for one run and for each user. Internal: run_protection_pipeline() calls it.';
+'many as settings allow for one run and for each user. Internal: run_job_step() calls it.';

@@ -10,7 +10,6 @@ DECLARE
     sent bigint;
     repeated bigint;
 BEGIN
-    PERFORM lead_protection.require_job_arguments(send_due_reminders.as_of);
     locked := ARRAY(
         SELECT l.id
         FROM lead_protection.leads AS l
@@ -88,4 +87,4 @@ COMMENT ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) IS
 'Sends the reminders of these leads that are due at as_of, ledger row, log row and event in one transaction, and '
 'repeats, as a new event, those whose repetition is due. as_of null: at the instant at which the leads are locked. '
 'Leads locked by others are left to the next run. Returns how many events it wrote; repeated, it sends none twice: the '
-'ledger''s key sees to it. Error: LP013. Internal: run_protection_pipeline() calls it.';
+'ledger''s key sees to it. Internal: run_job_step() calls it and has checked as_of.';
