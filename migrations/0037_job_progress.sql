@@ -1,4 +1,4 @@
--- What a job hands on from one of its transactions to the next.
+-- What a job hands on from one of its transactions to the next; and a view that has a row for something else now.
 -- depends: 0010_job_runs 0034_indexes
 
 CREATE TYPE lead_protection.job_progress AS (
@@ -31,3 +31,9 @@ COMMENT ON COLUMN lead_protection.job_progress.error_state IS 'The SQLSTATE of w
 COMMENT ON COLUMN lead_protection.job_progress.error_message IS 'Its message.';
 COMMENT ON COLUMN lead_protection.job_progress.error_detail IS 'Its DETAIL.';
 COMMENT ON COLUMN lead_protection.job_progress.error_hint IS 'Its HINT.';
+
+-- It is by user and reason now, not by user.
+DROP VIEW IF EXISTS lead_protection.v_kpi_holds;
+
+COMMENT ON INDEX lead_protection.protection_log_reactivated IS
+'The reactivations of the last days, for whoever asks protection_log for them.';

@@ -102,9 +102,7 @@
 \ir functions/holds/preview_hold_correction.sql
 \ir functions/holds/preview_hold_void.sql
 \ir views/holds/v_active_holds.sql
-\ir views/holds/v_holds_about_to_end.sql
 \ir views/holds/v_hold_history.sql
-\ir views/holds/v_leads_on_hold.sql
 \ir functions/holds/end_overrun_holds.sql
 \ir functions/holds/announce_hold_limits.sql
 \ir functions/holds/preview_lead_hold.sql
@@ -233,15 +231,10 @@
 \ir views/metrics/v_metric_counters.sql
 \ir views/metrics/v_kpi_states.sql
 \ir views/metrics/v_kpi_users.sql
-\ir views/metrics/v_kpi_expiring.sql
 \ir views/metrics/v_kpi_reminders.sql
-\ir views/metrics/v_kpi_reminder_sla.sql
-\ir views/metrics/v_kpi_reactivations.sql
 \ir views/metrics/v_kpi_holds.sql
-\ir views/metrics/v_kpi_outbox.sql
 \ir views/metrics/v_kpi_jobs.sql
 \ir views/metrics/v_kpi_clock_drift.sql
-\ir views/metrics/v_metric_histograms.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql
 \ir functions/metrics/metric_samples.sql

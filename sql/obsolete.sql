@@ -2,8 +2,24 @@
 -- Without CASCADE: what somebody else built on it is not swept away but stops the load, and is named.
 DO $obsolete$
 DECLARE
+    view_name text;
     signature text;
 BEGIN
+    FOREACH view_name IN ARRAY ARRAY[
+        -- 0.4.0
+        'lead_protection.v_holds_about_to_end',
+        'lead_protection.v_kpi_expiring',
+        'lead_protection.v_kpi_outbox',
+        'lead_protection.v_kpi_reactivations',
+        'lead_protection.v_kpi_reminder_sla',
+        'lead_protection.v_leads_on_hold',
+        'lead_protection.v_metric_histograms'
+    ] LOOP
+        IF pg_catalog.to_regclass(view_name) IS NOT NULL THEN
+            EXECUTE pg_catalog.format('DROP VIEW %s', pg_catalog.to_regclass(view_name));
+        END IF;
+    END LOOP;
+
     FOREACH signature IN ARRAY ARRAY[
         -- 0.1.0
         'lead_protection.derive_lead_protection(timestamptz)',

@@ -9,8 +9,10 @@ BEGIN ATOMIC
         least(
             greatest(
                 reminder_waits_since.reminder_due_at,
-                -- Most clocks were never stopped.
+                -- The end of the last stop that has ended, which is the last of all unless one is planned.
                 CASE
+                    WHEN upper(reminder_waits_since.stops) <= reminder_waits_since.as_of
+                        THEN upper(reminder_waits_since.stops)
                     WHEN NOT isempty(reminder_waits_since.stops)
                         THEN (
                             SELECT max(upper(stop))

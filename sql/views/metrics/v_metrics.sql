@@ -10,13 +10,16 @@ WITH counters AS (
     WHERE NOT c.labels ? 'le'
 ),
 
+-- As Prometheus counts them: each bucket with those below it.
 histograms AS (
     SELECT
-        h.metric,
-        h.le,
-        h.observed,
-        h.seconds_sum
-    FROM lead_protection.v_metric_histograms AS h
+        b.metric,
+        b.le,
+        coalesce(sum(c.value) FILTER (WHERE (c.labels ->> 'le')::numeric <= b.seconds), 0) AS observed,
+        coalesce(sum(c.value) FILTER (WHERE c.metric = b.metric || '_sum'), 0) AS seconds_sum
+    FROM lead_protection.metric_buckets AS b
+    LEFT JOIN lead_protection.v_metric_counters AS c ON c.metric IN (b.metric, b.metric || '_sum')
+    GROUP BY b.metric, b.seconds, b.le
 ),
 
 -- Those that fell due first, as many as health looks at. The search ends where all behind fell due later than one has
@@ -49,9 +52,9 @@ outbox AS (
     SELECT
         jsonb_build_object('consumer', o.consumer_name) AS labels,
         o.pending,
-        o.dead_letters,
+        o.dead,
         o.lag
-    FROM lead_protection.v_kpi_outbox AS o
+    FROM lead_protection.v_event_consumers AS o
 ),
 
 jobs AS (
@@ -156,7 +159,7 @@ INNER JOIN (
         'lead_outbox_dead_letters',
         'lead_outbox_dead_letters',
         o.labels,
-        o.dead_letters
+        o.dead
     FROM outbox AS o
     UNION ALL
     SELECT
