@@ -1,4 +1,4 @@
--- What a job hands on from one of its transactions to the next; and a view that has a row for something else now.
+-- What a job hands on from one of its transactions to the next; and what the load could not replace in place.
 -- depends: 0010_job_runs 0034_indexes
 
 CREATE TYPE lead_protection.job_progress AS (
@@ -16,14 +16,14 @@ CREATE TYPE lead_protection.job_progress AS (
 );
 
 COMMENT ON TYPE lead_protection.job_progress IS
-'A run of a job under way. run_id, job_name, started_at: as in job_runs; steps: those still to do, none: the run has '
-'ended; lead_ids: whom the step at work still has to remind; result: what was done, as in job_runs; outcome: how the run '
-'ends if it ends now; error_…: what made it fail.';
+'A run of a job on its way through its transactions: start_job_run() makes it, run_job_step() takes it on.';
 COMMENT ON COLUMN lead_protection.job_progress.run_id IS 'The run, in job_runs.';
 COMMENT ON COLUMN lead_protection.job_progress.job_name IS 'Its job.';
 COMMENT ON COLUMN lead_protection.job_progress.started_at IS 'When it started.';
-COMMENT ON COLUMN lead_protection.job_progress.steps IS 'What is still to do, the step at work first.';
-COMMENT ON COLUMN lead_protection.job_progress.lead_ids IS 'Whom it still has to remind; null: not asked for yet.';
+COMMENT ON COLUMN lead_protection.job_progress.steps IS
+'What is still to do, the step at work first; null: the run has ended.';
+COMMENT ON COLUMN lead_protection.job_progress.lead_ids IS
+'The leads of whose reminders this run has still to take care; null: it has not got so far.';
 COMMENT ON COLUMN lead_protection.job_progress.result IS 'What it has done, as counts.';
 COMMENT ON COLUMN lead_protection.job_progress.outcome IS
 'succeeded as soon as one step was done, skipped before that; failed.';
@@ -34,6 +34,11 @@ COMMENT ON COLUMN lead_protection.job_progress.error_hint IS 'Its HINT.';
 
 -- It is by user and reason now, not by user.
 DROP VIEW IF EXISTS lead_protection.v_kpi_holds;
+
+-- Its arguments have other names now.
+DROP FUNCTION IF EXISTS lead_protection.report_reminder_delivery(
+    bigint, bigint, date, text, text, text, timestamptz
+);
 
 COMMENT ON INDEX lead_protection.protection_log_reactivated IS
 'The reactivations of the last days, for whoever asks protection_log for them.';

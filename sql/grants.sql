@@ -37,8 +37,8 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- A table or view is read, a routine is called. The functions of the rule are here because a function in a view runs
-    -- with the rights of whoever reads the view.
+    -- A table or view is read, a routine is called. The functions of the rule are here because a function in a view
+    -- runs with the rights of whoever reads the view.
     FOR entry IN
         SELECT
             m.object,
@@ -124,7 +124,6 @@ BEGIN
             ('v_cloud_events',                    '',   'x',  'x',  '',   'x'),
             ('acknowledge_events',                '',   'x',  '',   '',   'x'),
             ('claim_events',                      '',   'x',  '',   '',   'x'),
-            ('cloud_event',                       '',   'x',  'x',  '',   'x'),
             ('discard_dead_events',               '',   'x',  '',   '',   ''),
             ('fail_events',                       '',   'x',  '',   '',   'x'),
             ('register_event_consumer',           '',   'x',  '',   '',   ''),
@@ -135,9 +134,8 @@ BEGIN
             ('reminder_deliveries',               'x',  'x',  'x',  '',   ''),
             ('v_lead_reminders',                  'x',  'x',  'x',  '',   ''),
             ('configure_reminders',               '',   'x',  '',   '',   ''),
-            ('confirm_reminder_delivery',         '',   'x',  '',   '',   'x'),
-            ('fail_reminder_delivery',            '',   'x',  '',   '',   'x'),
             ('reminder_waits_since',              '',   'x',  'x',  '',   ''),
+            ('report_reminder_delivery',          '',   'x',  '',   '',   'x'),
             ('start_reminder_delivery',           '',   'x',  '',   '',   'x'),
             ('waiting_reminders',                 '',   'x',  'x',  '',   ''),
             -- adoption
@@ -149,7 +147,6 @@ BEGIN
             ('retry_adoption_queue',              '',   'x',  '',   '',   ''),
             -- jobs
             ('job_definitions',                   '',   'x',  'x',  'x',  ''),
-            ('require_pg_cron',                   '',   'x',  '',   'x',  ''),
             ('schedule_jobs',                     '',   'x',  '',   'x',  ''),
             ('schedule_jobs_sql',                 '',   'x',  '',   'x',  ''),
             ('unschedule_jobs',                   '',   'x',  '',   'x',  ''),
@@ -167,7 +164,6 @@ BEGIN
             ('try_refresh_metrics',               '',   'x',  '',   'x',  ''),
             ('waiting_reason',                    '',   'x',  'x',  '',   ''),
             -- metrics
-            ('metric_labels',                     '',   'x',  'x',  '',   ''),
             ('metric_samples',                    '',   'x',  'x',  '',   ''),
             ('prometheus_metrics',                '',   'x',  'x',  '',   ''),
             ('refresh_metrics',                   '',   'x',  '',   'x',  ''),

@@ -120,7 +120,6 @@
 -- events: the outbox and its consumers
 \ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
-\ir functions/events/cloud_event.sql
 \ir views/events/v_cloud_events.sql
 \ir functions/events/require_event_consumer.sql
 \ir functions/events/require_event_types.sql
@@ -142,15 +141,12 @@
 \ir functions/reminders/reminder_waits_since.sql
 \ir functions/reminders/waiting_reminders.sql
 \ir functions/reminders/reminders_to_send.sql
-\ir functions/reminders/reminder_details.sql
 \ir functions/reminders/send_due_reminders.sql
-\ir functions/reminders/require_known_reminder.sql
 \ir functions/reminders/reminder_obstacle.sql
 \ir functions/reminders/plan_reminder_retry.sql
+\ir functions/reminders/record_delivery_report.sql
 \ir functions/reminders/report_reminder_delivery.sql
 \ir functions/reminders/start_reminder_delivery.sql
-\ir functions/reminders/confirm_reminder_delivery.sql
-\ir functions/reminders/fail_reminder_delivery.sql
 \ir views/reminders/v_lead_reminders.sql
 \ir views/reminders/v_reminder_sla.sql
 
@@ -194,7 +190,6 @@
 
 -- jobs: the schedule
 \ir jobs/job_definitions.sql
-\ir jobs/require_pg_cron.sql
 \ir jobs/schedule_jobs_sql.sql
 \ir jobs/unschedule_jobs_sql.sql
 \ir jobs/schedule_jobs.sql
@@ -238,9 +233,7 @@
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql
 \ir functions/metrics/metric_samples.sql
-\ir functions/metrics/metric_labels.sql
 \ir functions/metrics/prometheus_metrics.sql
-\ir functions/metrics/start_counters.sql
 
 -- health: what is wrong, and what to do
 \ir views/health/health_checks.sql

@@ -26,7 +26,8 @@ BEGIN
         'lead_protection.protection_expiry(timestamptz, tstzmultirange)',
         'lead_protection.base_expiry(timestamptz, lead_protection.protection_policies)',
         -- before policies limited holds
-        'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
+        'lead_protection.create_policy_version('
+        'text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
         -- before reminders had a pace
         'lead_protection.send_due_reminders(timestamptz, integer)',
         -- before one check_source() for tables of every kind, and other words of adoption
@@ -49,10 +50,18 @@ BEGIN
         'lead_protection.record_past_of_adoption(integer)',
         'lead_protection.work_off_adoption_queue()',
         -- 0.4.0
+        'lead_protection.cloud_event(lead_protection.outbox_events)',
+        'lead_protection.confirm_reminder_delivery(bigint, bigint, date, text, timestamptz)',
+        'lead_protection.fail_reminder_delivery(bigint, bigint, date, text, text, timestamptz)',
+        'lead_protection.metric_labels(jsonb)',
         'lead_protection.oldest_reminder_due_at()',
         'lead_protection.purge_job_history(interval)',
         'lead_protection.require_job_arguments(timestamptz, integer)',
+        'lead_protection.reminder_details(date, timestamptz, bigint)',
         'lead_protection.require_keep(interval)',
+        'lead_protection.require_known_reminder(bigint, bigint, date)',
+        'lead_protection.require_pg_cron()',
+        'lead_protection.start_counters()',
         'lead_protection.start_job_run(text)',
         'lead_protection.update_job_run(bigint, jsonb, text, text)'
     ] LOOP

@@ -13,8 +13,8 @@ BEGIN
     IF NOT lead_protection.try_job_lock('lead-protection-metrics') THEN
         RETURN false;
     END IF;
-    -- However many leads there are, it takes 2 of 100 seconds at most. A measurement that lies ahead is one of a clock that
-    -- was set back.
+    -- However many leads there are, it takes 2 of 100 seconds at most. A measurement that lies ahead is one of a clock
+    -- that was set back.
     IF EXISTS (
         SELECT FROM lead_protection.metric_values AS v
         WHERE
@@ -82,7 +82,9 @@ BEGIN
     -- Nothing happens when a reminder falls due, so what fell due is what was sent, missed and waits; or the most that
     -- this has ever been, where a hold or a change made one wait no more.
     SELECT v.value INTO waiting FROM lead_protection.metric_values AS v WHERE v.metric = 'lead_reminder_waiting';
-    SELECT count(*)::numeric INTO missed FROM lead_protection.protection_log AS g WHERE g.details ? 'missed_reminder_due_at';
+    SELECT count(*)::numeric INTO missed
+    FROM lead_protection.protection_log AS g
+    WHERE g.details ? 'missed_reminder_due_at';
     UPDATE lead_protection.metric_counters AS c
     SET value = greatest(
         c.value,

@@ -13,7 +13,8 @@ BEGIN
         ]
     );
     COMMIT;
-    -- A transaction for each step: one that locks leads after another did would not lock them in the order of their ids.
+    -- A transaction for each step: one that locks leads after another did would not lock them in the order of their
+    -- ids.
     WHILE job.steps IS NOT NULL LOOP
         job := lead_protection.run_job_step(job, keep => run_nightly_maintenance.keep);
         COMMIT;

@@ -8,8 +8,8 @@ AS $$
 DECLARE
     job lead_protection.job_progress;
 BEGIN
-    -- Rows of adopted tables that wait go first, for they may move dates; expiries before reminders, which then need not
-    -- look at what has expired.
+    -- Rows of adopted tables that wait go first, for they may move dates; expiries before reminders, which then need
+    -- not look at what has expired.
     job := lead_protection.start_job_run(
         'lead-protection-reminders', ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders'],
         '{"adopted_rows": 0, "reactivations": 0, "expiries": 0, "reminders": 0}'

@@ -8,7 +8,6 @@ DECLARE
     locked bigint [];
     decided_at timestamptz;
     sent bigint;
-    repeated bigint;
 BEGIN
     locked := ARRAY(
         SELECT l.id
@@ -34,20 +33,10 @@ BEGIN
         WHERE c.lead_id = ANY(locked) AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
         ON CONFLICT DO NOTHING
         RETURNING r.*
-    )
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at,
-        state_before, expires_before, state_after, expires_after, details
-    )
-    SELECT
-        r.lead_id, r.user_id, 'lead.protection.reminder', r.sent_at,
-        'REMINDER_DUE', r.protection_expires_at, 'GRACE', r.protection_expires_at,
-        lead_protection.reminder_details(r.window_date, r.due_at, 1)
-    FROM reminder AS r;
-    GET DIAGNOSTICS sent = ROW_COUNT;
+    ),
 
     -- The same reminder once more: a new event, no new row in the ledger.
-    WITH repetition AS (
+    repetition AS (
         UPDATE lead_protection.reminder_deliveries AS d
         SET retry_at = NULL, retried_at = decided_at
         FROM lead_protection.lead_clocks AS c
@@ -58,28 +47,37 @@ BEGIN
             AND s.state = 'GRACE' AND NOT s.on_hold
         RETURNING d.lead_id, d.user_id, d.window_date, s.protection_expires_at
     )
+
     INSERT INTO lead_protection.protection_log (
         lead_id, user_id, event_type, occurred_at,
         state_before, expires_before, state_after, expires_after, details
     )
     SELECT
-        p.lead_id, p.user_id, 'lead.protection.reminder', decided_at,
-        'GRACE', p.protection_expires_at, 'GRACE', p.protection_expires_at,
-        lead_protection.reminder_details(
-            p.window_date,
-            r.due_at,
+        m.lead_id, m.user_id, 'lead.protection.reminder', decided_at,
+        m.state_before, m.protection_expires_at, 'GRACE', m.protection_expires_at,
+        jsonb_build_object(
+            'window_date', to_char(m.window_date, 'YYYY-MM-DD'),
+            'reminder_due_at', lead_protection.instant_text(m.due_at),
+            'attempt', m.attempt
+        )
+    FROM (
+        SELECT r.lead_id, r.user_id, r.window_date, r.protection_expires_at, r.due_at, 'REMINDER_DUE', 1
+        FROM reminder AS r
+        UNION ALL
+        SELECT
+            p.lead_id, p.user_id, p.window_date, p.protection_expires_at, r.due_at, 'GRACE',
             -- Those before this one, whose row is still seen as it was: hence 2.
             (
                 SELECT 2 + count(d.retried_at)
                 FROM lead_protection.reminder_deliveries AS d
                 WHERE d.lead_id = p.lead_id AND d.user_id = p.user_id AND d.window_date = p.window_date
             )
-        )
-    FROM repetition AS p
-    INNER JOIN lead_protection.lead_reminders AS r
-        ON p.lead_id = r.lead_id AND p.user_id = r.user_id AND p.window_date = r.window_date;
-    GET DIAGNOSTICS repeated = ROW_COUNT;
-    RETURN sent + repeated;
+        FROM repetition AS p
+        INNER JOIN lead_protection.lead_reminders AS r
+            ON p.lead_id = r.lead_id AND p.user_id = r.user_id AND p.window_date = r.window_date
+    ) AS m (lead_id, user_id, window_date, protection_expires_at, due_at, state_before, attempt);
+    GET DIAGNOSTICS sent = ROW_COUNT;
+    RETURN sent;
 END;
 $$;
 
