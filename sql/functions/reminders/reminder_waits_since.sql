@@ -1,6 +1,6 @@
 -- Nobody could send it before the last hold ended, the lead was known, or a change made it due.
 CREATE OR REPLACE FUNCTION lead_protection.reminder_waits_since(
-    lead_id bigint, reminder_due_at timestamptz, stops tstzmultirange, as_of timestamptz
+    lead_id bigint, recorded_at timestamptz, reminder_due_at timestamptz, stops tstzmultirange, as_of timestamptz
 )
 RETURNS TABLE (waits_since timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
@@ -20,11 +20,7 @@ BEGIN ATOMIC
                             WHERE upper(stop) <= reminder_waits_since.as_of
                         )
                 END,
-                (
-                    SELECT l.recorded_at
-                    FROM lead_protection.leads AS l
-                    WHERE l.id = reminder_waits_since.lead_id
-                ),
+                reminder_waits_since.recorded_at,
                 (
                     SELECT g.occurred_at
                     FROM lead_protection.protection_log AS g
@@ -41,7 +37,9 @@ BEGIN ATOMIC
         );
 END;
 
-COMMENT ON FUNCTION lead_protection.reminder_waits_since(bigint, timestamptz, tstzmultirange, timestamptz) IS
-'One row: since when the reminder of a lead that waits at as_of could have been sent, from reminder_due_at and stops '
-'of its clock. That is when it fell due by the rule, or later if only then a hold ended, the lead was recorded or a '
-'change made it due; as_of at the latest. Internal.';
+COMMENT ON FUNCTION lead_protection.reminder_waits_since(
+    bigint, timestamptz, timestamptz, tstzmultirange, timestamptz
+) IS
+'One row: since when the reminder of a lead that waits at as_of could have been sent, from recorded_at of the lead, '
+'reminder_due_at and stops of its clock. That is when it fell due by the rule, or later if only then a hold ended, the '
+'lead was recorded or a change made it due; as_of at the latest. Internal.';

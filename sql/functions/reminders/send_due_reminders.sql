@@ -28,8 +28,11 @@ BEGIN
         SELECT
             c.lead_id, c.user_id, c.window_date, s.protection_expires_at, s.reminder_due_at, w.waits_since, decided_at
         FROM lead_protection.lead_clocks AS c
+        INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
         CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
-        CROSS JOIN LATERAL lead_protection.reminder_waits_since(c.lead_id, c.reminder_due_at, c.stops, decided_at) AS w
+        CROSS JOIN LATERAL lead_protection.reminder_waits_since(
+            c.lead_id, l.recorded_at, c.reminder_due_at, c.stops, decided_at
+        ) AS w
         WHERE c.lead_id = ANY(locked) AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
         ON CONFLICT DO NOTHING
         RETURNING r.*

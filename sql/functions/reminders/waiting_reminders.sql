@@ -20,8 +20,10 @@ BEGIN ATOMIC
     FROM lead_protection.lead_clocks AS i
     INNER JOIN lead_protection.lead_clocks AS c ON i.lead_id = c.lead_id
     CROSS JOIN LATERAL lead_protection.clock_at(c, waiting_reminders.as_of) AS s
+    -- Outer, so that it falls away where nobody asks for waits_since.
+    LEFT JOIN lead_protection.leads AS l ON c.lead_id = l.id
     CROSS JOIN LATERAL lead_protection.reminder_waits_since(
-        c.lead_id, c.reminder_due_at, c.stops, waiting_reminders.as_of
+        c.lead_id, l.recorded_at, c.reminder_due_at, c.stops, waiting_reminders.as_of
     ) AS w
     WHERE
         -- the predicate of lead_clocks_to_remind
