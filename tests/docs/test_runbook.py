@@ -114,9 +114,9 @@ def mailer_loses_what_it_took(server: Server, dbname: str) -> None:
     for statement in (
         "SELECT lead_protection.register_event_consumer('mailer', '{lead.protection.reminder}')",
         "CALL lead_protection.run_protection_pipeline()",
-        "SELECT lead_protection.confirm_reminder_delivery("
+        "SELECT lead_protection.report_reminder_delivery("
         " (e.payload ->> 'lead_id')::bigint, (e.payload ->> 'user_id')::bigint, (e.payload ->> 'window_date')::date,"
-        " 'mail ' || e.id) FROM lead_protection.outbox_events AS e"
+        " 'mail ' || e.id, 'delivered') FROM lead_protection.outbox_events AS e"
         " WHERE e.type = 'lead.protection.reminder' ORDER BY e.sequence_number DESC LIMIT 3",
         "SELECT lead_protection.acknowledge_events('mailer', lease_token, ARRAY[id])"
         " FROM lead_protection.claim_events('mailer')",
