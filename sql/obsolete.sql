@@ -6,7 +6,7 @@ DECLARE
     signature text;
 BEGIN
     FOREACH view_name IN ARRAY ARRAY[
-        -- 0.4.0
+        -- before reminders that wait had one clock, and jobs one frame
         'lead_protection.v_holds_about_to_end',
         'lead_protection.v_kpi_expiring',
         'lead_protection.v_kpi_outbox',
@@ -49,7 +49,7 @@ BEGIN
         'lead_protection.record_adopted_past(bigint[])',
         'lead_protection.record_past_of_adoption(integer)',
         'lead_protection.work_off_adoption_queue()',
-        -- 0.4.0
+        -- before reminders that wait had one clock, and jobs one frame
         'lead_protection.cloud_event(lead_protection.outbox_events)',
         'lead_protection.confirm_reminder_delivery(bigint, bigint, date, text, timestamptz)',
         'lead_protection.fail_reminder_delivery(bigint, bigint, date, text, text, timestamptz)',

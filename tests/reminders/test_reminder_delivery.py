@@ -280,9 +280,9 @@ BAD = [
     ("LP044", "start_reminder_delivery(1, 8, %(day)s, 'm')"),
     ("LP044", "report_reminder_delivery(1, 7, %(day)s::date + 1, 'm', 'delivered')"),
     ("LP044", "report_reminder_delivery(1, 7, 'infinity', 'm', 'failed', 'x')"),
-    ("LP064", "report_reminder_delivery(1, 7, %(day)s, 'm', NULL)"),
-    ("LP064", "report_reminder_delivery(1, 7, %(day)s, 'm', 'skipped')"),
-    ("LP064", "report_reminder_delivery(1, 7, %(day)s, 'm', 'delivered', 'x')"),
+    ("LP063", "report_reminder_delivery(1, 7, %(day)s, 'm', NULL)"),
+    ("LP063", "report_reminder_delivery(1, 7, %(day)s, 'm', 'skipped')"),
+    ("LP063", "report_reminder_delivery(1, 7, %(day)s, 'm', 'delivered', 'x')"),
 ]
 
 

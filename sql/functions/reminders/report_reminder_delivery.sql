@@ -11,7 +11,7 @@ BEGIN
         OR (report_reminder_delivery.outcome = 'delivered' AND report_reminder_delivery.error IS NOT NULL)
     THEN
         RAISE EXCEPTION 'a delivery cannot be reported like this'
-            USING ERRCODE = 'LP064',
+            USING ERRCODE = 'LP063',
             DETAIL = format(
                 'Given: outcome %L, %s error.', report_reminder_delivery.outcome,
                 CASE WHEN report_reminder_delivery.error IS NULL THEN 'no' ELSE 'an' END
@@ -44,4 +44,4 @@ Idempotent by message_id: repeated, it changes nothing, plans nothing and answer
 'for a message that was reported failed since. Logs and publishes lead.reminder.delivered or .failed. Call it in the '
 'transaction that acknowledges the event.
 Errors: LP001, LP004 message_id or error, LP005 and LP010 occurred_at not sensible or in the future, LP044 no such '
-'reminder was sent, LP064 another outcome, or an error of what was delivered.';
+'reminder was sent, LP063 another outcome, or an error of what was delivered.';
