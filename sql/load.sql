@@ -203,7 +203,6 @@
 \ir functions/pipeline/is_reactivated.sql
 \ir functions/pipeline/record_reactivations.sql
 \ir functions/pipeline/job_lock_key.sql
-\ir functions/pipeline/try_job_lock.sql
 \ir functions/pipeline/waiting_reason.sql
 \ir functions/pipeline/pause_protection.sql
 \ir functions/pipeline/resume_protection.sql
@@ -219,7 +218,6 @@
 \ir functions/metrics/count_metric.sql
 \ir functions/metrics/observe_seconds.sql
 \ir functions/metrics/count_reminders.sql
-\ir functions/metrics/count_expiries.sql
 \ir functions/metrics/count_job_run.sql
 \ir views/metrics/v_kpi_adoption.sql
 \ir functions/metrics/refresh_metrics.sql

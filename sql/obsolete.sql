@@ -20,6 +20,14 @@ BEGIN
         END IF;
     END LOOP;
 
+    -- record_expiries_of() counts by itself. Asked for first: DROP TRIGGER IF EXISTS would lock the table each time.
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = 'lead_protection.lead_expiries'::regclass AND t.tgname = 'count_expiries'
+    ) THEN
+        DROP TRIGGER count_expiries ON lead_protection.lead_expiries;
+    END IF;
+
     FOREACH signature IN ARRAY ARRAY[
         -- 0.1.0
         'lead_protection.derive_lead_protection(timestamptz)',
@@ -52,6 +60,7 @@ BEGIN
         -- before reminders that wait had one clock, and jobs one frame
         'lead_protection.cloud_event(lead_protection.outbox_events)',
         'lead_protection.confirm_reminder_delivery(bigint, bigint, date, text, timestamptz)',
+        'lead_protection.count_expiries()',
         'lead_protection.fail_reminder_delivery(bigint, bigint, date, text, text, timestamptz)',
         'lead_protection.metric_labels(jsonb)',
         'lead_protection.oldest_reminder_due_at()',
@@ -63,6 +72,7 @@ BEGIN
         'lead_protection.require_pg_cron()',
         'lead_protection.start_counters()',
         'lead_protection.start_job_run(text)',
+        'lead_protection.try_job_lock(text)',
         'lead_protection.update_job_run(bigint, jsonb, text, text)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN

@@ -545,7 +545,7 @@ def test_runbook_for_a_run_that_hangs(sample_dbname, server, wait_until):
 def test_a_taken_job_lock_is_named_with_who_holds_it(sample_dbname, server):
     """Somebody tried something in psql and left the transaction open: every run leaves at once."""
     with psycopg.connect(server.url(sample_dbname)) as forgotten:
-        forgotten.execute("SELECT lead_protection.try_job_lock('lead-protection-reminders')")
+        forgotten.execute("SELECT pg_try_advisory_xact_lock(lead_protection.job_lock_key('lead-protection-reminders'))")
         server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
         server.psql(
             "UPDATE lead_protection.job_runs SET started_at = started_at - INTERVAL '1 hour'", dbname=sample_dbname

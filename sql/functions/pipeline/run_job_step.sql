@@ -15,8 +15,10 @@ DECLARE
     handled bigint;
     step_is_done boolean := true;
 BEGIN
-    -- Whoever holds the lock does the work of all: a run that does not get it leaves.
-    IF NOT lead_protection.try_job_lock(progress.job_name) THEN
+    -- Whoever holds the lock does the work of all: a run that does not get it leaves. A lock of the transaction, not of
+    -- the session: whatever ends the run gives it back, even in an operator's psql. It spares a queued run useless work;
+    -- what keeps two runs from sending twice are the ledgers' keys.
+    IF NOT pg_try_advisory_xact_lock(lead_protection.job_lock_key(progress.job_name)) THEN
         progress.steps := NULL;
     ELSE
         waits_for := lead_protection.waiting_reason();
