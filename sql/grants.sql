@@ -37,8 +37,8 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- A table or view is read, a routine is called. The functions of the rule are here because a function in a view runs
-    -- with the rights of whoever reads the view.
+    -- A table or view is read, a routine is called. The functions of the rule are here because a function in a view
+    -- runs with the rights of whoever reads the view.
     FOR entry IN
         SELECT
             m.object,
@@ -68,7 +68,7 @@ BEGIN
             ('lead_clocks',                       'x',  'x',  'x',  '',   ''),
             ('v_user_lead_protection',            'x',  'x',  'x',  '',   ''),
             ('find_clock_drift',                  '',   'x',  'x',  '',   ''),
-            ('mend_clock_drift',                  '',   'x',  '',   'x',  ''),
+            ('mend_clock_drift',                  '',   'x',  '',   '',   ''),
             ('user_lead_protection',              'x',  'x',  'x',  '',   ''),
             -- policies
             ('policy_assignments',                'x',  'x',  'x',  '',   ''),
@@ -97,12 +97,11 @@ BEGIN
             ('hold_reasons',                      'x',  'x',  'x',  '',   ''),
             ('lead_holds',                        'x',  'x',  'x',  '',   ''),
             ('v_active_holds',                    'x',  'x',  'x',  '',   ''),
-            ('v_holds_about_to_end',              'x',  'x',  'x',  '',   ''),
-            ('v_leads_on_hold',                   'x',  'x',  'x',  '',   ''),
-            ('announce_hold_limits',              '',   'x',  '',   'x',  ''),
+            ('v_kpi_holds',                       'x',  'x',  'x',  '',   ''),
+            ('announce_hold_limits',              '',   'x',  '',   '',   ''),
             ('correct_lead_hold',                 'x',  'x',  '',   '',   ''),
             ('create_lead_hold',                  'x',  'x',  '',   '',   ''),
-            ('end_overrun_holds',                 '',   'x',  '',   'x',  ''),
+            ('end_overrun_holds',                 '',   'x',  '',   '',   ''),
             ('hold_leads',                        'x',  'x',  '',   '',   ''),
             ('hold_limit',                        'x',  'x',  'x',  '',   ''),
             ('override_hold_limit',               '',   'x',  '',   '',   ''),
@@ -120,10 +119,8 @@ BEGIN
             ('v_cloud_events',                    '',   'x',  'x',  '',   'x'),
             ('acknowledge_events',                '',   'x',  '',   '',   'x'),
             ('claim_events',                      '',   'x',  '',   '',   'x'),
-            ('cloud_event',                       '',   'x',  'x',  '',   'x'),
             ('discard_dead_events',               '',   'x',  '',   '',   ''),
             ('fail_events',                       '',   'x',  '',   '',   'x'),
-            ('purge_events',                      '',   'x',  '',   'x',  ''),
             ('register_event_consumer',           '',   'x',  '',   '',   ''),
             ('replay_events',                     '',   'x',  '',   '',   ''),
             ('unregister_event_consumer',         '',   'x',  '',   '',   ''),
@@ -132,43 +129,37 @@ BEGIN
             ('reminder_deliveries',               'x',  'x',  'x',  '',   ''),
             ('v_lead_reminders',                  'x',  'x',  'x',  '',   ''),
             ('configure_reminders',               '',   'x',  '',   '',   ''),
-            ('confirm_reminder_delivery',         '',   'x',  '',   '',   'x'),
-            ('fail_reminder_delivery',            '',   'x',  '',   '',   'x'),
-            ('reminders_to_send',                 '',   'x',  '',   'x',  ''),
-            ('send_due_reminders',                '',   'x',  '',   'x',  ''),
+            ('reminder_waits_since',              '',   'x',  'x',  '',   ''),
+            ('report_reminder_delivery',          '',   'x',  '',   '',   'x'),
             ('start_reminder_delivery',           '',   'x',  '',   '',   'x'),
+            ('waiting_reminders',                 '',   'x',  'x',  '',   ''),
             -- adoption
             ('adopted_users',                     'x',  'x',  'x',  '',   ''),
             ('adopted_tables',                    '',   'x',  'x',  '',   ''),
             ('find_adoption_drift',               '',   'x',  'x',  '',   ''),
             ('preview_switch_on',                 '',   'x',  'x',  '',   ''),
-            ('queue_adoption_drift',              '',   'x',  '',   'x',  ''),
-            ('retry_adoption_queue',              '',   'x',  '',   'x',  ''),
+            ('queue_adoption_drift',              '',   'x',  '',   '',   ''),
+            ('retry_adoption_queue',              '',   'x',  '',   '',   ''),
             -- jobs
             ('job_definitions',                   '',   'x',  'x',  'x',  ''),
-            ('require_pg_cron',                   '',   'x',  '',   'x',  ''),
             ('schedule_jobs',                     '',   'x',  '',   'x',  ''),
             ('schedule_jobs_sql',                 '',   'x',  '',   'x',  ''),
             ('unschedule_jobs',                   '',   'x',  '',   'x',  ''),
             ('unschedule_jobs_sql',               '',   'x',  '',   'x',  ''),
             -- pipeline
             ('lead_expiries',                     'x',  'x',  'x',  '',   ''),
-            ('job_lock_key',                      '',   'x',  'x',  'x',  ''),
+            ('job_lock_key',                      '',   'x',  'x',  '',   ''),
             ('pause_protection',                  '',   'x',  '',   '',   ''),
-            ('purge_job_history',                 '',   'x',  '',   'x',  ''),
-            ('record_expiries',                   '',   'x',  '',   'x',  ''),
-            ('record_reactivations',              '',   'x',  '',   'x',  ''),
+            ('raise_job_failure',                 '',   'x',  '',   'x',  ''),
             ('resume_protection',                 '',   'x',  '',   '',   ''),
+            ('run_job_step',                      '',   'x',  '',   'x',  ''),
             ('run_nightly_maintenance',           '',   'x',  '',   'x',  ''),
             ('run_protection_pipeline',           '',   'x',  '',   'x',  ''),
             ('start_job_run',                     '',   'x',  '',   'x',  ''),
-            ('try_job_lock',                      '',   'x',  '',   'x',  ''),
-            ('update_job_run',                    '',   'x',  '',   'x',  ''),
-            ('waiting_reason',                    '',   'x',  'x',  'x',  ''),
+            ('try_refresh_metrics',               '',   'x',  '',   'x',  ''),
+            ('waiting_reason',                    '',   'x',  'x',  '',   ''),
             -- metrics
-            ('metric_labels',                     '',   'x',  'x',  '',   ''),
             ('metric_samples',                    '',   'x',  'x',  '',   ''),
-            ('oldest_reminder_due_at',            '',   'x',  'x',  '',   ''),
             ('prometheus_metrics',                '',   'x',  'x',  '',   ''),
             ('refresh_metrics',                   '',   'x',  '',   'x',  ''),
             -- health

@@ -93,9 +93,7 @@
 \ir functions/holds/hold_leads.sql
 \ir functions/holds/release_leads.sql
 \ir views/holds/v_active_holds.sql
-\ir views/holds/v_holds_about_to_end.sql
 \ir views/holds/v_hold_history.sql
-\ir views/holds/v_leads_on_hold.sql
 \ir functions/holds/end_overrun_holds.sql
 \ir functions/holds/announce_hold_limits.sql
 
@@ -111,7 +109,6 @@
 -- events: the outbox and its consumers
 \ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
-\ir functions/events/cloud_event.sql
 \ir views/events/v_cloud_events.sql
 \ir functions/events/require_event_consumer.sql
 \ir functions/events/require_event_types.sql
@@ -130,16 +127,15 @@
 
 -- reminders: sent, delivered, on time
 \ir functions/reminders/configure_reminders.sql
+\ir functions/reminders/reminder_waits_since.sql
+\ir functions/reminders/waiting_reminders.sql
 \ir functions/reminders/reminders_to_send.sql
-\ir functions/reminders/reminder_details.sql
 \ir functions/reminders/send_due_reminders.sql
-\ir functions/reminders/require_known_reminder.sql
 \ir functions/reminders/reminder_obstacle.sql
 \ir functions/reminders/plan_reminder_retry.sql
+\ir functions/reminders/record_delivery_report.sql
 \ir functions/reminders/report_reminder_delivery.sql
 \ir functions/reminders/start_reminder_delivery.sql
-\ir functions/reminders/confirm_reminder_delivery.sql
-\ir functions/reminders/fail_reminder_delivery.sql
 \ir views/reminders/v_lead_reminders.sql
 \ir views/reminders/v_reminder_sla.sql
 
@@ -183,7 +179,6 @@
 
 -- jobs: the schedule
 \ir jobs/job_definitions.sql
-\ir jobs/require_pg_cron.sql
 \ir jobs/schedule_jobs_sql.sql
 \ir jobs/unschedule_jobs_sql.sql
 \ir jobs/schedule_jobs.sql
@@ -196,15 +191,14 @@
 \ir functions/pipeline/record_expiries.sql
 \ir functions/pipeline/is_reactivated.sql
 \ir functions/pipeline/record_reactivations.sql
-\ir functions/pipeline/require_keep.sql
-\ir functions/pipeline/purge_job_history.sql
 \ir functions/pipeline/job_lock_key.sql
-\ir functions/pipeline/try_job_lock.sql
 \ir functions/pipeline/waiting_reason.sql
 \ir functions/pipeline/pause_protection.sql
 \ir functions/pipeline/resume_protection.sql
 \ir functions/pipeline/start_job_run.sql
-\ir functions/pipeline/update_job_run.sql
+\ir functions/pipeline/run_job_step.sql
+\ir functions/pipeline/raise_job_failure.sql
+\ir functions/pipeline/try_refresh_metrics.sql
 \ir functions/pipeline/run_protection_pipeline.sql
 \ir functions/pipeline/run_nightly_maintenance.sql
 
@@ -213,29 +207,20 @@
 \ir functions/metrics/count_metric.sql
 \ir functions/metrics/observe_seconds.sql
 \ir functions/metrics/count_reminders.sql
-\ir functions/metrics/count_expiries.sql
 \ir functions/metrics/count_job_run.sql
 \ir views/metrics/v_kpi_adoption.sql
 \ir functions/metrics/refresh_metrics.sql
 \ir views/metrics/v_metric_counters.sql
 \ir views/metrics/v_kpi_states.sql
 \ir views/metrics/v_kpi_users.sql
-\ir views/metrics/v_kpi_expiring.sql
 \ir views/metrics/v_kpi_reminders.sql
-\ir views/metrics/v_kpi_reminder_sla.sql
-\ir views/metrics/v_kpi_reactivations.sql
 \ir views/metrics/v_kpi_holds.sql
-\ir views/metrics/v_kpi_outbox.sql
 \ir views/metrics/v_kpi_jobs.sql
 \ir views/metrics/v_kpi_clock_drift.sql
-\ir views/metrics/v_metric_histograms.sql
-\ir functions/metrics/oldest_reminder_due_at.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql
 \ir functions/metrics/metric_samples.sql
-\ir functions/metrics/metric_labels.sql
 \ir functions/metrics/prometheus_metrics.sql
-\ir functions/metrics/start_counters.sql
 
 -- health: what is wrong, and what to do
 \ir views/health/health_checks.sql

@@ -2,15 +2,40 @@
 -- Without CASCADE: what somebody else built on it is not swept away but stops the load, and is named.
 DO $obsolete$
 DECLARE
+    view_name text;
     signature text;
 BEGIN
+    FOREACH view_name IN ARRAY ARRAY[
+        -- before reminders that wait had one clock, and jobs one frame
+        'lead_protection.v_holds_about_to_end',
+        'lead_protection.v_kpi_expiring',
+        'lead_protection.v_kpi_outbox',
+        'lead_protection.v_kpi_reactivations',
+        'lead_protection.v_kpi_reminder_sla',
+        'lead_protection.v_leads_on_hold',
+        'lead_protection.v_metric_histograms'
+    ] LOOP
+        IF pg_catalog.to_regclass(view_name) IS NOT NULL THEN
+            EXECUTE pg_catalog.format('DROP VIEW %s', pg_catalog.to_regclass(view_name));
+        END IF;
+    END LOOP;
+
+    -- record_expiries_of() counts by itself. Asked for first: DROP TRIGGER IF EXISTS would lock the table each time.
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = 'lead_protection.lead_expiries'::regclass AND t.tgname = 'count_expiries'
+    ) THEN
+        DROP TRIGGER count_expiries ON lead_protection.lead_expiries;
+    END IF;
+
     FOREACH signature IN ARRAY ARRAY[
         -- 0.1.0
         'lead_protection.derive_lead_protection(timestamptz)',
         'lead_protection.protection_expiry(timestamptz, tstzmultirange)',
         'lead_protection.base_expiry(timestamptz, lead_protection.protection_policies)',
         -- before policies limited holds
-        'lead_protection.create_policy_version(text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
+        'lead_protection.create_policy_version('
+        'text, bigint, text, integer, integer, integer, text, time, boolean, integer)',
         -- before reminders had a pace
         'lead_protection.send_due_reminders(timestamptz, integer)',
         -- before one check_source() for tables of every kind, and other words of adoption
@@ -59,7 +84,24 @@ BEGIN
         'lead_protection.require_standing_hold(lead_protection.lead_holds)',
         'lead_protection.show_lead(bigint, timestamptz)',
         'lead_protection.show_leads(bigint[], timestamptz)',
-        'lead_protection.void_lead_hold(bigint, integer, text, bigint)'
+        'lead_protection.void_lead_hold(bigint, integer, text, bigint)',
+        -- before reminders that wait had one clock, and jobs one frame
+        'lead_protection.cloud_event(lead_protection.outbox_events)',
+        'lead_protection.confirm_reminder_delivery(bigint, bigint, date, text, timestamptz)',
+        'lead_protection.count_expiries()',
+        'lead_protection.fail_reminder_delivery(bigint, bigint, date, text, text, timestamptz)',
+        'lead_protection.metric_labels(jsonb)',
+        'lead_protection.oldest_reminder_due_at()',
+        'lead_protection.purge_job_history(interval)',
+        'lead_protection.require_job_arguments(timestamptz, integer)',
+        'lead_protection.reminder_details(date, timestamptz, bigint)',
+        'lead_protection.require_keep(interval)',
+        'lead_protection.require_known_reminder(bigint, bigint, date)',
+        'lead_protection.require_pg_cron()',
+        'lead_protection.start_counters()',
+        'lead_protection.start_job_run(text)',
+        'lead_protection.try_job_lock(text)',
+        'lead_protection.update_job_run(bigint, jsonb, text, text)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP ROUTINE %s', pg_catalog.to_regprocedure(signature));

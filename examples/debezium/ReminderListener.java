@@ -55,7 +55,10 @@ public class ReminderListener {
                                 "Lead " + reminder.getLong("lead_id") + ": your protection ends soon",
                                 "It ends at " + reminder.getString("protection_expires_at") + ".")
                         .addHeader("Message-ID", "<" + eventId + "@example.com>"));
-        call("SELECT changed FROM lead_protection.confirm_reminder_delivery(?, ?, ?, ?)", reminder, eventId);
+        call(
+                "SELECT changed FROM lead_protection.report_reminder_delivery(?, ?, ?, ?, 'delivered')",
+                reminder,
+                eventId);
     }
 
     private boolean call(String sql, JsonObject reminder, String messageId) throws SQLException {

@@ -108,7 +108,10 @@ class Mailer:
             self.postpone(db, event, f"mail server: {type(error).__name__}")
         else:
             with db.transaction():
-                db.execute("SELECT lead_protection.confirm_reminder_delivery(%s, %s, %s, %s)", [*reminder, message_id])
+                db.execute(
+                    "SELECT lead_protection.report_reminder_delivery(%s, %s, %s, %s, 'delivered')",
+                    [*reminder, message_id],
+                )
                 self.acknowledge(db, event)
             log.info("lead %s: mailed", reminder[0])
 
@@ -162,7 +165,8 @@ class Mailer:
         log.warning("lead %s: %s", reminder[0], error)
         with db.transaction():
             db.execute(
-                "SELECT lead_protection.fail_reminder_delivery(%s, %s, %s, %s, %s)", [*reminder, message_id, error]
+                "SELECT lead_protection.report_reminder_delivery(%s, %s, %s, %s, 'failed', %s)",
+                [*reminder, message_id, error],
             )
             self.acknowledge(db, event)
 

@@ -6,7 +6,6 @@ AS $$
 -- pg_cron changes its tables behind functions that the check cannot see through.
 -- @plpgsql_check_options: performance_warnings = off
 BEGIN
-    PERFORM lead_protection.require_pg_cron();
     EXECUTE lead_protection.schedule_jobs_sql(from_cron_database => false);
     RETURN QUERY EXECUTE
         'SELECT c.jobname::text, c.schedule, c.database, c.username, c.active, c.command

@@ -12,7 +12,9 @@ BEGIN
         RAISE EXCEPTION 'pg_cron is not in database %%', current_database()
             USING ERRCODE = 'LP014',
             DETAIL = 'pg_cron lives in one database of a server, the one that cron.database_name names.',
-            HINT = 'Run this there, after CREATE EXTENSION pg_cron.';
+            HINT = 'Run there, after CREATE EXTENSION pg_cron, what lead_protection.schedule_jobs_sql() returns '
+            '(lead-protection schedule --cron-database NAME does so), or let another scheduler run the commands of '
+            'lead_protection.job_definitions.';
     END IF;
     SELECT string_agg(format('%%s in database %%s', jobname, database), ', ') INTO taken
     FROM cron.job

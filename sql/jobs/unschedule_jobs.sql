@@ -5,7 +5,13 @@ AS $$
 -- pg_cron changes its tables behind functions that the check cannot see through.
 -- @plpgsql_check_options: performance_warnings = off, extra_warnings = off
 BEGIN
-    PERFORM lead_protection.require_pg_cron();
+    IF to_regclass('cron.job') IS NULL THEN
+        RAISE EXCEPTION 'pg_cron is not in database %', current_database()
+            USING ERRCODE = 'LP014',
+            DETAIL = 'pg_cron lives in one database of a server, the one that cron.database_name names.',
+            HINT = 'Run there what lead_protection.unschedule_jobs_sql() returns (lead-protection unschedule '
+            '--cron-database NAME does so).';
+    END IF;
     RETURN QUERY EXECUTE format(
         'SELECT u.jobname::text, u.unscheduled FROM (%s) AS u',
         rtrim(lead_protection.unschedule_jobs_sql(), E';\n')

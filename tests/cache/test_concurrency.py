@@ -11,6 +11,7 @@ from helpers.sessions import execute_at_once, waits_for_a_lock
 CREATE = "SELECT hold_id, start_at, created FROM lead_protection.create_lead_hold(1, 7, 'x', 1)"
 RELEASE = "SELECT hold_id, end_at, released FROM lead_protection.release_lead_hold(1, 7, 1)"
 PIPELINE = "CALL lead_protection.run_protection_pipeline(batch_size => 500)"
+LOCK_THE_PIPELINE = "SELECT pg_try_advisory_xact_lock(lead_protection.job_lock_key('lead-protection-reminders'))"
 
 
 def test_eight_connections_create_the_same_hold(db, connect):
@@ -135,8 +136,8 @@ def test_pipelines_without_the_advisory_lock_send_nothing_twice(db, connect):
     """The lock only spares work: the promise rests on row locks and the ledger's key."""
     db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")
     db.execute(
-        "CREATE OR REPLACE FUNCTION lead_protection.try_job_lock(job_name text) RETURNS boolean"
-        " LANGUAGE sql VOLATILE AS 'SELECT true'"
+        "CREATE OR REPLACE FUNCTION lead_protection.job_lock_key(job_name text) RETURNS bigint"
+        " LANGUAGE sql VOLATILE AS 'SELECT (random() * 1e18)::bigint'"
     )
     db.execute(
         "INSERT INTO lead_protection.leads (id, user_id, created_at)"
@@ -152,7 +153,7 @@ def test_pipelines_without_the_advisory_lock_send_nothing_twice(db, connect):
 def test_a_second_pipeline_leaves_at_once(db, connect):
     insert_lead_of_age(db, 1, REMINDER_DUE)
     busy = connect(autocommit=False)
-    assert busy.execute("SELECT lead_protection.try_job_lock('lead-protection-reminders')").fetchone() == (True,)
+    assert busy.execute(LOCK_THE_PIPELINE).fetchone() == (True,)
     db.execute(PIPELINE)
     assert db.execute("SELECT outcome FROM lead_protection.job_runs").fetchall() == [("skipped",)]
     assert events(db) == []

@@ -124,7 +124,11 @@ class Worker:
 
     def report(self):
         report = self.random.choice(
-            ["start_reminder_delivery(%s", "confirm_reminder_delivery(%s", "fail_reminder_delivery(%s, 'x'"]
+            [
+                "start_reminder_delivery(%s",
+                "report_reminder_delivery(%s, 'delivered'",
+                "report_reminder_delivery(%s, 'failed', 'x'",
+            ]
         )
         call = report % "r.lead_id, r.user_id, r.window_date, 'm' || %s"
         return (

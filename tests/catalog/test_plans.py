@@ -97,7 +97,7 @@ def test_derivation_of_one_lead_reads_no_table_through(big):
     assert {name for kind, name in nodes if kind == "Seq Scan"} <= {"protection_policies", "activity_kinds"}
 
 
-@pytest.mark.parametrize("function", ["protection_as_of", "user_lead_protection"])
+@pytest.mark.parametrize("function", ["protection_as_of", "user_lead_protection", "waiting_reminders"])
 def test_the_rule_is_inlined(big, function):
     """A function scan would hide the indexes from every query."""
     nodes = plan(big, f"SELECT * FROM lead_protection.{function}(now())")
@@ -105,6 +105,15 @@ def test_the_rule_is_inlined(big, function):
     shown = json.dumps(big.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM lead_protection.{function}(now())").fetchone())
     assert f'"Function Name": "{function}"' not in shown
     assert '"Function Name": "clock_at"' not in shown
+
+
+def test_the_reminders_that_wait_are_read_in_the_order_of_an_index_and_no_further_than_asked_for(big):
+    nodes = plan(
+        big,
+        "SELECT waits_since FROM lead_protection.waiting_reminders() ORDER BY reminder_due_at, lead_id LIMIT 1000",
+    )
+    assert ("Index Only Scan", "lead_clocks_to_remind") in nodes
+    assert not any(kind in ("Sort", "Seq Scan") for kind, _ in nodes)
 
 
 def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):

@@ -17,7 +17,7 @@ CAN = {
         "SELECT * FROM {}.correct_lead_hold(1, 2, now() - INTERVAL '1 day', NULL, 'x', 1)",
         "SELECT * FROM {}.void_lead_hold(1, 3, 'x', 1)",
         "SELECT * FROM {}.hold_leads('hold', 'x', 1, '{1}')",
-        "SELECT * FROM {}.v_active_holds, {}.v_holds_about_to_end, {}.v_leads_on_hold, {}.hold_reasons",
+        "SELECT * FROM {}.v_active_holds, {}.v_kpi_holds, {}.hold_reasons",
         "SELECT * FROM {}.release_leads('release', 1, '{1}')",
         "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1, dry_run => true)",
         "SELECT * FROM {}.extend_lead(1, 7, 5, 'x', 2, 1, 'key', dry_run => true)",
@@ -36,7 +36,7 @@ CAN = {
         "SELECT * FROM {}.release_lead_hold(1, 7, 1)",
         "SELECT * FROM {}.correct_lead_hold(1, 2, now() - INTERVAL '1 day', NULL, 'x', 1)",
         "SELECT * FROM {}.override_hold_limit(1, 3, now() + INTERVAL '9 days', 'x', 1)",
-        "SELECT * FROM {}.v_active_holds, {}.v_holds_about_to_end, {}.v_leads_on_hold, {}.v_hold_history",
+        "SELECT * FROM {}.v_active_holds, {}.v_kpi_holds, {}.v_hold_history",
         "SELECT * FROM {}.void_lead_hold(1, 4, 'x', 1)",
         "SELECT * FROM {}.hold_leads('hold', 'x', 1, NULL, 7)",
         "SELECT * FROM {}.release_leads('release', 1, NULL, 7)",
@@ -56,7 +56,7 @@ CAN = {
         "SELECT {}.fail_events('x', lease_token, ARRAY[id], 'x') FROM {}.claim_events('x')",
         "SELECT {}.discard_dead_events('x', '{}', 'x')",
         "SELECT {}.unregister_event_consumer('x')",
-        "SELECT {}.confirm_reminder_delivery(lead_id, user_id, window_date, 'x') FROM {}.lead_reminders",
+        "SELECT {}.report_reminder_delivery(lead_id, user_id, window_date, 'x', 'delivered') FROM {}.lead_reminders",
         "SELECT * FROM {}.v_event_consumers, {}.v_dead_events, {}.v_cloud_events",
         "SELECT * FROM {}.v_lead_reminders, {}.v_reminder_sla",
         "SELECT * FROM {}.find_clock_drift(), {}.find_adoption_drift(), {}.preview_switch_on()",
@@ -71,7 +71,7 @@ CAN = {
         "SELECT {}.find_help('reminder'), {}.waiting_reason()",
         "SELECT * FROM {}.v_event_consumers, {}.v_dead_events, {}.v_cloud_events",
         "SELECT * FROM {}.v_lead_reminders, {}.v_reminder_sla",
-        "SELECT * FROM {}.v_active_holds, {}.v_holds_about_to_end, {}.v_leads_on_hold, {}.v_hold_history",
+        "SELECT * FROM {}.v_active_holds, {}.v_kpi_holds, {}.v_hold_history",
         "SELECT * FROM {}.find_clock_drift()",
     ],
     "jobs": [
@@ -109,7 +109,7 @@ CANNOT = {
         "SELECT {}.record_passed_deadlines('{1}')",
         "SELECT {}.send_due_reminders('{1}', now())",
         "SELECT * FROM {}.claim_events('x')",
-        "SELECT {}.confirm_reminder_delivery(2, 7, '2026-01-01', 'x')",
+        "SELECT {}.report_reminder_delivery(2, 7, '2026-01-01', 'x', 'delivered')",
         "SELECT {}.configure_reminders()",
         "SELECT {}.pause_protection('x', 1)",
         "SELECT {}.resume_protection(1)",
@@ -154,7 +154,7 @@ CANNOT = {
         "SELECT {}.unregister_event_consumer('crm')",
         "SELECT {}.replay_events('crm', '-infinity')",
         "SELECT {}.discard_dead_events('crm', '{}', 'x')",
-        "SELECT {}.report_reminder_delivery(2, 7, '2026-01-01', 'x')",
+        "SELECT {}.record_delivery_report(2, 7, '2026-01-01', 'x')",
         "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1)",
         "CALL {}.run_protection_pipeline()",
     ],
@@ -200,3 +200,32 @@ def test_cannot(act_as, group):
 def test_the_jobs_role_sends(act_as, db):
     act_as("jobs").execute("CALL lead_protection.run_protection_pipeline()")
     assert db.execute("SELECT lead_id FROM lead_protection.lead_reminders").fetchall() == [(2,)]
+
+
+def may_execute(db, role: str) -> set[str]:
+    """The routines of ours that a role may call, by name."""
+    rows = db.execute(
+        "SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'lead_protection'::regnamespace"
+        " AND has_function_privilege(%s, p.oid, 'EXECUTE')",
+        (role,),
+    )
+    return {name for (name,) in rows}
+
+
+def test_the_jobs_role_may_call_the_jobs_what_they_call_and_the_schedule_and_nothing_else(db):
+    jobs = {"run_protection_pipeline", "run_nightly_maintenance"}
+    inside = {"start_job_run", "run_job_step", "try_refresh_metrics", "raise_job_failure"}
+    schedule = {"schedule_jobs", "schedule_jobs_sql", "unschedule_jobs", "unschedule_jobs_sql"}
+    assert may_execute(db, "lead_protection_jobs") == jobs | inside | {"refresh_metrics"} | schedule
+    readable = db.execute(
+        "SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'lead_protection'::regnamespace"
+        " AND c.relkind IN ('r', 'v') AND has_any_column_privilege('lead_protection_jobs', c.oid, 'SELECT')"
+    ).fetchall()
+    assert readable == [("job_definitions",)]
+
+
+@pytest.mark.parametrize("group", ["app", "operator", "monitor", "jobs", "consumer"])
+def test_the_steps_of_the_jobs_that_check_no_argument_are_for_nobody(db, group):
+    """What they send or delete cannot be taken back: the jobs check as_of, batch_size and keep for them."""
+    steps = {"record_reactivations", "record_expiries", "reminders_to_send", "send_due_reminders", "purge_events"}
+    assert may_execute(db, f"lead_protection_{group}") & steps == set()

@@ -8,7 +8,7 @@ from helpers.pages import ADOPTION, APP, EVENTS, OPERATOR, README, RULE, Block, 
 def test_events_page_runs_from_top_to_bottom(sample_dbname, server):
     runner = Runner(server, sample_dbname, OPERATOR)
     results = [runner.run(block) for blocks in sections(EVENTS).values() for block in blocks]
-    _, registered, acknowledged, failed, consumers, delivery, reminders, sla = results
+    _, registered, _, acknowledged, failed, consumers, delivery, reminders, sla = results
     assert registered == [["mailer", "{lead.protection.reminder}"]]
     assert acknowledged == [["acknowledged", "t"]] and failed[0][:2] == ["pending", "t"]
     assert consumers[0][:5] == ["mailer", "18", "0", "1", "0"]

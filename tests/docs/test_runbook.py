@@ -114,9 +114,9 @@ def mailer_loses_what_it_took(server: Server, dbname: str) -> None:
     for statement in (
         "SELECT lead_protection.register_event_consumer('mailer', '{lead.protection.reminder}')",
         "CALL lead_protection.run_protection_pipeline()",
-        "SELECT lead_protection.confirm_reminder_delivery("
+        "SELECT lead_protection.report_reminder_delivery("
         " (e.payload ->> 'lead_id')::bigint, (e.payload ->> 'user_id')::bigint, (e.payload ->> 'window_date')::date,"
-        " 'mail ' || e.id) FROM lead_protection.outbox_events AS e"
+        " 'mail ' || e.id, 'delivered') FROM lead_protection.outbox_events AS e"
         " WHERE e.type = 'lead.protection.reminder' ORDER BY e.sequence_number DESC LIMIT 3",
         "SELECT lead_protection.acknowledge_events('mailer', lease_token, ARRAY[id])"
         " FROM lead_protection.claim_events('mailer')",
@@ -545,7 +545,7 @@ def test_runbook_for_a_run_that_hangs(sample_dbname, server, wait_until):
 def test_a_taken_job_lock_is_named_with_who_holds_it(sample_dbname, server):
     """Somebody tried something in psql and left the transaction open: every run leaves at once."""
     with psycopg.connect(server.url(sample_dbname)) as forgotten:
-        forgotten.execute("SELECT lead_protection.try_job_lock('lead-protection-reminders')")
+        forgotten.execute("SELECT pg_try_advisory_xact_lock(lead_protection.job_lock_key('lead-protection-reminders'))")
         server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
         server.psql(
             "UPDATE lead_protection.job_runs SET started_at = started_at - INTERVAL '1 hour'", dbname=sample_dbname

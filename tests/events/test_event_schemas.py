@@ -26,11 +26,11 @@ def every_event(db) -> psycopg.Connection:
         insert_lead_of_age(db, lead_id, REMINDER_DUE)
     insert_lead_of_age(db, 23, EXPIRED)
     db.execute("CALL lead_protection.run_protection_pipeline()")  # reminder, expired
-    for lead_id, function, more in ((20, "confirm", []), (21, "fail", ["550"])):
+    for lead_id, *report in ((20, "delivered"), (21, "failed", "550")):
         (window,) = db.execute(
             "SELECT window_date FROM lead_protection.lead_reminders WHERE lead_id = %s", (lead_id,)
         ).fetchone()
-        call(f"{function}_reminder_delivery", lead_id, 7, window, f"<{lead_id}@x>", *more)
+        call("report_reminder_delivery", lead_id, 7, window, f"<{lead_id}@x>", *report)
     call("close_lead", 22, 7, "LOST", "x", 1)
     call("start_reminder_delivery", 22, 7, window, "<22@x>")
     call("reopen_lead", 22, 7, "x", 1)

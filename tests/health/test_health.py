@@ -85,7 +85,10 @@ def test_a_run_that_waits_is_a_sign_of_life(db):
 def test_failures_are_counted_in_a_row(db):
     for failed in range(1, 4):
         db.execute("SELECT lead_protection.start_job_run('lead-protection-nightly')")
-        db.execute("SELECT lead_protection.update_job_run(max(id), '{}', 'failed', 'x') FROM lead_protection.job_runs")
+        db.execute(
+            "UPDATE lead_protection.job_runs SET outcome = 'failed', error = 'x', finished_at = clock_timestamp()"
+            " WHERE outcome = 'running'"
+        )
         assert status(db, "job_failed") == ("critical" if failed == 3 else "warn")
     db.execute("CALL lead_protection.run_protection_pipeline()")
     assert status(db, "job_failed") == "critical", "another job's success is not its own"

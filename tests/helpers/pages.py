@@ -20,7 +20,7 @@ PAGES = [README, PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *sorted(
 
 FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-APP, OPERATOR = "lead_protection_app", "lead_protection_operator"
+APP, OPERATOR, CONSUMER = "lead_protection_app", "lead_protection_operator", "lead_protection_consumer"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Runner:
         elif "owner" in marks or "cron-script" in marks:
             done = self.server.psql(stdin=text, dbname=self.dbname)
         else:
-            role = OPERATOR if "operator" in marks else self.role
+            role = next((role for role in (OPERATOR, CONSUMER) if role.split("_")[-1] in marks), self.role)
             done = self.server.psql(stdin=f"SET ROLE {role};\n{text}", dbname=self.dbname)
         return [line.split("|") for line in done.stdout.splitlines()]
 

@@ -18,6 +18,11 @@ from helpers.hold_calls import (
 from helpers.hold_limits import limited_lead, open_hold
 from helpers.jobs import run_nightly
 
+ABOUT_TO_END = (
+    "SELECT hold_id, ends_at, end_at FROM lead_protection.v_active_holds"
+    " WHERE ends_at < now() + INTERVAL '7 days' ORDER BY hold_id"
+)
+
 # --- views ---
 
 
@@ -41,16 +46,17 @@ def test_active_holds(db):
     assert first == {
         "hold_id": in_force["hold_id"], "lead_id": 1, "user_id": 7, "reason_code": "FFZ_SUPPLY_ISSUE",
         "reason": "FFZ_SUPPLY_ISSUE", "start_at": in_force["start_at"], "end_at": None,
-        "limit_at": in_force["start_at"] + 10 * DAY, "overrun": False, "limit_override_until": None, "version": 1,
+        "ends_at": in_force["start_at"] + 10 * DAY, "limit_at": in_force["start_at"] + 10 * DAY,
+        "overrun": False, "limit_override_until": None, "version": 1,
         "created_by": 5, "created_at": in_force["created_at"],
     }  # fmt: skip
     # One with an end ends there: the nightly job leaves it alone.
     assert (second["hold_id"], second["overrun"]) == (bounded["hold_id"], False)
     assert run_nightly(db)["holds_overrun"] == 0
-    ending = rows(db, "SELECT hold_id, ends_at, ends_by FROM lead_protection.v_holds_about_to_end ORDER BY hold_id")
+    ending = rows(db, ABOUT_TO_END)
     assert ending == [
-        {"hold_id": in_force["hold_id"], "ends_at": in_force["start_at"] + 10 * DAY, "ends_by": "limit"},
-        {"hold_id": bounded["hold_id"], "ends_at": bounded["end_at"], "ends_by": "end"},
+        {"hold_id": in_force["hold_id"], "ends_at": in_force["start_at"] + 10 * DAY, "end_at": None},
+        {"hold_id": bounded["hold_id"], "ends_at": bounded["end_at"], "end_at": bounded["end_at"]},
     ]
 
 
@@ -61,7 +67,7 @@ def test_holds_that_end_later_are_not_about_to_end(db):
     create(db, 1, start_at=from_now(-2.9))
     create(db, 2, start_at=from_now(-1), end_at=from_now(7.1))
     create(db, 3)
-    assert rows(db, "SELECT * FROM lead_protection.v_holds_about_to_end") == []
+    assert rows(db, ABOUT_TO_END) == []
 
 
 def test_the_history_of_a_lead_tells_each_step(db):
@@ -95,13 +101,11 @@ def test_leads_on_hold_by_user_and_reason(db):
     create(db, 2, reason="FFZ_SUPPLY_ISSUE", start_at=from_now(-1), end_at=from_now(1))
     create(db, 3, reason="FFZ_SUPPLY_ISSUE")
     create(db, 4, user_id=8, reason="FFZ_SUPPLY_ISSUE")
-    query = (
-        "SELECT user_id, reason_code, leads, overrun FROM lead_protection.v_leads_on_hold ORDER BY user_id, reason_code"
-    )
+    query = "SELECT user_id, reason_code, leads, overrun FROM lead_protection.v_kpi_holds ORDER BY user_id, reason_code"
     assert [tuple(row.values()) for row in rows(db, query)] == [
         (7, "FFZ_SUPPLY_ISSUE", 2, 0),
         (7, "OTHER", 1, 1),
         (8, "FFZ_SUPPLY_ISSUE", 1, 0),
     ]
-    (row,) = rows(db, "SELECT oldest_start_at AS at FROM lead_protection.v_leads_on_hold WHERE leads = 2")
+    (row,) = rows(db, "SELECT oldest_start_at AS at FROM lead_protection.v_kpi_holds WHERE leads = 2")
     assert row["at"] == oldest["start_at"]

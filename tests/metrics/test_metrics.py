@@ -9,7 +9,7 @@ import pytest
 
 from helpers.command_line import run_ok
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age
-from helpers.project import poll, run_program
+from helpers.project import PROJECT, poll, run_program
 from helpers.prometheus import TOOLS
 from helpers.standby import cluster, standby_of
 
@@ -18,19 +18,25 @@ REFRESH = "SELECT lead_protection.refresh_metrics('0')"
 SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 
 
+def by_name(samples: psycopg.Cursor) -> dict[str, float]:
+    """Samples as (name, labels, value), by name and labels."""
+    found = {}
+    for name, labels, value in samples:
+        text = ",".join(f'{label}="{labels[label]}"' for label in sorted(labels))
+        found[name + (f"{{{text}}}" if text else "")] = value
+    return found
+
+
 def metrics(db: psycopg.Connection) -> dict[str, float]:
     """Every sample as v_metrics has it, by name and labels as Prometheus writes them."""
-    rows = db.execute("SELECT sample || lead_protection.metric_labels(labels), value FROM lead_protection.v_metrics")
-    return dict(rows.fetchall())
+    return by_name(db.execute("SELECT sample, labels, value FROM lead_protection.v_metrics"))
 
 
 def counters(db: psycopg.Connection) -> dict[str, float]:
     """Every sample of a counter or histogram."""
-    rows = db.execute(
-        "SELECT sample || lead_protection.metric_labels(labels), value FROM lead_protection.v_metrics"
-        " WHERE type IN ('counter', 'histogram')"
+    return by_name(
+        db.execute("SELECT sample, labels, value FROM lead_protection.v_metrics WHERE type IN ('counter', 'histogram')")
     )
-    return dict(rows.fetchall())
 
 
 def rises(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
@@ -151,8 +157,12 @@ def test_reports_of_deliveries_are_counted_by_outcome(db):
     db.execute(PIPELINE)
     reminders = db.execute("SELECT lead_id, user_id, window_date FROM lead_protection.lead_reminders").fetchall()
     for lead_id, user_id, window in reminders[:2] * 2:
-        db.execute("SELECT lead_protection.confirm_reminder_delivery(%s, %s, %s, 'm')", (lead_id, user_id, window))
-    db.execute("SELECT lead_protection.fail_reminder_delivery(%s, %s, %s, 'm', 'no such mailbox')", reminders[2])
+        db.execute(
+            "SELECT lead_protection.report_reminder_delivery(%s, %s, %s, 'm', 'delivered')", (lead_id, user_id, window)
+        )
+    db.execute(
+        "SELECT lead_protection.report_reminder_delivery(%s, %s, %s, 'm', 'failed', 'no such mailbox')", reminders[2]
+    )
     seen = counters(db)
     assert {
         o: seen[f'lead_reminder_deliveries_total{{outcome="{o}"}}'] for o in ("delivered", "failed", "skipped")
@@ -207,8 +217,8 @@ def test_counters_start_from_the_ledgers_of_an_older_version_and_only_once(sampl
     assert counted["lead_protection_expired_total"] > 0 and counted["lead_protection_reactivated_total"] > 0
     sample.execute("TRUNCATE lead_protection.metric_counters, lead_protection.metric_counts")
     sample.execute("SELECT lead_protection.count_metric('lead_reminder_sent_total', '{}', 99)")
-    assert sample.execute("SELECT lead_protection.start_counters()").fetchone() == (True,)
-    assert sample.execute("SELECT lead_protection.start_counters()").fetchone() == (False,)
+    for _ in range(2):
+        sample.execute((PROJECT / "sql" / "first_counts.sql").read_text(encoding="utf-8"))
     sample.execute(REFRESH)
     assert counters(sample) == counted
 
@@ -286,19 +296,15 @@ def test_restart_and_failover_lower_no_counter_and_a_standby_answers(server):
 
 
 KPI_VIEWS = [
-    f"v_kpi_{name}"
-    for name in (
-        "clock_drift",
-        "expiring",
-        "holds",
-        "jobs",
-        "outbox",
-        "reactivations",
-        "reminder_sla",
-        "reminders",
-        "states",
-        "users",
-    )
+    "v_kpi_adoption",
+    "v_kpi_clock_drift",
+    "v_kpi_holds",
+    "v_kpi_jobs",
+    "v_kpi_reminders",
+    "v_kpi_states",
+    "v_kpi_users",
+    "v_event_consumers",
+    "v_reminder_sla",
 ]
 
 
@@ -366,7 +372,7 @@ def test_leads_are_counted_as_the_views_show_them(sample):
             ).fetchall()
             waiting, expiring = sample.execute(
                 "SELECT (SELECT sum(waiting) FROM lead_protection.v_kpi_reminders),"
-                " (SELECT sum(leads) FROM lead_protection.v_kpi_expiring)"
+                " (SELECT sum(expiring) FROM lead_protection.v_kpi_users)"
             ).fetchone()
             seen = metrics(sample)
         assert {state: seen[f'lead_protection_state{{state="{state}"}}'] for state, _ in shown} == dict(shown)
@@ -456,6 +462,7 @@ def test_the_oldest_due_reminder_is_not_one_on_hold(db):
     insert_lead_of_age(db, 1, REMINDER_DUE)
     insert_lead_of_age(db, 2, REMINDER_DUE - 1)
     insert_lead_of_age(db, 3, PROTECTED)
+    db.execute("UPDATE lead_protection.leads SET recorded_at = created_at")
     ages = dict(
         db.execute(
             "SELECT lead_id, extract(EPOCH FROM now() - reminder_due_at)::float8"
@@ -523,7 +530,12 @@ def test_promtool_finds_nothing_but_the_name_that_was_agreed(sample):
     ],
 )
 def test_labels_are_escaped(db, labels, text):
-    assert db.execute("SELECT lead_protection.metric_labels(%s)", (json.dumps(labels),)).fetchone() == (text,)
+    db.execute(
+        "INSERT INTO lead_protection.metric_values VALUES ('lead_protection_state', %s, 7, now())",
+        (json.dumps(labels),),
+    )
+    (shown,) = db.execute("SELECT lead_protection.prometheus_metrics()").fetchone()
+    assert f"\nlead_protection_state{text} 7\n" in shown
 
 
 def test_session_settings_change_nothing(sample):
@@ -557,7 +569,11 @@ def test_the_monitor_reads_all_of_it_and_writes_nothing(sample):
     ).fetchone() == (5,)
     for view in [*KPI_VIEWS, "v_metrics", "v_metric_counters", "metric_definitions"]:
         sample.execute(f"SELECT * FROM lead_protection.{view}")
-    for call in (REFRESH, "SELECT lead_protection.start_counters()", "DELETE FROM lead_protection.metric_counters"):
+    for call in (
+        REFRESH,
+        "SELECT lead_protection.count_metric('x', '{}', 1)",
+        "DELETE FROM lead_protection.metric_counters",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             sample.execute(call)
 

@@ -274,9 +274,13 @@ def test_the_page_about_monitoring_runs_from_top_to_bottom(sample, server, cron)
     page = PROJECT / "docs" / "monitoring.md"
     runner = Runner(server, sample.info.dbname, "lead_protection_monitor")
     try:
-        (sla,), _ = [runner.run(block) for blocks in sections(page).values() for block in blocks]
+        (sla,), reactivations, _ = [runner.run(block) for blocks in sections(page).values() for block in blocks]
     finally:
         sample.execute("DROP ROLE IF EXISTS prometheus")
     assert sla[:6] == ["52", "52", "0", "0", "0", "100.00"], "as the page shows"
+    (reactivated,) = sample.execute(
+        "SELECT count(*) FROM lead_protection.outbox_events WHERE type = 'lead.protection.reactivated'"
+    ).fetchone()
+    assert sum(int(row[1]) for row in reactivations) == reactivated > 0
     alerts = re.findall(r"^\| `(Lead\w+)` \| .+ \| (\w+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert alerts == [(rule["alert"], rule["labels"]["severity"]) for rule in RULES]

@@ -214,7 +214,7 @@ def test_repetitions_count_as_reminders_too(db):
     due_leads(db, 3, user_id=7)
     run_pipeline(db)
     db.execute(
-        "SELECT lead_protection.fail_reminder_delivery(lead_id, user_id, window_date, 'm' || lead_id, 'x')"
+        "SELECT lead_protection.report_reminder_delivery(lead_id, user_id, window_date, 'm' || lead_id, 'failed', 'x')"
         " FROM lead_protection.lead_reminders"
     )
     db.execute("UPDATE lead_protection.reminder_deliveries SET retry_at = now() - INTERVAL '1 second'")

@@ -196,23 +196,33 @@ def test_bad_input_is_refused_and_changes_nothing(db, sqlstate, arguments):
     assert run_told(db) == did(expiries=1)
 
 
-@pytest.mark.parametrize("step", ["record_reactivations", "record_expiries"])
-def test_the_steps_refuse_bad_input_themselves(db, step):
-    """Whoever may run the jobs may call them, too."""
-    insert_lead_of_age(db, 1, PROTECTED)
-    for sqlstate, arguments in (("LP013", ("2999-01-01Z", 1)), ("LP016", (None, None)), ("LP016", (None, -1))):
-        with pytest.raises(psycopg.Error) as refused:
-            db.execute(f"SELECT lead_protection.{step}(%s, %s)", arguments)
-        assert refused.value.sqlstate == sqlstate
-    with pytest.raises(psycopg.Error) as refused:
-        db.execute("SELECT lead_protection.send_due_reminders('{1}', '2999-01-01Z')")
-    assert refused.value.sqlstate == "LP013"
+@pytest.mark.parametrize("step", ["adopted_rows", "reactivations", "expiries", "reminders", "events_purged"])
+def test_each_step_refuses_bad_input(db, step):
+    """Whoever may run the jobs may call run_job_step(), too: no step is reached with what the jobs would refuse."""
+    for lead_id, days in ((1, PROTECTED), (2, REMINDER_DUE), (3, EXPIRED)):
+        insert_lead_of_age(db, lead_id, days)
+    for sqlstate, arguments in (
+        ("LP013", "as_of => '2999-01-01Z'"),
+        ("LP016", "batch_size => NULL"),
+        ("LP016", "batch_size => -1"),
+        ("LP016", "keep => NULL"),
+        ("LP016", "keep => '23 hours'"),
+    ):
+        job = f"lead_protection.start_job_run('lead-protection-reminders', '{{{step}}}')"
+        ended = db.execute(
+            f"SELECT steps, outcome, error_state FROM lead_protection.run_job_step({job}, {arguments})"
+        ).fetchone()
+        assert ended == (None, "failed", sqlstate)
+        assert last_run(db) == ("failed", {})
     assert events(db) == []
 
 
 def test_a_run_that_has_ended_cannot_be_rewritten(db):
     run_told(db)
-    db.execute("SELECT lead_protection.update_job_run(id, '{}', 'failed', 'x') FROM lead_protection.job_runs")
+    db.execute(
+        "SELECT lead_protection.run_job_step((id, job_name, started_at, '{no such step}', NULL, '{}', 'skipped', NULL,"
+        " NULL, NULL, NULL)::lead_protection.job_progress) FROM lead_protection.job_runs"
+    )
     assert last_run(db) == did()
 
 

@@ -23,13 +23,13 @@ def window(db, lead_id=1):
 
 
 def report(db, action, message_id="m1", *more, lead_id=1, user_id=7, day=None):
-    """Call start, confirm or fail for the lead's last reminder; the answer by names."""
+    """Ask (start) or report (confirm, fail) for the lead's last reminder; the answer by names."""
     with db.cursor(row_factory=namedtuple_row) as cursor:
-        arguments = [lead_id, user_id, day or window(db, lead_id), message_id, *more]
+        outcome = {"start": [], "confirm": ["delivered", None], "fail": ["failed"]}[action]
+        arguments = [lead_id, user_id, day or window(db, lead_id), message_id, *outcome, *more]
         marks = ", ".join(["%s"] * len(arguments))
-        return cursor.execute(
-            f"SELECT * FROM lead_protection.{action}_reminder_delivery({marks})", arguments
-        ).fetchone()
+        function = "start_reminder_delivery" if action == "start" else "report_reminder_delivery"
+        return cursor.execute(f"SELECT * FROM lead_protection.{function}({marks})", arguments).fetchone()
 
 
 def ledger(db, lead_id=1):
@@ -200,8 +200,8 @@ OBSTACLES = {
     "TRANSFERRED": "transfer_lead(1, 7, 8, 'x', 1)",
     "MOVED": "extend_lead(1, 7, 30, 'x', 1, 1, 'k')",
     "ON_HOLD": "create_lead_hold(1, 7, 'x', 1)",
-    "DELIVERED": "confirm_reminder_delivery(1, 7, (SELECT window_date FROM lead_protection.lead_reminders"
-    " WHERE lead_id = 1), 'm0')",
+    "DELIVERED": "report_reminder_delivery(1, 7, (SELECT window_date FROM lead_protection.lead_reminders"
+    " WHERE lead_id = 1), 'm0', 'delivered')",
 }
 
 
@@ -263,20 +263,26 @@ def test_a_message_skipped_by_one_and_delivered_by_another_is_delivered(db, remi
 
 BAD = [
     ("LP001", "start_reminder_delivery(NULL, 7, %(day)s, 'm')"),
-    ("LP001", "confirm_reminder_delivery(1, NULL, %(day)s, 'm')"),
-    ("LP001", "fail_reminder_delivery(1, 7, NULL, 'm', 'x')"),
+    ("LP001", "report_reminder_delivery(1, NULL, %(day)s, 'm', 'delivered')"),
+    ("LP001", "report_reminder_delivery(1, 7, NULL, 'm', 'failed', 'x')"),
     ("LP004", "start_reminder_delivery(1, 7, %(day)s, NULL)"),
-    ("LP004", "confirm_reminder_delivery(1, 7, %(day)s, ' ')"),
-    ("LP004", "confirm_reminder_delivery(1, 7, %(day)s, repeat('x', 256))"),
-    ("LP004", "fail_reminder_delivery(1, 7, %(day)s, 'm', NULL)"),
-    ("LP004", "fail_reminder_delivery(1, 7, %(day)s, 'm', ' ')"),
-    ("LP005", "confirm_reminder_delivery(1, 7, %(day)s, 'm', '-infinity')"),
-    ("LP005", "fail_reminder_delivery(1, 7, %(day)s, 'm', 'x', 'infinity')"),
-    ("LP010", "confirm_reminder_delivery(1, 7, %(day)s, 'm', now() + INTERVAL '6 minutes')"),
+    ("LP004", "report_reminder_delivery(1, 7, %(day)s, ' ', 'delivered')"),
+    ("LP004", "report_reminder_delivery(1, 7, %(day)s, repeat('x', 256), 'delivered')"),
+    ("LP004", "report_reminder_delivery(1, 7, %(day)s, 'm', 'failed')"),
+    ("LP004", "report_reminder_delivery(1, 7, %(day)s, 'm', 'failed', ' ')"),
+    ("LP005", "report_reminder_delivery(1, 7, %(day)s, 'm', 'delivered', occurred_at => '-infinity')"),
+    ("LP005", "report_reminder_delivery(1, 7, %(day)s, 'm', 'failed', 'x', 'infinity')"),
+    (
+        "LP010",
+        "report_reminder_delivery(1, 7, %(day)s, 'm', 'delivered', occurred_at => now() + INTERVAL '6 minutes')",
+    ),
     ("LP044", "start_reminder_delivery(9, 7, %(day)s, 'm')"),
     ("LP044", "start_reminder_delivery(1, 8, %(day)s, 'm')"),
-    ("LP044", "confirm_reminder_delivery(1, 7, %(day)s::date + 1, 'm')"),
-    ("LP044", "fail_reminder_delivery(1, 7, 'infinity', 'm', 'x')"),
+    ("LP044", "report_reminder_delivery(1, 7, %(day)s::date + 1, 'm', 'delivered')"),
+    ("LP044", "report_reminder_delivery(1, 7, 'infinity', 'm', 'failed', 'x')"),
+    ("LP063", "report_reminder_delivery(1, 7, %(day)s, 'm', NULL)"),
+    ("LP063", "report_reminder_delivery(1, 7, %(day)s, 'm', 'skipped')"),
+    ("LP063", "report_reminder_delivery(1, 7, %(day)s, 'm', 'delivered', 'x')"),
 ]
 
 

@@ -23,7 +23,8 @@ BEGIN
         RAISE EXCEPTION 'events cannot be claimed like this'
             USING ERRCODE = 'LP042',
             DETAIL = format('Given: batch_size %L, lease %L.', claim_events.batch_size, claim_events.lease),
-            HINT = 'batch_size is 1 to 10000; lease, the time in which a batch is surely handled, 1 millisecond to 1 day.';
+            HINT = 'batch_size is 1 to 10000; lease, the time in which a batch is surely handled, 1 millisecond to '
+            '1 day.';
     END IF;
     claimed_at := clock_timestamp();
 
@@ -37,8 +38,8 @@ BEGIN
             w.consumer_name = consumer.consumer_name AND w.status = 'pending' AND w.lease_token IS NOT NULL
             AND w.available_at <= claimed_at AND w.attempts >= consumer.attempt_limit
         FOR UPDATE SKIP LOCKED
-    ) AS worn
-    WHERE d.event_id = worn.event_id AND d.consumer_name = consumer.consumer_name;
+    ) AS exhausted
+    WHERE d.event_id = exhausted.event_id AND d.consumer_name = consumer.consumer_name;
 
     RETURN QUERY
     WITH claimable AS MATERIALIZED (

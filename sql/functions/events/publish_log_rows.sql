@@ -25,8 +25,9 @@ BEGIN
         )
     FROM new_rows AS n;
 
-    -- register_event_consumer() waits for all who hold the outbox's lock by now, and they for it. So this statement sees
-    -- every consumer that will not fetch the event by itself; but a snapshot that is older than the lock would not.
+    -- register_event_consumer() waits for all who hold the outbox's lock by now, and they for it. So this statement
+    -- sees every consumer that will not fetch the event by itself; but a snapshot that is older than the lock would
+    -- not.
     IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
         PERFORM FROM lead_protection.settings AS s FOR SHARE;
     END IF;

@@ -6,7 +6,6 @@ DECLARE
     old uuid [];
     purged bigint;
 BEGIN
-    PERFORM lead_protection.require_keep(purge_events.keep);
     -- Before any row, as register_event_consumer() does; the other way round the two would wait for each other.
     LOCK TABLE lead_protection.outbox_events IN ROW EXCLUSIVE MODE;
     -- replay_events() holds a lock of what it wants back.
@@ -41,5 +40,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.purge_events(interval) IS
 'Deletes events that were written longer than keep ago and that every registered consumer has finished: none is '
-'pending or a dead letter. Returns how many. protection_log keeps what they told, for ever. Error: LP016 if keep is '
-'null or shorter than 1 day. Internal: run_nightly_maintenance() calls it.';
+'pending or a dead letter. Returns how many. protection_log keeps what they told, for ever. Internal: run_job_step() '
+'calls it and has checked keep.';

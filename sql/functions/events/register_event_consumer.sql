@@ -28,7 +28,8 @@ BEGIN
                 register_event_consumer.consumer_name, register_event_consumer.attempt_limit,
                 register_event_consumer.retry_delay, register_event_consumer.wake_up, register_event_consumer.since
             ),
-            HINT = 'A name has 1 to 63 lower-case letters, digits, and _ . - within; attempt_limit is 1 or more, retry_delay 1 millisecond to 1 day, wake_up true or false, since no infinity.';
+            HINT = 'A name has 1 to 63 lower-case letters, digits, and _ . - within; attempt_limit is 1 or more, '
+            'retry_delay 1 millisecond to 1 day, wake_up true or false, since no infinity.';
     END IF;
     PERFORM lead_protection.require_event_types(register_event_consumer.types);
 

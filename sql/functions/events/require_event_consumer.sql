@@ -9,10 +9,14 @@ BEGIN
     FROM lead_protection.event_consumers AS c
     WHERE c.consumer_name = require_event_consumer.consumer_name;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'consumer % is not registered', coalesce(quote_literal(require_event_consumer.consumer_name), 'null')
+        RAISE EXCEPTION
+            'consumer % is not registered', coalesce(quote_literal(require_event_consumer.consumer_name), 'null')
             USING ERRCODE = 'LP038',
             DETAIL = format('Registered: %s.', coalesce(
-                (SELECT string_agg(c.consumer_name, ', ' ORDER BY c.consumer_name) FROM lead_protection.event_consumers AS c),
+                (
+                    SELECT string_agg(c.consumer_name, ', ' ORDER BY c.consumer_name)
+                    FROM lead_protection.event_consumers AS c
+                ),
                 'none'
             )),
             HINT = 'Check the spelling, or have an operator register it with register_event_consumer().';

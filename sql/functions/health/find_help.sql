@@ -61,7 +61,8 @@ BEGIN
             s.language,
             s.relevance
         FROM (
-            -- By the words that mean something: in its own language a question has fewer, for that one knows its fillers.
+            -- By the words that mean something: in its own language a question has fewer, for that one knows its
+            -- fillers.
             SELECT
                 w.language, w.anchor,
                 sum(w.weight) / (SELECT count(*) FROM asked AS a WHERE a.language = w.language) AS relevance

@@ -14,12 +14,21 @@ FROM (
             string_agg(
                 format(
                     E'%s%s %s\n',
-                    m.sample, lead_protection.metric_labels(m.labels), replace(m.value::text, 'Infinity', 'Inf')
+                    m.sample, '{' || l.labels || '}', replace(m.value::text, 'Infinity', 'Inf')
                 ),
                 '' ORDER BY m.sample, (m.labels ->> 'le')::numeric, m.labels
             )
         ) AS text
     FROM lead_protection.metric_samples() AS m
+    CROSS JOIN LATERAL (
+        -- Null without labels.
+        SELECT
+            string_agg(
+                v.name || '="' || replace(replace(replace(v.value, '\', '\\'), '"', '\"'), E'\n', '\n') || '"',
+                ',' ORDER BY v.name
+            ) AS labels
+        FROM jsonb_each_text(m.labels) AS v (name, value)
+    ) AS l
     GROUP BY m.metric, m.type, m.help
 ) AS family
 $$;

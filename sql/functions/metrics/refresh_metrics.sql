@@ -10,11 +10,11 @@ DECLARE
     missed numeric;
 BEGIN
     -- Whoever holds the lock does the work of all.
-    IF NOT lead_protection.try_job_lock('lead-protection-metrics') THEN
+    IF NOT pg_try_advisory_xact_lock(lead_protection.job_lock_key('lead-protection-metrics')) THEN
         RETURN false;
     END IF;
-    -- However many leads there are, it takes 2 of 100 seconds at most. A measurement that lies ahead is one of a clock that
-    -- was set back.
+    -- However many leads there are, it takes 2 of 100 seconds at most. A measurement that lies ahead is one of a clock
+    -- that was set back.
     IF EXISTS (
         SELECT FROM lead_protection.metric_values AS v
         WHERE
@@ -31,7 +31,6 @@ BEGIN
         SELECT
             v.state,
             count(*) AS leads,
-            count(*) FILTER (WHERE v.state = 'REMINDER_DUE' AND NOT v.on_hold) AS waiting,
             count(*) FILTER (
                 WHERE v.state IN ('PROTECTED', 'REMINDER_DUE', 'GRACE') AND NOT v.on_hold
                 AND v.protection_expires_at < now() + INTERVAL '168 hours'
@@ -61,7 +60,7 @@ BEGIN
         UNION ALL
         SELECT 'lead_protection_expiring', '{}', coalesce(sum(l.expiring), 0) FROM leads AS l
         UNION ALL
-        SELECT 'lead_reminder_waiting', '{}', coalesce(sum(l.waiting), 0) FROM leads AS l
+        SELECT 'lead_reminder_waiting', '{}', count(*) FROM lead_protection.waiting_reminders(decided_at) AS w
         UNION ALL
         SELECT 'lead_holds_active', '{}', h.active FROM holds AS h
         UNION ALL
@@ -83,7 +82,9 @@ BEGIN
     -- Nothing happens when a reminder falls due, so what fell due is what was sent, missed and waits; or the most that
     -- this has ever been, where a hold or a change made one wait no more.
     SELECT v.value INTO waiting FROM lead_protection.metric_values AS v WHERE v.metric = 'lead_reminder_waiting';
-    SELECT count(*)::numeric INTO missed FROM lead_protection.protection_log AS g WHERE g.details ? 'missed_reminder_due_at';
+    SELECT count(*)::numeric INTO missed
+    FROM lead_protection.protection_log AS g
+    WHERE g.details ? 'missed_reminder_due_at';
     UPDATE lead_protection.metric_counters AS c
     SET value = greatest(
         c.value,

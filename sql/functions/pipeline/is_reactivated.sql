@@ -2,8 +2,11 @@ CREATE OR REPLACE FUNCTION lead_protection.is_reactivated(clock lead_protection.
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-    WHEN clock.expired_at IS NOT NULL THEN state IN ('PROTECTED', 'REMINDER_DUE', 'GRACE')
-    ELSE clock.reminded_window < clock.window_date AND state = 'PROTECTED'
+    WHEN (is_reactivated.clock).expired_at IS NOT NULL
+        THEN is_reactivated.state IN ('PROTECTED', 'REMINDER_DUE', 'GRACE')
+    ELSE
+        (is_reactivated.clock).reminded_window < (is_reactivated.clock).window_date
+        AND is_reactivated.state = 'PROTECTED'
 END;
 
 COMMENT ON FUNCTION lead_protection.is_reactivated(lead_protection.lead_clocks, text) IS

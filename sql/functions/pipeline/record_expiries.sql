@@ -8,7 +8,6 @@ DECLARE
     lead_ids bigint [];
     decided_at timestamptz;
 BEGIN
-    PERFORM lead_protection.require_job_arguments(record_expiries.as_of, record_expiries.batch_size);
     decided_at := coalesce(record_expiries.as_of, clock_timestamp());
     SELECT array_agg(reached.lead_id) INTO lead_ids
     FROM (
@@ -39,4 +38,4 @@ COMMENT ON FUNCTION lead_protection.record_expiries(timestamptz, integer) IS
 'Records protections that have ended at as_of, the longest ended first, batch_size leads at most: ledger row, log row '
 'and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are '
 'left to the next run. Returns how many it recorded; repeated, it records none twice: the ledger''s index sees to it. '
-'Errors: LP013, LP016. Internal: run_protection_pipeline() calls it.';
+'Internal: run_job_step() calls it and has checked the arguments.';

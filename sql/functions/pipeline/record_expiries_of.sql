@@ -42,6 +42,7 @@ BEGIN
         c, x.protection_expires_at - INTERVAL '1 microsecond', record_expiries_of.decided_at
     ) AS before (state);
     GET DIAGNOSTICS recorded = ROW_COUNT;
+    PERFORM lead_protection.count_metric('lead_protection_expired_total', '{}', recorded);
     RETURN recorded;
 END;
 $$;

@@ -11,7 +11,6 @@ DECLARE
     decided_at timestamptz;
     recorded bigint;
 BEGIN
-    PERFORM lead_protection.require_job_arguments(record_reactivations.as_of, record_reactivations.batch_size);
     decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
     SELECT array_agg(moved.lead_id) INTO lead_ids
     FROM (
@@ -77,5 +76,5 @@ COMMENT ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) I
 'Records leads whose announced end did not come, batch_size at most: marks the reminder or the expiry, and writes log '
 'row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others '
 'are left to the next run. Returns how many it recorded; repeated, it records none twice: what is marked is not found '
-'again. A reminder is taken back once: if its window returns and is left again, that is not told again. Errors: LP013, '
-'LP016. Internal: run_protection_pipeline() calls it.';
+'again. A reminder is taken back once: if its window returns and is left again, that is not told again. Internal: '
+'run_job_step() calls it and has checked the arguments.';

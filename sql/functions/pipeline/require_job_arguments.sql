@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION lead_protection.require_job_arguments(
-    as_of timestamptz, batch_size integer DEFAULT 1
+    as_of timestamptz, batch_size integer, keep interval DEFAULT INTERVAL '1 day'
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -13,15 +13,22 @@ BEGIN
             DETAIL = format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
             HINT = 'What it sends cannot be taken back. To look ahead, use protection_as_of(as_of).';
     END IF;
-    IF require_job_arguments.batch_size IS NULL OR require_job_arguments.batch_size < 1 THEN
+    IF coalesce(require_job_arguments.batch_size < 1, true) THEN
         RAISE EXCEPTION 'batch_size must be 1 or more'
             USING ERRCODE = 'LP016',
             DETAIL = format('Given: %s.', coalesce(require_job_arguments.batch_size::text, 'null')),
             HINT = 'It is how many leads of each kind one transaction handles; leave it out for 1000.';
     END IF;
+    IF coalesce(require_job_arguments.keep < INTERVAL '1 day', true) THEN
+        RAISE EXCEPTION 'history must be kept for 1 day or longer'
+            USING ERRCODE = 'LP016',
+            DETAIL = format('Given: %s.', coalesce(require_job_arguments.keep::text, 'null')),
+            HINT = 'Leave keep out for 90 days.';
+    END IF;
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.require_job_arguments(timestamptz, integer) IS
-'Raises LP013 if as_of lies in the future or is infinite, and LP016 if batch_size is null or below 1. as_of null: now, '
-'which is fine. Internal: the steps of the pipeline call it.';
+COMMENT ON FUNCTION lead_protection.require_job_arguments(timestamptz, integer, interval) IS
+'Raises LP013 if as_of lies in the future or is infinite (null: now, which is fine), LP016 if batch_size is null or '
+'below 1, and LP016 if keep is null or shorter than 1 day. Internal: the jobs and the adoption ask it once; what they '
+'call does not ask again.';

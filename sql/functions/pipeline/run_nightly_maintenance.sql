@@ -1,67 +1,25 @@
--- A procedure that commits can carry no SET clause and be no SECURITY DEFINER: every name is qualified.
+-- Only loops and commits: see run_protection_pipeline().
 CREATE OR REPLACE PROCEDURE lead_protection.run_nightly_maintenance(keep interval DEFAULT INTERVAL '90 days')
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    job_name CONSTANT text := 'lead-protection-nightly';
-    run_id bigint;
-    step text;
-    handled bigint;
-    result jsonb := pg_catalog.jsonb_build_object();
-    outcome text := 'skipped';
-    waits_for text;
-    error_state text;
-    error_message text;
-    error_detail text;
-    error_hint text;
+    job lead_protection.job_progress;
 BEGIN
-    run_id := lead_protection.start_job_run(job_name);
+    job := lead_protection.start_job_run(
+        'lead-protection-nightly',
+        ARRAY[
+            'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended', 'events_purged',
+            'job_runs_purged'
+        ]
+    );
     COMMIT;
-
-    -- A transaction for each step: one that locks leads after another did would not lock them in the order of their ids.
-    FOREACH step IN ARRAY ARRAY[
-        'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended', 'events_purged',
-        'job_runs_purged'
-    ] LOOP
-        EXIT WHEN NOT lead_protection.try_job_lock(job_name);
-        waits_for := lead_protection.waiting_reason();
-        EXIT WHEN waits_for IS NOT NULL;
-        BEGIN
-            handled := CASE step
-                WHEN 'holds_overrun' THEN lead_protection.end_overrun_holds()
-                WHEN 'hold_limits_announced' THEN lead_protection.announce_hold_limits()
-                WHEN 'adopted_rows_queued' THEN lead_protection.queue_adoption_drift()
-                WHEN 'clocks_mended' THEN lead_protection.mend_clock_drift()
-                WHEN 'events_purged' THEN lead_protection.purge_events(keep)
-                ELSE lead_protection.purge_job_history(keep)
-            END;
-            result := pg_catalog.jsonb_set(result, ARRAY[step], pg_catalog.to_jsonb(handled));
-            PERFORM lead_protection.update_job_run(run_id, result);
-            outcome := 'succeeded';
-        EXCEPTION
-            WHEN query_canceled OR OTHERS THEN
-                outcome := 'failed';
-                GET STACKED DIAGNOSTICS
-                    error_state = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
-                    error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
-        END;
-        EXIT WHEN outcome = 'failed';
+    -- A transaction for each step: one that locks leads after another did would not lock them in the order of their
+    -- ids.
+    WHILE job.steps IS NOT NULL LOOP
+        job := lead_protection.run_job_step(job, keep => run_nightly_maintenance.keep);
         COMMIT;
     END LOOP;
-
-    IF waits_for IS NOT NULL THEN
-        result := result || pg_catalog.jsonb_build_object('waiting', waits_for);
-    END IF;
-    PERFORM lead_protection.update_job_run(run_id, result, outcome, error_state || ': ' || error_message);
-    COMMIT;
-    IF outcome = 'failed' THEN
-        RAISE EXCEPTION USING ERRCODE = error_state, MESSAGE = error_message,
-            DETAIL = pg_catalog.concat_ws(
-                E'\n', nullif(error_detail, ''),
-                pg_catalog.format('Run %s of job %s failed; what it had committed before stands.', run_id, job_name)
-            ),
-            HINT = coalesce(nullif(error_hint, ''), 'Mend the cause and call it again.');
-    END IF;
+    PERFORM lead_protection.raise_job_failure(job);
 END;
 $$;
 

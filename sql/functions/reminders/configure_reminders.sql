@@ -24,7 +24,8 @@ BEGIN
                 configure_reminders.reminders_per_run, configure_reminders.reminders_per_user,
                 configure_reminders.delivery_attempts, configure_reminders.delivery_retry_delay
             ),
-            HINT = 'The two limits are 1 or more, or null for none; delivery_attempts is 1 or more, delivery_retry_delay 1 second to 1 day. To send nothing at all: pause_protection().';
+            HINT = 'The two limits are 1 or more, or null for none; delivery_attempts is 1 or more, '
+            'delivery_retry_delay 1 second to 1 day. To send nothing at all: pause_protection().';
     END IF;
     UPDATE lead_protection.settings AS s
     SET

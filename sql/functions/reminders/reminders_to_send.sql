@@ -9,15 +9,8 @@ DECLARE
     lead_ids bigint [];
 BEGIN
     WITH waiting AS (
-        SELECT c.lead_id, c.user_id, c.reminder_due_at AS waits_since
-        FROM lead_protection.lead_clocks AS c
-        CROSS JOIN LATERAL lead_protection.clock_at(c, reminders_to_send.as_of) AS s
-        WHERE
-            -- the predicate of lead_clocks_to_remind
-            c.closed_at IS NULL AND c.expired_at IS NULL
-            AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
-            AND c.reminder_due_at <= reminders_to_send.as_of
-            AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
+        SELECT w.lead_id, w.user_id, w.reminder_due_at AS due_at
+        FROM lead_protection.waiting_reminders(reminders_to_send.as_of) AS w
         UNION ALL
         SELECT d.lead_id, d.user_id, d.retry_at
         FROM lead_protection.reminder_deliveries AS d
@@ -30,17 +23,17 @@ BEGIN
     ranked AS (
         SELECT
             w.*,
-            row_number() OVER (PARTITION BY w.user_id ORDER BY w.waits_since, w.lead_id) AS nth_of_user
+            row_number() OVER (PARTITION BY w.user_id ORDER BY w.due_at, w.lead_id) AS nth_of_user
         FROM waiting AS w
     )
 
-    SELECT array_agg(p.lead_id ORDER BY p.waits_since, p.lead_id) INTO lead_ids
+    SELECT array_agg(p.lead_id ORDER BY p.due_at, p.lead_id) INTO lead_ids
     FROM (
-        SELECT r.lead_id, r.waits_since
+        SELECT r.lead_id, r.due_at
         FROM ranked AS r
         CROSS JOIN lead_protection.settings AS t
         WHERE t.reminders_per_user IS NULL OR r.nth_of_user <= t.reminders_per_user
-        ORDER BY r.waits_since, r.lead_id
+        ORDER BY r.due_at, r.lead_id
         LIMIT (SELECT t.reminders_per_run FROM lead_protection.settings AS t)
     ) AS p;
     RETURN coalesce(lead_ids, '{}');
@@ -48,5 +41,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.reminders_to_send(timestamptz) IS
-'The leads whose reminder is due at as_of, or is to be repeated because it did not arrive, the longest waiting first, '
-'as many as settings allow for one run and for each user. Internal: run_protection_pipeline() calls it.';
+'The leads whose reminder is due at as_of, or is to be repeated because it did not arrive, the longest due first, as '
+'many as settings allow for one run and for each user. Internal: run_job_step() calls it.';

@@ -8,9 +8,7 @@ DECLARE
     locked bigint [];
     decided_at timestamptz;
     sent bigint;
-    repeated bigint;
 BEGIN
-    PERFORM lead_protection.require_job_arguments(send_due_reminders.as_of);
     locked := ARRAY(
         SELECT l.id
         FROM lead_protection.leads AS l
@@ -26,46 +24,22 @@ BEGIN
         INSERT INTO lead_protection.lead_reminders AS r (
             lead_id, user_id, window_date, protection_expires_at, due_at, fell_due_at, sent_at
         )
+        -- Not waiting_reminders(): a plan for the session might search the list of all that wait for each batch.
         SELECT
-            c.lead_id, c.user_id, c.window_date, s.protection_expires_at, s.reminder_due_at,
-            -- Nobody could send it before the last hold ended, the lead was known, or a change made it due.
-            least(
-                greatest(
-                    s.reminder_due_at,
-                    (SELECT max(upper(stop)) FROM unnest(c.stops) AS stop WHERE upper(stop) <= decided_at),
-                    l.recorded_at,
-                    (
-                        SELECT max(g.occurred_at)
-                        FROM lead_protection.protection_log AS g
-                        WHERE
-                            g.lead_id = c.lead_id
-                            AND g.occurred_at > s.reminder_due_at AND g.occurred_at <= decided_at
-                            AND g.state_after = 'REMINDER_DUE' AND g.state_before <> 'REMINDER_DUE'
-                    )
-                ),
-                decided_at
-            ),
-            decided_at
+            c.lead_id, c.user_id, c.window_date, s.protection_expires_at, s.reminder_due_at, w.waits_since, decided_at
         FROM lead_protection.lead_clocks AS c
         INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
         CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
+        CROSS JOIN LATERAL lead_protection.reminder_waits_since(
+            c.lead_id, l.recorded_at, c.reminder_due_at, c.stops, decided_at
+        ) AS w
         WHERE c.lead_id = ANY(locked) AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
         ON CONFLICT DO NOTHING
         RETURNING r.*
-    )
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at,
-        state_before, expires_before, state_after, expires_after, details
-    )
-    SELECT
-        r.lead_id, r.user_id, 'lead.protection.reminder', r.sent_at,
-        'REMINDER_DUE', r.protection_expires_at, 'GRACE', r.protection_expires_at,
-        lead_protection.reminder_details(r.window_date, r.due_at, 1)
-    FROM reminder AS r;
-    GET DIAGNOSTICS sent = ROW_COUNT;
+    ),
 
     -- The same reminder once more: a new event, no new row in the ledger.
-    WITH repetition AS (
+    repetition AS (
         UPDATE lead_protection.reminder_deliveries AS d
         SET retry_at = NULL, retried_at = decided_at
         FROM lead_protection.lead_clocks AS c
@@ -76,28 +50,37 @@ BEGIN
             AND s.state = 'GRACE' AND NOT s.on_hold
         RETURNING d.lead_id, d.user_id, d.window_date, s.protection_expires_at
     )
+
     INSERT INTO lead_protection.protection_log (
         lead_id, user_id, event_type, occurred_at,
         state_before, expires_before, state_after, expires_after, details
     )
     SELECT
-        p.lead_id, p.user_id, 'lead.protection.reminder', decided_at,
-        'GRACE', p.protection_expires_at, 'GRACE', p.protection_expires_at,
-        lead_protection.reminder_details(
-            p.window_date,
-            r.due_at,
+        m.lead_id, m.user_id, 'lead.protection.reminder', decided_at,
+        m.state_before, m.protection_expires_at, 'GRACE', m.protection_expires_at,
+        jsonb_build_object(
+            'window_date', to_char(m.window_date, 'YYYY-MM-DD'),
+            'reminder_due_at', lead_protection.instant_text(m.due_at),
+            'attempt', m.attempt
+        )
+    FROM (
+        SELECT r.lead_id, r.user_id, r.window_date, r.protection_expires_at, r.due_at, 'REMINDER_DUE', 1
+        FROM reminder AS r
+        UNION ALL
+        SELECT
+            p.lead_id, p.user_id, p.window_date, p.protection_expires_at, r.due_at, 'GRACE',
             -- Those before this one, whose row is still seen as it was: hence 2.
             (
                 SELECT 2 + count(d.retried_at)
                 FROM lead_protection.reminder_deliveries AS d
                 WHERE d.lead_id = p.lead_id AND d.user_id = p.user_id AND d.window_date = p.window_date
             )
-        )
-    FROM repetition AS p
-    INNER JOIN lead_protection.lead_reminders AS r
-        ON p.lead_id = r.lead_id AND p.user_id = r.user_id AND p.window_date = r.window_date;
-    GET DIAGNOSTICS repeated = ROW_COUNT;
-    RETURN sent + repeated;
+        FROM repetition AS p
+        INNER JOIN lead_protection.lead_reminders AS r
+            ON p.lead_id = r.lead_id AND p.user_id = r.user_id AND p.window_date = r.window_date
+    ) AS m (lead_id, user_id, window_date, protection_expires_at, due_at, state_before, attempt);
+    GET DIAGNOSTICS sent = ROW_COUNT;
+    RETURN sent;
 END;
 $$;
 
@@ -105,4 +88,4 @@ COMMENT ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) IS
 'Sends the reminders of these leads that are due at as_of, ledger row, log row and event in one transaction, and '
 'repeats, as a new event, those whose repetition is due. as_of null: at the instant at which the leads are locked. '
 'Leads locked by others are left to the next run. Returns how many events it wrote; repeated, it sends none twice: the '
-'ledger''s key sees to it. Error: LP013. Internal: run_protection_pipeline() calls it.';
+'ledger''s key sees to it. Internal: run_job_step() calls it and has checked as_of.';

@@ -1,36 +1,71 @@
--- A row for each consumer even when nothing waits for it. What is counted is read from the partial indexes.
+-- A row for each consumer even when nothing waits for it. Read at each scrape, whatever waits: counts from the partial
+-- indexes, each only if it is asked for, and the age from the first that are available.
 CREATE OR REPLACE VIEW lead_protection.v_event_consumers AS
 SELECT
     c.consumer_name,
     c.types,
-    coalesce(p.ready, 0) AS ready,
-    coalesce(p.leased, 0) AS leased,
-    coalesce(p.retrying, 0) AS retrying,
     (
         SELECT count(*)
-        FROM lead_protection.event_deliveries AS x
-        WHERE x.consumer_name = c.consumer_name AND x.status = 'dead'
+        FROM lead_protection.event_deliveries AS d
+        WHERE d.consumer_name = c.consumer_name AND d.status = 'pending' AND d.available_at <= now()
+    ) AS ready,
+    (
+        SELECT count(*)
+        FROM lead_protection.event_deliveries AS d
+        WHERE
+            d.consumer_name = c.consumer_name AND d.status = 'pending' AND d.available_at > now()
+            AND d.lease_token IS NOT NULL
+    ) AS leased,
+    (
+        SELECT count(*)
+        FROM lead_protection.event_deliveries AS d
+        WHERE
+            d.consumer_name = c.consumer_name AND d.status = 'pending' AND d.available_at > now()
+            AND d.lease_token IS NULL
+    ) AS retrying,
+    (
+        SELECT count(*)
+        FROM lead_protection.event_deliveries AS d
+        WHERE d.consumer_name = c.consumer_name AND d.status = 'dead'
     ) AS dead,
-    p.oldest_pending_at,
-    now() - p.oldest_pending_at AS lag,
+    front.oldest_pending_at,
+    now() - front.oldest_pending_at AS lag,
     c.attempt_limit,
     c.retry_delay,
     c.wake_up,
-    c.registered_at
+    c.registered_at,
+    (
+        SELECT count(*)
+        FROM lead_protection.event_deliveries AS d
+        WHERE d.consumer_name = c.consumer_name AND d.status = 'pending'
+    ) AS pending,
+    front.oldest_among
 FROM lead_protection.event_consumers AS c
 LEFT JOIN LATERAL (
     SELECT
-        count(*) FILTER (WHERE d.available_at <= now()) AS ready,
-        count(*) FILTER (WHERE d.available_at > now() AND d.lease_token IS NOT NULL) AS leased,
-        count(*) FILTER (WHERE d.available_at > now() AND d.lease_token IS NULL) AS retrying,
-        min(e."timestamp") AS oldest_pending_at
-    FROM lead_protection.event_deliveries AS d
-    INNER JOIN lead_protection.outbox_events AS e ON d.event_id = e.id
-    WHERE d.consumer_name = c.consumer_name AND d.status = 'pending'
-) AS p ON true;
+        e."timestamp" AS oldest_pending_at,
+        f.oldest_among
+    FROM (
+        SELECT
+            count(*) AS oldest_among,
+            -- The first that was written, without a look at each event.
+            (array_agg(d.event_id ORDER BY d.sequence_number))[1] AS event_id
+        FROM (
+            SELECT
+                w.event_id,
+                w.sequence_number
+            FROM lead_protection.event_deliveries AS w
+            WHERE w.consumer_name = c.consumer_name AND w.status = 'pending'
+            ORDER BY w.available_at, w.sequence_number
+            LIMIT 1000
+        ) AS d
+    ) AS f
+    LEFT JOIN lead_protection.outbox_events AS e ON f.event_id = e.id
+) AS front ON true;
 
 COMMENT ON VIEW lead_protection.v_event_consumers IS
-'The registered consumers and how far each has come. lag is elapsed time, instants are timestamptz.';
+'The registered consumers and how far each has come. Cheap enough for each scrape. lag is elapsed time, instants are '
+'timestamptz.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.consumer_name IS 'The consumer.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.types IS 'The event types it takes; null: all.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.ready IS
@@ -39,7 +74,8 @@ COMMENT ON COLUMN lead_protection.v_event_consumers.leased IS 'Events that are b
 COMMENT ON COLUMN lead_protection.v_event_consumers.retrying IS 'Events that failed and wait for their next attempt.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.dead IS 'Dead letters: see v_dead_events.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.oldest_pending_at IS
-'When the oldest event that it has not finished was written, dead letters aside; null: it has finished all.';
+'When the oldest event that it has not finished was written, dead letters aside; null: it has finished all. Exact as '
+'long as no more than 1,000 wait; beyond that of the 1,000 that are available first.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.lag IS 'The age of that event.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.attempt_limit IS
 'After so many failed attempts an event is a dead letter.';
@@ -47,3 +83,7 @@ COMMENT ON COLUMN lead_protection.v_event_consumers.retry_delay IS
 'The pause after the first failure, doubled each time, up to a day.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.wake_up IS 'True: it is woken by NOTIFY lead_protection_events.';
 COMMENT ON COLUMN lead_protection.v_event_consumers.registered_at IS 'When it was first registered.';
+COMMENT ON COLUMN lead_protection.v_event_consumers.pending IS
+'Events that it has not finished, dead letters aside: ready, leased and retrying.';
+COMMENT ON COLUMN lead_protection.v_event_consumers.oldest_among IS
+'Among how many of these oldest_pending_at is the oldest: 1,000 at most.';

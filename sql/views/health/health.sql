@@ -4,31 +4,20 @@
 -- measure), how many, what was found, since when. Each reads a few rows through an index, or a bounded number of them:
 -- it must answer at once, above all when things are bad.
 CREATE OR REPLACE VIEW lead_protection.health AS
-WITH jobs (check_name, job_name) AS (
-    VALUES ('pipeline', 'lead-protection-reminders'), ('nightly', 'lead-protection-nightly')
+WITH jobs AS MATERIALIZED (
+    SELECT
+        CASE j.job_name WHEN 'lead-protection-reminders' THEN 'pipeline' ELSE 'nightly' END AS check_name,
+        j.job_name,
+        j.last_sign_of_life_at,
+        j.failures_in_a_row,
+        j.failing_since,
+        j.last_error
+    FROM lead_protection.v_kpi_jobs AS j
 ),
 
 installation AS (
     SELECT min(m.recorded_at) AS installed_at
     FROM lead_protection.migration_checksums AS m
-),
-
--- Runs that did their work, or had a reason to wait. What a clock recorded that ran ahead is no sign of life.
-life_signs AS (
-    SELECT
-        j.check_name,
-        j.job_name,
-        g.finished_at
-    FROM jobs AS j
-    LEFT JOIN LATERAL (
-        SELECT r.finished_at
-        FROM lead_protection.job_runs AS r
-        WHERE
-            r.job_name = j.job_name AND r.started_at <= clock_timestamp()
-            AND (r.outcome = 'succeeded' OR r.result ? 'waiting')
-        ORDER BY r.started_at DESC
-        LIMIT 1
-    ) AS g ON true
 ),
 
 -- Runs that the schedule began. Where pg_cron does that, a run by hand is none of them.
@@ -60,34 +49,6 @@ launcher AS (
         AND coalesce(bool_or(a.backend_type = 'checkpointer'), false)
         AND NOT coalesce(bool_or(a.backend_type = 'pg_cron launcher'), false) AS is_gone
     FROM pg_stat_activity AS a
-),
-
-failures AS (
-    SELECT
-        f.job_name,
-        f.failed,
-        f.since,
-        f.error
-    FROM jobs AS j
-    CROSS JOIN LATERAL (
-        SELECT
-            j.job_name,
-            count(*) AS failed,
-            min(r.started_at) AS since,
-            (array_agg(r.error ORDER BY r.started_at DESC))[1] AS error
-        FROM lead_protection.job_runs AS r
-        WHERE
-            r.job_name = j.job_name AND r.outcome = 'failed'
-            AND r.started_at > coalesce(
-                (
-                    SELECT max(s.started_at)
-                    FROM lead_protection.job_runs AS s
-                    WHERE s.job_name = j.job_name AND s.outcome = 'succeeded'
-                ),
-                '-infinity'
-            )
-    ) AS f
-    WHERE f.failed > 0
 ),
 
 -- A run that has not come back; and runs that find the job's lock taken, one after the other.
@@ -143,28 +104,17 @@ hanging AS (
     WHERE s.since IS NOT NULL
 ),
 
--- Since a reminder could have been sent: not while a hold stood, nor before the lead was known.
 unsent AS (
-    SELECT greatest(d.reminder_due_at, d.runs_from, l.recorded_at) AS waits_since
-    FROM (
-        SELECT c.*
-        FROM lead_protection.lead_clocks AS c
-        WHERE
-            -- the predicate of lead_clocks_to_remind
-            c.closed_at IS NULL AND c.expired_at IS NULL
-            AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
-            AND c.reminder_due_at <= now() AND c.runs_from <= now()
-            AND (c.protection_expires_at > now() OR c.owed_notice_days IS NOT NULL)
-        ORDER BY c.reminder_due_at, c.lead_id
-        LIMIT 1000
-    ) AS d
-    INNER JOIN lead_protection.leads AS l ON d.lead_id = l.id
+    SELECT w.waits_since
+    FROM lead_protection.waiting_reminders(now()) AS w
+    ORDER BY w.reminder_due_at, w.lead_id
+    LIMIT 1000
 ),
 
--- Those that stand: what was put right by now does not count.
+-- What was taken back by now does not count.
 expiries AS (
     SELECT
-        count(*) AS standing,
+        count(*) AS recorded,
         min(x.recorded_at) AS since
     FROM lead_protection.lead_expiries AS x
     WHERE x.reactivated_at IS NULL AND NOT x.adopted AND x.recorded_at > now() - INTERVAL '1 day'
@@ -189,29 +139,6 @@ usual AS (
         AND r.started_at > now() - INTERVAL '29 days' AND r.started_at <= now() - INTERVAL '1 day'
 ),
 
--- Of the longest available, which are the oldest as long as nothing is retried.
-pending AS (
-    SELECT
-        n.consumer_name,
-        p.events,
-        p.since
-    FROM lead_protection.event_consumers AS n
-    CROSS JOIN LATERAL (
-        SELECT
-            count(*) AS events,
-            min(e."timestamp") AS since
-        FROM (
-            SELECT d.event_id
-            FROM lead_protection.event_deliveries AS d
-            WHERE d.consumer_name = n.consumer_name AND d.status = 'pending'
-            ORDER BY d.available_at, d.sequence_number
-            LIMIT 1000
-        ) AS d
-        INNER JOIN lead_protection.outbox_events AS e ON d.event_id = e.id
-    ) AS p
-    WHERE p.events > 0
-),
-
 dead AS (
     SELECT
         n.consumer_name,
@@ -234,16 +161,6 @@ dead AS (
 ),
 
 -- Whether the cache is right only the nightly proof can say; that nothing keeps it right is seen at once.
-proof AS (
-    SELECT
-        (r.result ->> 'clocks_mended')::bigint AS mended,
-        r.started_at
-    FROM lead_protection.job_runs AS r
-    WHERE r.job_name = 'lead-protection-nightly' AND r.started_at <= clock_timestamp() AND r.result ? 'clocks_mended'
-    ORDER BY r.started_at DESC
-    LIMIT 1
-),
-
 triggers_off AS (
     SELECT string_agg(format('%s of %s', t.tgname, c.relname), ', ' ORDER BY c.relname, t.tgname) AS names
     FROM pg_trigger AS t
@@ -311,18 +228,21 @@ ahead AS (
 
 measured (check_name, measured, amount, found, since) AS (
     SELECT
-        s.check_name,
-        extract(EPOCH FROM now() - coalesce(s.finished_at, i.installed_at)),
+        j.check_name,
+        extract(EPOCH FROM now() - coalesce(j.last_sign_of_life_at, i.installed_at)),
         NULL::bigint,
         CASE
-            WHEN s.finished_at IS NULL THEN format('%s has not done its work since it was installed', s.job_name)
+            WHEN j.last_sign_of_life_at IS NULL
+                THEN format('%s has not done its work since it was installed', j.job_name)
             ELSE format(
-                '%s did its work %s ago', s.job_name,
-                lead_protection.elapsed_text(date_trunc('second', greatest(now() - s.finished_at, INTERVAL '0')))
+                '%s did its work %s ago', j.job_name,
+                lead_protection.elapsed_text(
+                    date_trunc('second', greatest(now() - j.last_sign_of_life_at, INTERVAL '0'))
+                )
             )
         END,
-        coalesce(s.finished_at, i.installed_at)
-    FROM life_signs AS s
+        coalesce(j.last_sign_of_life_at, i.installed_at)
+    FROM jobs AS j
     CROSS JOIN installation AS i
     UNION ALL
     SELECT
@@ -364,14 +284,17 @@ measured (check_name, measured, amount, found, since) AS (
     UNION ALL
     SELECT
         'job_failed',
-        max(f.failed),
-        coalesce(sum(f.failed)::bigint, 0),
+        max(j.failures_in_a_row),
+        sum(j.failures_in_a_row)::bigint,
         coalesce(
-            string_agg(format('%s failed %s times in a row, at last with %s', f.job_name, f.failed, f.error), '; '),
+            string_agg(
+                format('%s failed %s times in a row, at last with %s', j.job_name, j.failures_in_a_row, j.last_error),
+                '; '
+            ) FILTER (WHERE j.failures_in_a_row > 0),
             'no run has failed since the last that succeeded'
         ),
-        min(f.since)
-    FROM failures AS f
+        min(j.failing_since)
+    FROM jobs AS j
     UNION ALL
     SELECT
         'job_hanging',
@@ -383,30 +306,32 @@ measured (check_name, measured, amount, found, since) AS (
     UNION ALL
     SELECT
         'expiry_spike',
-        x.standing / u.a_day,
-        x.standing,
-        format('%s within a day, usual are %s', x.standing, coalesce(u.a_day::text, 'not known yet')),
+        x.recorded / u.a_day,
+        x.recorded,
+        format('%s within a day, usual are %s', x.recorded, coalesce(u.a_day::text, 'not known yet')),
         x.since
     FROM expiries AS x
     CROSS JOIN usual AS u
     UNION ALL
     SELECT
         'outbox_lag',
-        extract(EPOCH FROM now() - min(p.since)),
-        coalesce(sum(p.events)::bigint, 0),
+        extract(EPOCH FROM now() - min(c.oldest_pending_at)),
+        coalesce(sum(c.oldest_among)::bigint, 0),
         coalesce(
             string_agg(
                 format(
-                    '%s: %s%s, the oldest %s old', p.consumer_name, p.events,
-                    CASE WHEN p.events = 1000 THEN ' or more' END,
-                    lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.since, INTERVAL '0')))
+                    '%s: %s%s, the oldest %s old', c.consumer_name, c.oldest_among,
+                    CASE WHEN c.oldest_among = 1000 THEN ' or more' END,
+                    lead_protection.elapsed_text(
+                        date_trunc('second', greatest(now() - c.oldest_pending_at, INTERVAL '0'))
+                    )
                 ),
-                '; ' ORDER BY p.since
-            ),
+                '; ' ORDER BY c.oldest_pending_at
+            ) FILTER (WHERE c.oldest_among > 0),
             'no event waits'
         ),
-        min(p.since)
-    FROM pending AS p
+        min(c.oldest_pending_at)
+    FROM lead_protection.v_event_consumers AS c
     UNION ALL
     SELECT
         'dead_letters',
@@ -420,22 +345,22 @@ measured (check_name, measured, amount, found, since) AS (
     UNION ALL
     SELECT
         'clock_drift',
-        CASE WHEN t.names IS NOT NULL THEN 'Infinity'::numeric ELSE p.mended END,
-        p.mended,
+        CASE WHEN t.names IS NOT NULL THEN 'Infinity'::numeric ELSE p.drifted END,
+        p.drifted,
         concat_ws(
             '; ',
             'triggers are switched off: ' || t.names,
             CASE
-                WHEN p.mended IS NULL THEN 'not proved yet'
+                WHEN p.drifted IS NULL THEN 'not proved yet'
                 ELSE format(
-                    '%s mended by the nightly run of %s ago', p.mended,
-                    lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.started_at, INTERVAL '0')))
+                    '%s mended by the nightly run of %s ago', p.drifted,
+                    lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.proved_at, INTERVAL '0')))
                 )
             END
         ),
-        p.started_at
+        p.proved_at
     FROM triggers_off AS t
-    LEFT JOIN proof AS p ON true
+    LEFT JOIN lead_protection.v_kpi_clock_drift AS p ON true
     UNION ALL
     SELECT
         'hold_overrun',

@@ -13,7 +13,8 @@ SELECT
     h.limit_override_until,
     h.version,
     h.created_by,
-    h.created_at
+    h.created_at,
+    coalesce(h.end_at, l.limit_at) AS ends_at
 FROM lead_protection.lead_holds AS h
 INNER JOIN lead_protection.lead_clocks AS c ON h.lead_id = c.lead_id AND h.user_id = c.user_id
 LEFT JOIN LATERAL lead_protection.hold_limit(h, now()) AS l ON true
@@ -41,3 +42,5 @@ COMMENT ON COLUMN lead_protection.v_active_holds.limit_override_until IS
 COMMENT ON COLUMN lead_protection.v_active_holds.version IS 'What a correction must name.';
 COMMENT ON COLUMN lead_protection.v_active_holds.created_by IS 'The actor who made it.';
 COMMENT ON COLUMN lead_protection.v_active_holds.created_at IS 'When it was made.';
+COMMENT ON COLUMN lead_protection.v_active_holds.ends_at IS
+'When it ends by itself: its planned end or, if it is open, its limit, where the nightly job ends it; null: neither.';

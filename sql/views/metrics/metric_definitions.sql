@@ -17,7 +17,10 @@ FROM (
     ('lead_reminder_missed_total', 'counter', 'Reminders that were due and never sent: the protection ended first.'),
     ('lead_reminder_deliveries_total', 'counter', 'Reports of messages with a reminder, by outcome.'),
     ('lead_reminder_waiting', 'gauge', 'Reminders that are due and not sent, those on hold left out.'),
-    ('lead_reminder_oldest_due_seconds', 'gauge', 'Age of the oldest reminder that waits; 0: there is none.'),
+    (
+        'lead_reminder_oldest_due_seconds', 'gauge',
+        'For how long the reminder that waits longest could have been sent; 0: none waits.'
+    ),
     ('lead_reminder_latency_seconds', 'histogram', 'From when a reminder could have been sent until it was.'),
     ('lead_reminder_processing_seconds', 'histogram', 'Run time of the pipeline that sends reminders.'),
     ('lead_outbox_lag_seconds', 'gauge', 'Age of the oldest event that a consumer has not finished; 0: there is none.'),

@@ -3,7 +3,10 @@ SELECT
     r.started_at AS proved_at,
     (r.result ->> 'clocks_mended')::bigint AS drifted
 FROM lead_protection.job_runs AS r
-WHERE r.job_name = 'lead-protection-nightly' AND r.result ? 'clocks_mended'
+WHERE
+    r.job_name = 'lead-protection-nightly' AND r.result ? 'clocks_mended'
+    -- What a clock recorded that ran ahead would hide all later ones.
+    AND r.started_at <= clock_timestamp()
 ORDER BY r.started_at DESC
 LIMIT 1;
 

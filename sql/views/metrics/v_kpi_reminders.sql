@@ -18,19 +18,12 @@ FROM (
     WHERE NOT s.adopted AND (s.fell_due_at AT TIME ZONE 'UTC')::date > (now() AT TIME ZONE 'UTC')::date - 7
     UNION ALL
     SELECT
-        c.user_id,
+        w.user_id,
         false,
-        c.reminder_due_at,
+        w.waits_since,
         NULL,
         NULL
-    FROM lead_protection.lead_clocks AS c
-    CROSS JOIN LATERAL lead_protection.clock_at(c, now()) AS s
-    WHERE
-        -- the predicate of lead_clocks_to_remind
-        c.closed_at IS NULL AND c.expired_at IS NULL
-        AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
-        AND c.reminder_due_at <= now()
-        AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
+    FROM lead_protection.waiting_reminders(now()) AS w
 ) AS r
 GROUP BY r.user_id;
 
@@ -40,7 +33,7 @@ COMMENT ON VIEW lead_protection.v_kpi_reminders IS
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.user_id IS 'The protected user.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.waiting IS 'Due and not sent yet, those on hold left out.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.oldest_due_at IS
-'When the oldest of these fell due by the rule; null: none waits.';
+'Since when the first of these could have been sent; null: none waits.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.sent IS 'Sent, of those that fell due within the week.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.sent_within IS 'Of these, within 60 minutes of falling due.';
 COMMENT ON COLUMN lead_protection.v_kpi_reminders.delivered IS 'Of those sent, a message was reported delivered.';

@@ -10,22 +10,51 @@ WITH counters AS (
     WHERE NOT c.labels ? 'le'
 ),
 
+-- As Prometheus counts them: each bucket with those below it.
 histograms AS (
     SELECT
-        h.metric,
-        h.le,
-        h.observed,
-        h.seconds_sum
-    FROM lead_protection.v_metric_histograms AS h
+        b.metric,
+        b.le,
+        coalesce(sum(c.value) FILTER (WHERE (c.labels ->> 'le')::numeric <= b.seconds), 0) AS observed,
+        coalesce(sum(c.value) FILTER (WHERE c.metric = b.metric || '_sum'), 0) AS seconds_sum
+    FROM lead_protection.metric_buckets AS b
+    LEFT JOIN lead_protection.v_metric_counters AS c ON c.metric IN (b.metric, b.metric || '_sum')
+    GROUP BY b.metric, b.seconds, b.le
+),
+
+-- Those that fell due first, as many as health looks at. The search ends where all behind fell due later than one has
+-- waited since.
+waiting AS (
+    SELECT o.waits_since
+    FROM (
+        SELECT
+            w.lead_id,
+            w.reminder_due_at,
+            min(w.waits_since) OVER due_before AS waits_since,
+            lead(w.reminder_due_at) OVER due_before AS next_due_at
+        FROM (
+            SELECT
+                r.lead_id,
+                r.reminder_due_at,
+                r.waits_since
+            FROM lead_protection.waiting_reminders(now()) AS r
+            ORDER BY r.reminder_due_at, r.lead_id
+            LIMIT 1000
+        ) AS w
+        WINDOW due_before AS (ORDER BY w.reminder_due_at, w.lead_id ROWS UNBOUNDED PRECEDING)
+    ) AS o
+    WHERE o.next_due_at IS NULL OR o.next_due_at >= o.waits_since
+    ORDER BY o.reminder_due_at, o.lead_id
+    LIMIT 1
 ),
 
 outbox AS (
     SELECT
         jsonb_build_object('consumer', o.consumer_name) AS labels,
         o.pending,
-        o.dead_letters,
+        o.dead,
         o.lag
-    FROM lead_protection.v_kpi_outbox AS o
+    FROM lead_protection.v_event_consumers AS o
 ),
 
 jobs AS (
@@ -109,7 +138,8 @@ INNER JOIN (
         'lead_reminder_oldest_due_seconds',
         'lead_reminder_oldest_due_seconds',
         '{}',
-        coalesce(extract(EPOCH FROM now() - lead_protection.oldest_reminder_due_at()), 0)
+        coalesce(extract(EPOCH FROM now() - min(w.waits_since)), 0)
+    FROM waiting AS w
     UNION ALL
     SELECT
         'lead_outbox_lag_seconds',
@@ -129,7 +159,7 @@ INNER JOIN (
         'lead_outbox_dead_letters',
         'lead_outbox_dead_letters',
         o.labels,
-        o.dead_letters
+        o.dead
     FROM outbox AS o
     UNION ALL
     SELECT

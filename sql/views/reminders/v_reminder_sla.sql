@@ -20,17 +20,10 @@ FROM (
     WHERE NOT r.adopted
     UNION ALL
     SELECT
-        (c.reminder_due_at AT TIME ZONE 'UTC')::date,
+        (w.waits_since AT TIME ZONE 'UTC')::date,
         'waiting',
-        now() - c.reminder_due_at
-    FROM lead_protection.lead_clocks AS c
-    CROSS JOIN LATERAL lead_protection.clock_at(c, now()) AS s
-    WHERE
-        -- the predicate of lead_clocks_to_remind
-        c.closed_at IS NULL AND c.expired_at IS NULL
-        AND (c.reminded_at IS NULL OR c.reminded_at < c.reminder_due_at)
-        AND c.reminder_due_at <= now()
-        AND s.state = 'REMINDER_DUE' AND NOT s.on_hold
+        NULL
+    FROM lead_protection.waiting_reminders(now()) AS w
     UNION ALL
     SELECT
         (left(g.details ->> 'missed_reminder_due_at', 10))::date,
@@ -42,10 +35,10 @@ FROM (
 GROUP BY m.day;
 
 COMMENT ON VIEW lead_protection.v_reminder_sla IS
-'Reminders by the day, UTC, on which they fell due: how many were sent within 60 minutes of that and how many later, '
-'how many wait now, and how many were never sent because the lead expired, was closed or changed hands first. Ask for '
-'the days you want: WHERE day >= …. Reminders of before an adoption are left out. Latencies are elapsed time from when '
-'a reminder could first have been sent.';
+'Reminders by the day, UTC, on which they could first have been sent: how many were sent within 60 minutes of that and '
+'how many later, how many wait now, and how many were never sent because the lead expired, was closed or changed hands '
+'first (those by the day on which they fell due by the rule). Ask for the days you want: WHERE day >= …. Reminders of '
+'before an adoption are left out. Latencies are elapsed time from when a reminder could first have been sent.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.day IS 'The day, UTC.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.fell_due IS 'All of them.';
 COMMENT ON COLUMN lead_protection.v_reminder_sla.sent_within IS 'Sent within 60 minutes.';

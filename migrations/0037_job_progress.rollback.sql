@@ -1,0 +1,1 @@
+DROP TYPE lead_protection.job_progress CASCADE;

@@ -1,0 +1,44 @@
+-- What a job hands on from one of its transactions to the next; and what the load could not replace in place.
+-- depends: 0010_job_runs 0034_indexes
+
+CREATE TYPE lead_protection.job_progress AS (
+    run_id bigint,
+    job_name text,
+    started_at timestamptz,
+    steps text [],
+    lead_ids bigint [],
+    result jsonb,
+    outcome text,
+    error_state text,
+    error_message text,
+    error_detail text,
+    error_hint text
+);
+
+COMMENT ON TYPE lead_protection.job_progress IS
+'A run of a job on its way through its transactions: start_job_run() makes it, run_job_step() takes it on.';
+COMMENT ON COLUMN lead_protection.job_progress.run_id IS 'The run, in job_runs.';
+COMMENT ON COLUMN lead_protection.job_progress.job_name IS 'Its job.';
+COMMENT ON COLUMN lead_protection.job_progress.started_at IS 'When it started.';
+COMMENT ON COLUMN lead_protection.job_progress.steps IS
+'What is still to do, the step at work first; null: the run has ended.';
+COMMENT ON COLUMN lead_protection.job_progress.lead_ids IS
+'The leads of whose reminders this run has still to take care; null: it has not got so far.';
+COMMENT ON COLUMN lead_protection.job_progress.result IS 'What it has done, as counts.';
+COMMENT ON COLUMN lead_protection.job_progress.outcome IS
+'succeeded as soon as one step was done, skipped before that; failed.';
+COMMENT ON COLUMN lead_protection.job_progress.error_state IS 'The SQLSTATE of what made it fail.';
+COMMENT ON COLUMN lead_protection.job_progress.error_message IS 'Its message.';
+COMMENT ON COLUMN lead_protection.job_progress.error_detail IS 'Its DETAIL.';
+COMMENT ON COLUMN lead_protection.job_progress.error_hint IS 'Its HINT.';
+
+-- It is by user and reason now, not by user.
+DROP VIEW IF EXISTS lead_protection.v_kpi_holds;
+
+-- Its arguments have other names now.
+DROP FUNCTION IF EXISTS lead_protection.report_reminder_delivery(
+    bigint, bigint, date, text, text, text, timestamptz
+);
+
+COMMENT ON INDEX lead_protection.protection_log_reactivated IS
+'The reactivations of the last days, for whoever asks protection_log for them.';
