@@ -206,7 +206,7 @@ class Written(tuple):
         mine, theirs = self.flat(), other.flat()
         return len(mine) == len(theirs) and all(map(equal_or_near, mine, theirs))
 
-    __hash__ = None  # type: ignore[assignment]  # what is near to each other cannot hash alike
+    __hash__ = None
 
     def flat(self) -> list:
         """The values, with the instants in texts as values of their own."""
