@@ -27,8 +27,8 @@ def explain(db, as_of=LATER, lead_id: int = 1) -> list[dict]:
     return [dict(zip(row, in_utc(tuple(row.values())), strict=True)) for row in rows]
 
 
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+def utc(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def days(number: float, **more) -> timedelta:
