@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself (scripts/bootstrap) and can be repeated.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint bench clean
+.PHONY: help demo demo-stop test coverage lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -15,7 +15,12 @@ test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to py
 	@scripts/bootstrap
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-lint: ## check the SQL and the Python
+coverage: ## run the tests as `make test` does, and show which statements of PL/pgSQL they run
+	@scripts/bootstrap
+	@LEAD_PROTECTION_COVERAGE=1 PYTHONPATH=tests .venv/bin/python -m pytest -p helpers.statement_coverage \
+		--numprocesses 2 --dist loadfile $(ARGS)
+
+lint: ## check the SQL, the shell, the workflows and the Python
 	@scripts/bootstrap
 	@scripts/lint
 
@@ -24,5 +29,5 @@ bench: ## measure the numbers of the design, as ratios in one run; ARGS='--leads
 	@.venv/bin/python bench/bench.py $(ARGS)
 
 clean: demo-stop ## delete all that was made here: the demo, .venv and caches
-	@rm -rf .venv .tools .hypothesis .pytest_cache .ruff_cache *.egg-info build dist
+	@rm -rf .venv .tools .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -77,7 +77,8 @@ def rate(pgbench, url, seconds, leads, statements):
         file.flush()
         command = [pgbench, "-n", "-c", "2", "-j", "2", "-M", "prepared", "-T", str(seconds), "-f", file.name, url]
         report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return float(re.search(r"tps = ([0-9.]+)", report)[1])
+    (rounds,) = re.findall(r"tps = ([0-9.]+)", report)
+    return float(rounds)
 
 
 def show(what, ours, bare, unit, hold=""):
@@ -280,7 +281,8 @@ def main():
             [sys.executable, "-m", "lead_protection", "apply", "--database", url], check=True, stdout=subprocess.DEVNULL
         )
         with psycopg.connect(url, autocommit=True) as db:
-            print(db.execute("SELECT version()").fetchone()[0])
+            ((version,),) = db.execute("SELECT version()")
+            print(version)
             db.execute("ALTER SYSTEM SET shared_buffers = '512MB'")
         private_postgres("stop", directory)
         private_postgres("start", directory)

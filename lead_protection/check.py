@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg.types.json import Jsonb
 
-from lead_protection.database import Refusal, UsageError, painted
+from lead_protection.database import Refusal, UsageError, one_row, painted
 
 # What a table may be taken as, and the name by which it is found if none is given.
 KINDS = {
@@ -65,7 +65,7 @@ def _tables_of_our_names(connection: psycopg.Connection) -> Iterator[tuple[str, 
 
 
 def _check(connection: psycopg.Connection, kind: str, table: str, arguments: list[str]) -> bool:
-    if connection.execute("SELECT pg_catalog.to_regclass(%s)", [table]).fetchone()[0] is None:
+    if one_row(connection, "SELECT pg_catalog.to_regclass(%s)", [table]) == (None,):
         raise Refusal(f"there is no table {table}. Give its schema, and double quotes where the name needs them.")
     mapping = {name: value for name, _, value in (argument.partition("=") for argument in arguments)}
     try:

@@ -4,10 +4,12 @@ Exit status: 0 done (status: complete), 1 failed or refused (status: not complet
 """
 
 import argparse
+import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 import yoyo.exceptions
@@ -25,6 +27,7 @@ from lead_protection.database import (
     connect,
     describe,
     describe_error,
+    one_row,
     painted,
 )
 
@@ -36,15 +39,20 @@ pg_cron jobs
   Otherwise let any scheduler run the commands of lead_protection.job_definitions with psql."""
 
 
+# A command, by its arguments and the database that they name.
+Command = Callable[[argparse.Namespace, str], int]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     args = _parser().parse_args(argv)
     try:
-        if args.run is run_sql:
+        run: Command | None = args.run
+        if run is None:  # the one that needs no database
             return run_sql(args)
         if not args.database:
             raise UsageError(f"which database? Give --database URL or set {ENVIRONMENT}.")
-        return args.run(args, checked_conninfo(args.database))
+        return run(args, checked_conninfo(args.database))
     except UsageError as error:
         return _fail(str(error), status=2)
     except (Refusal, ScriptError) as error:
@@ -74,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name, run, description):
+    def command(name: str, run: Command, description: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=description, description=description)
         added.set_defaults(run=run)
         added.add_argument(
@@ -130,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         help="Print a psql script that installs or upgrades; needs no database.",
         description="Print a psql script that installs into an empty database and upgrades an older one.",
     )
-    sql_command.set_defaults(run=run_sql, database=None)
+    sql_command.set_defaults(run=None)
     sql_command.add_argument(
         "--roles", action="store_true", help="print the script that a superuser runs once beforehand instead"
     )
@@ -240,7 +248,7 @@ def run_schedule(args: argparse.Namespace, conninfo: str) -> int:
                 _print_table(cursor)
                 return 0
             function = sql.Identifier("lead_protection", f"{args.function}_sql")
-            script = connection.execute(sql.SQL("SELECT {}()").format(function)).fetchone()[0]
+            (script_for_cron,) = one_row(connection, sql.SQL("SELECT {}()").format(function))
         except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
             raise Refusal("Lead Protection is not installed in this database: run apply first.") from None
 
@@ -248,7 +256,7 @@ def run_schedule(args: argparse.Namespace, conninfo: str) -> int:
         print(f"Cron {describe(cron)}", flush=True)
         progress = Progress(cron)
         with cron.transaction():
-            cursor = cron.execute(script)
+            cursor = cron.execute(script_for_cron)
             while cursor.nextset():  # the last statement shows the jobs
                 pass
         progress.print_notices()
@@ -259,7 +267,19 @@ def run_schedule(args: argparse.Namespace, conninfo: str) -> int:
 def _cron_conninfo(cron_database: str, conninfo: str) -> str:
     if "://" in cron_database or "=" in cron_database:
         return checked_conninfo(cron_database)
-    return make_conninfo(**conninfo_to_dict(conninfo) | {"dbname": cron_database})
+    return make_conninfo("", **conninfo_to_dict(conninfo) | {"dbname": cron_database})
+
+
+@contextmanager
+def _cron_connection(
+    args: argparse.Namespace, conninfo: str, connection: psycopg.Connection
+) -> Iterator[psycopg.Connection]:
+    """Lead to the database that pg_cron lives in, on a connection that cannot write; `connection` if none is named."""
+    if args.cron_database is None:
+        yield connection
+        return
+    with connect(_cron_conninfo(args.cron_database, conninfo), read_only=True) as cron:
+        yield cron
 
 
 def run_status(args: argparse.Namespace, conninfo: str) -> int:
@@ -268,45 +288,56 @@ def run_status(args: argparse.Namespace, conninfo: str) -> int:
         print(f"lead-protection {__version__}: status of {describe(connection)}")
         state = installer.read_state(connection, installer.find_home())
 
+        zone = _policy_zone(connection)
+        if zone:
+            print(f"Times are in {zone}, the zone of the default policy.")
+        else:
+            print("Times are in UTC: no default policy is to be seen.")
+
         print("\nMigrations")
-        for migration in state.applied:
-            outcome = "CHANGED SINCE IT WAS APPLIED" if migration in state.changed else "applied"
-            print(f"  {migration.id:<50} {outcome}")
+        print(f"  {len(state.applied)} applied")
+        for migration in state.changed:
+            print(f"  {migration.id:<50} CHANGED SINCE IT WAS APPLIED")
         for migration in state.pending:
             print(f"  {migration.id:<50} pending")
         for migration_id in state.unknown:
             print(f"  {migration_id:<50} applied by a newer version")
         print(f"  {'sql/':<50} {state.code}")
-        if args.cron_database is None:
-            preflight.show(connection, connection, state)
-        else:
-            with connect(_cron_conninfo(args.cron_database, conninfo), read_only=True) as cron:
-                preflight.show(connection, cron, state)
-        if not state.applied:
-            print("\nNot installed: run apply.")
-            return 1
-
-        _show_health(connection)
-        _section(
-            connection,
-            "Leads",
-            "SELECT state, count(*) AS leads, count(*) FILTER (WHERE on_hold) AS on_hold"
-            " FROM lead_protection.v_user_lead_protection GROUP BY state ORDER BY state",
-        )
-        _section(
-            connection,
-            "Last run of each job",
-            "SELECT DISTINCT ON (job_name) job_name, started_at, finished_at, outcome, result, error"
-            " FROM lead_protection.job_runs ORDER BY job_name, started_at DESC",
-        )
-        if args.cron_database is None:
-            _show_cron_jobs(connection, connection)
-        else:
-            with connect(_cron_conninfo(args.cron_database, conninfo), read_only=True) as cron:
-                _show_cron_jobs(connection, cron)
+        with _cron_connection(args, conninfo, connection) as cron:
+            for session in (connection, cron):
+                session.execute("SELECT pg_catalog.set_config('TimeZone', %s, false)", [zone or "UTC"])
+            preflight.show(connection, cron, state)
+            if not state.applied:
+                print("\nNot installed: run apply.")
+                return 1
+            _show_health(connection)
+            _section(
+                connection,
+                "Leads",
+                "SELECT state, count(*) AS leads, count(*) FILTER (WHERE on_hold) AS on_hold"
+                " FROM lead_protection.v_user_lead_protection GROUP BY state ORDER BY state",
+            )
+            _section(
+                connection,
+                "Last run of each job",
+                "SELECT DISTINCT ON (job_name) job_name, date_trunc('second', started_at)::timestamp AS started_at,"
+                " date_trunc('second', finished_at)::timestamp AS finished_at, outcome, result, error"
+                " FROM lead_protection.job_runs AS r ORDER BY job_name, r.started_at DESC",
+            )
+            _show_cron_jobs(connection, cron)
         if not state.complete:
             print("\nNot complete: run apply.", flush=True)
     return 0 if state.complete else 1
+
+
+def _policy_zone(connection: psycopg.Connection) -> str | None:
+    """Return the time zone of the default policy; None where there is none, or none that this role may see."""
+    query = "SELECT time_zone FROM lead_protection.protection_policies WHERE is_default"
+    try:
+        row = connection.execute(query).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+        return None
+    return row[0] if row else None
 
 
 def _show_health(connection: psycopg.Connection) -> None:
@@ -344,7 +375,11 @@ def _show_cron_jobs(connection: psycopg.Connection, cron: psycopg.Connection) ->
 
 
 def _section(
-    connection: psycopg.Connection, title: str, query: str, parameters: Sequence | None = None, none: str = "none"
+    connection: psycopg.Connection,
+    title: str,
+    query: str,
+    parameters: Sequence[object] | None = None,
+    none: str = "none",
 ) -> None:
     """Print a query's rows; a missing view or right is part of the picture, not the end of it."""
     print(f"\n{title}")
@@ -361,11 +396,13 @@ def _plain(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, (dict, list)):  # of jsonb, which is shown as psql shows it
+        return json.dumps(value, ensure_ascii=False)
     return str(value)
 
 
 def _print_table(cursor: psycopg.Cursor, none: str = "none") -> None:
-    names = [column.name for column in cursor.description]
+    names = [column.name for column in cursor.description or ()]
     rows = [[_plain(value) for value in row] for row in cursor]
     if not rows:
         print(f"  {none}")

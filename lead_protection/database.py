@@ -7,13 +7,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Self, TypeAlias
 
 import psycopg
+from psycopg import sql
+from psycopg.abc import Params
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
 from yoyo.migrations import default_migration_table
 
 # "leadprot" in ASCII: the advisory lock that lets one apply or rollback at a time into a database.
 APPLY_LOCK = 0x6C65616470726F74
+
+Statement: TypeAlias = str | bytes | sql.SQL | sql.Composed
+
+# The attribute of an error that holds its statement.
+_STATEMENT = "lead_protection_statement"
 
 
 class UsageError(Exception):
@@ -45,13 +54,22 @@ class ScriptError(Exception):
 class StatementCursor(psycopg.Cursor):
     """A cursor that ties an error to the statement that caused it: yoyo does not tell which one it ran."""
 
-    def execute(self, query, params=None, **keywords):
-        """Execute as psycopg does; an error knows its statement."""
+    # psycopg has template strings too, which are younger than the oldest Python here: none comes by this way.
+    def execute(  # type: ignore[override]
+        self, query: Statement, params: Params | None = None, **keywords: Any
+    ) -> Self:
+        """Execute as psycopg does; an error knows its statement, which failed_statement() tells."""
         try:
             return super().execute(query, params, **keywords)
         except psycopg.Error as error:
-            error.statement = query
+            setattr(error, _STATEMENT, query)
             raise
+
+
+def failed_statement(error: psycopg.Error) -> str | None:
+    """Return the statement of a StatementCursor that ended in this error; None if it was none of its."""
+    statement = getattr(error, _STATEMENT, None)
+    return statement if isinstance(statement, str) else None
 
 
 def checked_conninfo(url: str) -> str:
@@ -70,7 +88,7 @@ def checked_conninfo(url: str) -> str:
             "the database is given by a libpq URL (postgresql://user@host:5432/name) or conninfo string"
             " (host=... dbname=...). In a URL, special characters of a password are percent-encoded."
         ) from None
-    return make_conninfo(**parts)
+    return make_conninfo("", **parts)
 
 
 def connect(conninfo: str, *, read_only: bool = False) -> psycopg.Connection:
@@ -103,6 +121,18 @@ def connect(conninfo: str, *, read_only: bool = False) -> psycopg.Connection:
     return connection
 
 
+def one_row(connection: psycopg.Connection, query: Statement, parameters: Params | None = None) -> TupleRow:
+    """Return the row of a query that has exactly one.
+
+    Raises:
+        LookupError: it has none.
+    """
+    row = connection.execute(query, parameters).fetchone()
+    if row is None:
+        raise LookupError(f"no row: {query!r}")
+    return row
+
+
 def painted(text: str, colour: int | None) -> str:
     """Return the text in an ANSI colour; as it is without one, off a terminal, or if NO_COLOR is set."""
     if colour is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
@@ -113,7 +143,7 @@ def painted(text: str, colour: int | None) -> str:
 def describe(connection: psycopg.Connection) -> str:
     """Say where a connection leads, without its password."""
     info = connection.info
-    version = info.parameter_status("server_version").split()[0]
+    version = (info.parameter_status("server_version") or "?").split()[0]
     return f"database {info.dbname} on {info.host or 'localhost'} as {info.user} (PostgreSQL {version})"
 
 
@@ -142,7 +172,7 @@ def apply_lock(connection: psycopg.Connection) -> Iterator[None]:
     """
 
     def taken() -> bool:
-        return connection.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [APPLY_LOCK]).fetchone()[0]
+        return one_row(connection, "SELECT pg_catalog.pg_try_advisory_lock(%s)", [APPLY_LOCK]) == (True,)
 
     if not taken():
         print("Waiting for another apply or rollback in this database to end ...", flush=True)
@@ -166,16 +196,16 @@ class LockWatch:
         self._pid = connection.info.backend_pid
         self._conninfo = conninfo
         # Often enough to see a wait that the lock_timeout ends.
-        (milliseconds,) = connection.execute(
-            "SELECT setting::integer FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'"
-        ).fetchone()
+        (milliseconds,) = one_row(
+            connection, "SELECT setting::integer FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'"
+        )
         self._pause = min(max(milliseconds / 5000, 0.02), 1) if milliseconds else 1
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._blockers: list[str] = []
         self._told: list[str] | None = None
 
-    def __enter__(self) -> "LockWatch":
+    def __enter__(self) -> Self:
         """Begin to look."""
         self._thread.start()
         return self

@@ -9,19 +9,30 @@ import itertools
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import psycopg
 import yoyo
+from psycopg.abc import Params
 from yoyo import internalmigrations
 from yoyo.backends import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration, topological_sort
 
 from lead_protection import runbook
-from lead_protection.database import LockWatch, Progress, Refusal, ScriptError, StatementCursor
+from lead_protection.database import (
+    LockWatch,
+    Progress,
+    Refusal,
+    ScriptError,
+    Statement,
+    StatementCursor,
+    failed_statement,
+    one_row,
+)
 
 # The row of migration_checksums that tells which sql/ is loaded. No migration can have this name.
 CODE = "sql/"
@@ -72,12 +83,15 @@ def _sha256(*paths: Path) -> str:
 class _GivenSchemaCursor(StatementCursor):
     """A cursor for a database in which somebody else made our schema, empty, and gave it to us."""
 
-    def execute(self, query, params=None, **keywords):
+    # As in the class above.
+    def execute(  # type: ignore[override]
+        self, query: Statement, params: Params | None = None, **keywords: Any
+    ) -> Self:
         """Execute anything but the making of the schema."""
         return super().execute("SELECT" if query == CREATE_SCHEMA else query, params, **keywords)
 
 
-class _Backend(PostgresqlPsycopgBackend):
+class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no types
     """yoyo on one given connection.
 
     By itself yoyo runs each migration on a new connection and keeps its books on another, so that each is
@@ -91,22 +105,22 @@ class _Backend(PostgresqlPsycopgBackend):
         uri = DatabaseURI("postgresql+psycopg", None, None, None, None, connection.info.dbname, {})
         super().__init__(uri, default_migration_table)
 
-    def connect(self, dburi):
+    def connect(self, dburi: DatabaseURI) -> psycopg.Connection:
         return self._given
 
-    def copy(self):
+    def copy(self) -> AbstractContextManager[Self]:
         return nullcontext(self)
 
-    def transaction(self, rollback_on_exit=False):
-        return self.connection.transaction(force_rollback=rollback_on_exit)
+    def transaction(self, rollback_on_exit: bool = False) -> AbstractContextManager[psycopg.Transaction]:
+        return self._given.transaction(force_rollback=rollback_on_exit)
 
-    def cursor(self):
+    def cursor(self) -> psycopg.Cursor:
         return _GivenSchemaCursor(self._given) if self._schema_is_given else self._given.cursor()
 
-    def disable_transactions(self):
+    def disable_transactions(self) -> AbstractContextManager[None]:
         return nullcontext()  # the connection is in autocommit mode
 
-    def ensure_internal_schema_updated(self):
+    def ensure_internal_schema_updated(self) -> None:
         # yoyo would take its lock table first, which outlives a killed process; we hold an advisory lock.
         if internalmigrations.needs_upgrading(self):
             internalmigrations.upgrade(self)
@@ -150,7 +164,7 @@ def read_state(connection: psycopg.Connection, home: Path) -> State:
     migrations = read_migrations(home)
     applied = [m for m in migrations if m.id in applied_ids]
     pending = [m for m in migrations if m.id not in applied_ids]
-    checksums = {}
+    checksums: dict[str, str] = {}
     if _exists(connection, CHECKSUMS):
         checksums = dict(connection.execute(f"SELECT migration_id, sha256 FROM {CHECKSUMS}").fetchall())
     elif applied:
@@ -160,10 +174,11 @@ def read_state(connection: psycopg.Connection, home: Path) -> State:
             " table), or another program's migrations have the same names (then give this one a database or a"
             " search_path of its own)."
         )
-    has_code = connection.execute(
+    (has_code,) = one_row(
+        connection,
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n"
-        " ON n.oid = p.pronamespace WHERE n.nspname = 'lead_protection')"
-    ).fetchone()[0]
+        " ON n.oid = p.pronamespace WHERE n.nspname = 'lead_protection')",
+    )
     if not has_code or CODE not in checksums:
         code = "not loaded"
     else:
@@ -386,7 +401,7 @@ def _no_lock_timeout(connection: psycopg.Connection, watch: LockWatch) -> Iterat
     What runs outside a transaction holds no lock that others wait for. CREATE INDEX CONCURRENTLY has to wait for every
     transaction that is older than itself, and a lock_timeout would only leave it INVALID.
     """
-    (before,) = connection.execute("SELECT pg_catalog.current_setting('lock_timeout')").fetchone()
+    (before,) = one_row(connection, "SELECT pg_catalog.current_setting('lock_timeout')")
     connection.execute("SET lock_timeout = 0")
     try:
         with watch.telling():
@@ -441,14 +456,16 @@ def _repair(connection: psycopg.Connection, index: InvalidIndex, progress: Progr
 
 def _schema_is_given(connection: psycopg.Connection) -> bool:
     """Tell whether our schema is there and empty: made by a DBA for a role that may make none."""
-    return connection.execute(
+    row = one_row(
+        connection,
         """
         SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'lead_protection'
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid)
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = n.oid)
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_type AS t WHERE t.typnamespace = n.oid))
-        """
-    ).fetchone()[0]
+        """,
+    )
+    return row == (True,)
 
 
 def _require_rights(connection: psycopg.Connection) -> None:
@@ -457,7 +474,8 @@ def _require_rights(connection: psycopg.Connection) -> None:
     Raises:
         Refusal: the schema cannot be made or is somebody else's, or yoyo's tables cannot be made.
     """
-    role, database, may_create, there, ours, place, may_keep_books, version = connection.execute(
+    role, database, may_create, there, ours, place, may_keep_books, version = one_row(
+        connection,
         """
         SELECT pg_catalog.quote_ident(CURRENT_USER), pg_catalog.quote_ident(pg_catalog.current_database()),
             pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
@@ -465,8 +483,8 @@ def _require_rights(connection: psycopg.Connection) -> None:
             pg_catalog.current_schema(), pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'CREATE'),
             pg_catalog.current_setting('server_version_num')::integer / 10000
         FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'lead_protection'
-        """
-    ).fetchone()
+        """,
+    )
     if version < OLDEST_SERVER:
         raise Refusal(f"this server is PostgreSQL {version}; {OLDEST_SERVER} or newer is needed.")
     if there and not ours:
@@ -486,7 +504,7 @@ def _require_rights(connection: psycopg.Connection) -> None:
 
 def _load_code(connection: psycopg.Connection, home: Path) -> None:
     # The load pins the search path for its transaction, in which yoyo still has to find its own tables.
-    (search_path,) = connection.execute("SELECT current_setting('search_path')").fetchone()
+    (search_path,) = one_row(connection, "SELECT current_setting('search_path')")
     for path in load_order(home):
         _run_script(connection, path, home)
     connection.execute(runbook.load_sql(home))
@@ -515,7 +533,7 @@ def _migration_step(progress: Progress, migration: Migration, path: Path, home: 
         try:
             yield
         except psycopg.Error as error:
-            raise ScriptError(path, home, error, getattr(error, "statement", None)) from error
+            raise ScriptError(path, home, error, failed_statement(error)) from error
 
 
 def _rollback_file(migration: Migration) -> Path:
@@ -570,10 +588,10 @@ def _applied_ids(connection: psycopg.Connection) -> set[str]:
 
 def _readable_ids(connection: psycopg.Connection, table: str, condition: str) -> set[str]:
     readable = "SELECT pg_catalog.has_table_privilege(pg_catalog.to_regclass(%s)::oid, 'SELECT')"
-    if not connection.execute(readable, [table]).fetchone()[0]:
+    if one_row(connection, readable, [table]) != (True,):
         return set()
     return {row[0] for row in connection.execute(f"SELECT migration_id FROM {table} WHERE {condition}")}
 
 
 def _exists(connection: psycopg.Connection, relation: str) -> bool:
-    return connection.execute("SELECT pg_catalog.to_regclass(%s)", [relation]).fetchone()[0] is not None
+    return one_row(connection, "SELECT pg_catalog.to_regclass(%s)", [relation]) != (None,)

@@ -5,7 +5,7 @@ Everything is read as the role that asks. Where PostgreSQL does not show it some
 
 import psycopg
 
-from lead_protection.database import describe_error
+from lead_protection.database import describe_error, one_row
 from lead_protection.installer import NEWEST_SERVER, OLDEST_SERVER, State
 
 GROUP_ROLES = (
@@ -25,11 +25,12 @@ class Preflight:
         """Look at `connection`'s database; `cron` leads to the one that pg_cron may be in."""
         self.db, self.cron, self.state = connection, cron, state
         self.findings: list[tuple[str, str, str, list[str]]] = []
-        self.role, self.dbname, self.quoted_dbname = connection.execute(
+        self.role, self.dbname, self.quoted_dbname = one_row(
+            connection,
             "SELECT pg_catalog.quote_ident(CURRENT_USER), pg_catalog.current_database(),"
-            " pg_catalog.quote_ident(pg_catalog.current_database())"
-        ).fetchone()
-        (self.cron_role,) = cron.execute("SELECT pg_catalog.quote_ident(CURRENT_USER)").fetchone()
+            " pg_catalog.quote_ident(pg_catalog.current_database())",
+        )
+        (self.cron_role,) = one_row(cron, "SELECT pg_catalog.quote_ident(CURRENT_USER)")
 
     def add(self, outcome: str, topic: str, seen: str, *remedy: str) -> None:
         """Note a finding: ok, missing, unknown or note; what was seen; the lines that tell what to do."""
@@ -48,9 +49,7 @@ class Preflight:
             self._look_at_background_workers()
 
     def _look_at_server(self) -> None:
-        (version,) = self.db.execute(
-            "SELECT pg_catalog.current_setting('server_version_num')::integer / 10000"
-        ).fetchone()
+        (version,) = one_row(self.db, "SELECT pg_catalog.current_setting('server_version_num')::integer / 10000")
         if version < OLDEST_SERVER:
             self.add(MISSING, "server", f"PostgreSQL {version}", f"{OLDEST_SERVER} or newer is needed.")
         elif version > NEWEST_SERVER:
@@ -71,9 +70,9 @@ class Preflight:
         ).fetchall()
         missing = [name for name, there, _ in rows if not there]
         without_rights = [name for name, there, has_rights in rows if there and not has_rights]
-        (may_make,) = self.db.execute(
-            "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER"
-        ).fetchone()
+        (may_make,) = one_row(
+            self.db, "SELECT rolsuper OR rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER"
+        )
         if missing and may_make and not self.state.applied:
             self.add(OK, "group roles", f"apply will make {', '.join(missing)}")
         elif missing:
@@ -95,13 +94,14 @@ class Preflight:
             self.add(OK, "group roles", f"all {len(rows)} are there")
 
     def _look_at_owner(self) -> None:
-        owner, ours, may_create = self.db.execute(
+        owner, ours, may_create = one_row(
+            self.db,
             """
             SELECT pg_catalog.pg_get_userbyid(n.nspowner), pg_catalog.pg_has_role(n.nspowner, 'USAGE'),
                 pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
             FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'lead_protection'
-            """
-        ).fetchone()
+            """,
+        )
         if ours:
             self.add(OK, "owner", f"schema lead_protection is {owner}'s; {self.role} may apply")
         elif owner is not None:
@@ -134,9 +134,9 @@ class Preflight:
         if version is not None:
             self.add(OK, "pg_cron", f"version {version}, in database {self.cron.info.dbname}")
             return True
-        (available,) = self.cron.execute(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'pg_cron')"
-        ).fetchone()
+        (available,) = one_row(
+            self.cron, "SELECT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'pg_cron')"
+        )
         home, loaded = self._cron_home()
         here = self.cron.info.dbname
         if not available:
@@ -185,7 +185,7 @@ class Preflight:
 
     def _may_look_into_cron(self) -> bool:
         """Return whether the role that asks may read pg_cron's tables at all."""
-        (may,) = self.cron.execute("SELECT pg_catalog.has_schema_privilege('cron', 'USAGE')").fetchone()
+        may = one_row(self.cron, "SELECT pg_catalog.has_schema_privilege('cron', 'USAGE')") == (True,)
         if not may:
             here = self.cron.info.dbname
             self.add(
@@ -261,7 +261,8 @@ class Preflight:
                 self.add(OK, "job role", f"{quoted} may log in, run the jobs and schedule them")
 
     def _missing_cron_rights(self, role: str, quoted: str) -> list[str]:
-        uses_schema, schedules = self.cron.execute(
+        uses_schema, schedules = one_row(
+            self.cron,
             """
             SELECT pg_catalog.has_schema_privilege(%(role)s, n.oid, 'USAGE'),
                 coalesce((SELECT pg_catalog.bool_or(pg_catalog.has_function_privilege(%(role)s, p.oid, 'EXECUTE'))
@@ -270,7 +271,7 @@ class Preflight:
             FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'cron'
             """,
             {"role": role},
-        ).fetchone()
+        )
         remedies = [] if uses_schema else [f"  GRANT USAGE ON SCHEMA cron TO {quoted};"]
         if self.cron.info.dbname != self.dbname and not schedules:
             remedies.append(f"  GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO {quoted};")
@@ -290,9 +291,7 @@ class Preflight:
             " WHERE database = %s AND jobname = ANY (%s) GROUP BY username ORDER BY username",
             [self.dbname, wanted],
         ).fetchall()
-        (sees_all,) = self.cron.execute(
-            "SELECT NOT pg_catalog.row_security_active('cron.job'::pg_catalog.regclass)"
-        ).fetchone()
+        (sees_all,) = one_row(self.cron, "SELECT NOT pg_catalog.row_security_active('cron.job'::pg_catalog.regclass)")
         here = self.cron.info.dbname
         elsewhere = f" --cron-database {here}" if here != self.dbname else ""
         for user, active in rows:
@@ -318,7 +317,8 @@ class Preflight:
         """Look at how pg_cron's last run of a job of ours ended: a job that cannot log in leaves no row in job_runs."""
         row = self.cron.execute(
             """
-            SELECT status, return_message, username, start_time FROM cron.job_run_details
+            SELECT status, return_message, username, pg_catalog.date_trunc('second', start_time)::timestamp
+            FROM cron.job_run_details
             WHERE database = %s AND command LIKE '%%lead\\_protection%%' AND status IN ('succeeded', 'failed')
             ORDER BY runid DESC LIMIT 1
             """,
@@ -360,7 +360,7 @@ class Preflight:
         used = self._setting("cron.use_background_workers")
         workers = self._setting("max_worker_processes")
         version = _extension_version(self.cron)
-        old = tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < (1, 5)
+        old = version is not None and tuple(map(int, version.split("-")[0].split(".")[:2])) < (1, 5)
         if used == "off":
             self.add(OK, "workers", "pg_cron logs in by cron.host and needs no background workers")
         elif used == "on" and old:
@@ -382,7 +382,7 @@ class Preflight:
 
     def _setting(self, name: str) -> str:
         try:
-            (value,) = self.cron.execute("SELECT pg_catalog.current_setting(%s, true)", [name]).fetchone()
+            (value,) = one_row(self.cron, "SELECT pg_catalog.current_setting(%s, true)", [name])
         except psycopg.errors.InsufficientPrivilege:
             return f"not shown to {self.cron_role}"
         return "not set" if value is None else value
@@ -396,7 +396,8 @@ def _extension_version(connection: psycopg.Connection) -> str | None:
 def show(connection: psycopg.Connection, cron: psycopg.Connection, state: State) -> None:
     """Print what is there and what is missing, with the command for each.
 
-    `cron` is a connection to the database that pg_cron may be in, or `connection` once more.
+    `cron` is a connection to the database that pg_cron may be in, or `connection` once more. Times are those of its
+    session's TimeZone.
     """
     print("\nPreflight")
     preflight = Preflight(connection, cron, state)

@@ -80,7 +80,8 @@ def _operation(title: str, text: str) -> dict[str, object]:
     paragraphs: dict[str | None, list[str]] = {}
     steps: list[dict[str, str | None]] = []
     tables: list[dict[str, str]] = []
-    phase, said = None, []
+    phase: str | None = None
+    said: list[str] = []
 
     def step(language: str | None = None, run_as: str | None = None, code: str | None = None) -> None:
         nonlocal said

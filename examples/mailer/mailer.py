@@ -20,12 +20,16 @@ import sys
 import time
 from datetime import datetime
 from email.message import EmailMessage
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.rows import namedtuple_row
 
 log = logging.getLogger("mailer")
+
+# Its rows are named tuples, made when a query is answered.
+Database = psycopg.Connection[Any]
 
 SUBJECT = "Lead {lead_id}: your protection ends on {day}"
 TEXT = """Your protection of lead {lead_id} ends on {day} at {time} ({zone}).
@@ -38,6 +42,7 @@ class Mailer:
     """Takes reminders from the database to the mail server, until it is told to stop."""
 
     def __init__(self, options: argparse.Namespace):
+        """Work as the command line says: see arguments()."""
         self.options = options
         self.stopping = False
         self.smtp: smtplib.SMTP | None = None
@@ -63,7 +68,7 @@ class Mailer:
                 self.sleep(pause * random.uniform(0.5, 1.5))
                 pause = min(pause * 2, 30)
 
-    def handle_batch(self, db: psycopg.Connection) -> bool:
+    def handle_batch(self, db: Database) -> bool:
         """Handle the events that wait now; False if there are none."""
         claimed = db.execute(
             "SELECT id, payload, lease_token FROM lead_protection.claim_events(%s, %s, %s)",
@@ -75,13 +80,13 @@ class Mailer:
                 self.handle(db, event)
         return bool(claimed)
 
-    def handle(self, db: psycopg.Connection, event) -> None:
+    def handle(self, db: Database, event: Any) -> None:
         """Mail one reminder. No transaction is open while the mail server is talked to."""
         reminder = [event.payload[key] for key in ("lead_id", "user_id", "window_date")]
         message_id = f"<{event.id}@{self.options.domain}>"
-        asked = db.execute(
+        (asked,) = db.execute(
             "SELECT deliver, why FROM lead_protection.start_reminder_delivery(%s, %s, %s, %s)", [*reminder, message_id]
-        ).fetchone()
+        )
         if not asked.deliver:
             log.info("lead %s: not mailed, %s", reminder[0], asked.why)
             self.acknowledge(db, event)
@@ -115,7 +120,7 @@ class Mailer:
                 self.acknowledge(db, event)
             log.info("lead %s: mailed", reminder[0])
 
-    def send(self, address: str, message_id: str, payload: dict) -> None:
+    def send(self, address: str, message_id: str, payload: dict[str, Any]) -> None:
         """Hand one mail to the mail server; it is its once this returns."""
         expires = datetime.fromisoformat(payload["protection_expires_at"]).astimezone(ZoneInfo(self.options.zone))
         words = {
@@ -145,14 +150,14 @@ class Mailer:
             self.smtp.close()
             self.smtp = None
 
-    def acknowledge(self, db: psycopg.Connection, event) -> None:
+    def acknowledge(self, db: Database, event: Any) -> None:
         """Say that the event is handled."""
         db.execute(
             "SELECT lead_protection.acknowledge_events(%s, %s, %s)",
             [self.options.consumer, event.lease_token, [event.id]],
         )
 
-    def postpone(self, db: psycopg.Connection, event, error: str) -> None:
+    def postpone(self, db: Database, event: Any, error: str) -> None:
         """Have the same event again later: the mail server could not take it now."""
         log.warning("lead %s: %s", event.payload["lead_id"], error)
         db.execute(
@@ -160,7 +165,7 @@ class Mailer:
             [self.options.consumer, event.lease_token, [event.id], error],
         )
 
-    def give_up(self, db: psycopg.Connection, event, reminder: list, message_id: str, error: str) -> None:
+    def give_up(self, db: Database, event: Any, reminder: list[Any], message_id: str, error: str) -> None:
         """Report a mail that cannot arrive; the pipeline sends the reminder again, as another event."""
         log.warning("lead %s: %s", reminder[0], error)
         with db.transaction():
@@ -170,7 +175,7 @@ class Mailer:
             )
             self.acknowledge(db, event)
 
-    def wait(self, db: psycopg.Connection) -> None:
+    def wait(self, db: Database) -> None:
         """Wait for a wake-up, --poll seconds at most: a lost one only costs time."""
         self.hang_up()
         deadline = time.monotonic() + self.options.poll

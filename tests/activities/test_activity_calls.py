@@ -64,9 +64,12 @@ def test_ledger_answer_log_and_event_tell_the_same(db, parallel):
 
 def test_what_moves_nothing_is_not_logged(db, parallel):
     record(db)
-    for number, arguments in enumerate(
-        [{"occurred_at": "2025-02-01Z"}, {"kind": "EMAIL_SENT"}, {"user_id": 8, "occurred_at": "2025-04-01Z"}]
-    ):
+    calls: list[dict] = [
+        {"occurred_at": "2025-02-01Z"},
+        {"kind": "EMAIL_SENT"},
+        {"user_id": 8, "occurred_at": "2025-04-01Z"},
+    ]
+    for number, arguments in enumerate(calls):
         answered = record(db, key=str(number), **arguments)
         assert answered["changed"] is True
         assert answered["expires_before"] == answered["expires_after"]
@@ -301,7 +304,7 @@ def test_what_was_deleted_cannot_be_corrected(db, parallel):
         with pytest.raises(psycopg.Error) as refused:
             correct(db, occurred_at)
         assert refused.value.sqlstate == "LP022"
-        assert "deleted at" in refused.value.diag.message_detail and refused.value.diag.message_hint
+        assert "deleted at" in str(refused.value.diag.message_detail) and refused.value.diag.message_hint
 
 
 # Refused.

@@ -41,7 +41,7 @@ def state(db):
 
 
 # What the clock shows.
-CASES = {
+CASES: dict[str, tuple[list[dict], tuple[str, str]]] = {
     "a call restarts the idle clock": ([{}], AFTER_CALL),
     "a late call brings it to the end of the base": ([{"occurred_at": "2025-06-20 07:00Z"}], BASE),
     "the latest counts": ([{"occurred_at": "2025-02-01 12:00Z"}, {}], AFTER_CALL),

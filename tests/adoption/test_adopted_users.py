@@ -36,7 +36,7 @@ def test_users_must_be_named_alike_in_all_tables(calls):
     calls.execute("ALTER TABLE crm.calls ALTER COLUMN caller TYPE text")
     error = sqlstate(calls, ADOPT_CALLS.format("block"))
     assert error.sqlstate == "LP045"
-    assert "users are names there, and numbers in the adopted table" in error.diag.message_detail
+    assert "users are names there, and numbers in the adopted table" in str(error.diag.message_detail)
     calls.execute("CREATE TABLE crm.p (lead_id bigint, start_at timestamptz, end_at timestamptz, who text)")
     importing = "SELECT * FROM lead_protection.import_holds('crm.p', 1, user_column => 'who', reason => 'NULL')"
     assert sqlstate(calls, importing).sqlstate == "LP045"

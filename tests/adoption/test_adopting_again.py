@@ -25,7 +25,7 @@ def test_adopted_in_another_way_or_another_table_is_refused(crm):
     crm.execute(LEGACY.ddl)
     error = sqlstate(crm, LEGACY.adopt_sql())
     assert error.sqlstate == "LP048"
-    assert "disown_source('crm.leads')" in error.diag.message_hint
+    assert "disown_source('crm.leads')" in str(error.diag.message_hint)
     assert crm.execute("SELECT count(*) FROM lead_protection.adoptions").fetchone() == (1,)
 
 
@@ -132,7 +132,7 @@ def test_an_owner_without_the_table_adopts_it_and_needs_its_owner_to_drop_the_tr
                 error = sqlstate(dba, "CALL lead_protection.disown_source('crm.leads')")
                 assert error.sqlstate == "LP053"
                 admin.execute("UPDATE crm.leads SET owner_id = NULL WHERE id = 1")
-                admin.execute(error.diag.message_hint.split(": ")[1].rstrip("."))
+                admin.execute(str(error.diag.message_hint).split(": ")[1].rstrip("."))
                 assert lead_here(admin, 1)[0] == 101
                 left = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'crm.leads'::regclass"
                 assert admin.execute(left).fetchone() == (0,)

@@ -24,7 +24,10 @@ class Worker:
     def __init__(self, number, connection, policies, until):
         self.random = random.Random(number)
         self.db, self.number, self.policies, self.until = connection, number, policies, until
-        self.done, self.refused, self.wrong, self.calls = Counter(), Counter(), [], 0
+        self.done: Counter[str] = Counter()
+        self.refused: Counter[tuple] = Counter()
+        self.wrong: list[tuple] = []
+        self.calls = 0
 
     def lead(self):
         """A lead and its user, as they were a moment ago."""
@@ -185,8 +188,8 @@ def test_eight_sessions_at_the_same_fifty_leads(db, connect):
     with ThreadPoolExecutor(SESSIONS) as pool:
         list(pool.map(Worker.run, workers))
 
-    done = sum((worker.done for worker in workers), Counter())
-    refused = sum((worker.refused for worker in workers), Counter())
+    done: Counter[str] = sum((worker.done for worker in workers), Counter())
+    refused: Counter[tuple] = sum((worker.refused for worker in workers), Counter())
     print(f"done {dict(done)}; refused {dict(refused)}")
     assert [wrong for worker in workers for wrong in worker.wrong] == []
     # It was no idle run: each kind of work was done, the jobs found something to do, and corrections met.

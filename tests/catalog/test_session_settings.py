@@ -1,7 +1,7 @@
 """No session setting changes a result: neither what is shown nor what is written."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -71,7 +71,7 @@ WRITERS = ("lead_protection_app", "lead_protection_operator")
 
 
 @pytest.fixture
-def world(db) -> datetime:
+def world(db) -> Iterator[datetime]:
     """Leads in every position and, in the same transaction, which is rolled back, the instant now()."""
     db.execute(HOSTILE)
     # A method that is off costs so much that the planner has every query compiled, which takes seconds.
@@ -145,7 +145,7 @@ def differing(
     today = local_dates()
     expected = under(db, all_settings[0], None, work)
     assert expected
-    tried = [(settings, None) for settings in all_settings[1:]]
+    tried: list[tuple[dict[str, str], str | None]] = [(settings, None) for settings in all_settings[1:]]
     tried += [(settings, role) for role in roles for settings in (all_settings[0], all_settings[-1])]
     wrong = []
     for settings, role in tried:

@@ -78,7 +78,7 @@ def relations(source: str) -> list[tuple]:
 @pytest.fixture
 def columns(db) -> dict[str, dict[str, tuple[str, str]]]:
     """Type and key marks of each column, by table and column."""
-    tables = {}
+    tables: dict[str, dict[str, tuple[str, str]]] = {}
     for table, column, kind, keys in db.execute(COLUMNS):
         tables.setdefault(table, {})[column] = (kind, keys)
     return tables

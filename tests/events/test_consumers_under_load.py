@@ -26,7 +26,7 @@ def test_three_consumers_with_random_failures_finish_50000_events_in_order(db, c
     db.execute(
         "CREATE TABLE handled (position bigint GENERATED ALWAYS AS IDENTITY, lead_id text, sequence_number bigint)"
     )
-    failures = defaultdict(int)
+    failures: defaultdict[str, int] = defaultdict(int)
     errors = []
 
     def consume(number):

@@ -40,7 +40,8 @@ def decode(messages: list[bytes]) -> list[Change]:
             (oid,) = struct.unpack_from(">I", body)
             assert chr(body[4]) == "N" or kind != "I"
             (count,) = struct.unpack_from(">H", body, 5)
-            at, values = 7, []
+            at = 7
+            values: list[str | None] = []
             for _ in range(count):
                 if chr(body[at]) == "t":
                     (length,) = struct.unpack_from(">I", body, at + 1)

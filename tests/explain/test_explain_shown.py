@@ -31,7 +31,7 @@ from helpers.facts import (
 
 
 def iso(instant: datetime | None) -> str | None:
-    return instant and instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if instant is None else instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def as_json(step: dict) -> dict:
@@ -141,7 +141,7 @@ def test_whatever_the_facts_the_steps_lead_to_what_is_shown(unchecked):
         if has_past:
             insert_history(unchecked, lead_id, [(changed_at, choose.choice((7, 9)), policies[0], begin, None)])
         for user_id in (7, 9) if has_past else (7,):
-            holds = []
+            holds: list[tuple[datetime, datetime | None]] = []
             for _ in range(choose.randint(0, 4)):
                 start_at = moment()
                 holds.append(

@@ -55,7 +55,7 @@ def insert_lead_that_expires(db, lead_id: int, at: datetime, policy_id: int, **m
 def test_a_week_begins_on_the_local_monday(frozen, session_zone):
     """In each zone at another instant; and the reminder, ten days before, falls into another week than the expiry."""
     frozen.execute("SELECT set_config('TimeZone', %s, true)", (session_zone,))
-    expected = Counter()
+    expected: Counter[tuple] = Counter()
     for number, zone in enumerate(ZONES, start=1):
         policy_id = agents(frozen, zone)
         third = monday(frozen, zone, 3)
@@ -65,7 +65,7 @@ def test_a_week_begins_on_the_local_monday(frozen, session_zone):
         expected[third.date() - timedelta(days=7), number, "expiries"] += 1
         # Monday and Sunday, less ten days: Friday and Thursday of the same week.
         expected[third.date() - timedelta(days=14), number, "reminders"] += 2
-    shown = Counter()
+    shown: Counter[tuple] = Counter()
     for week_start, user_id, expiries, reminders in forecast(frozen):
         shown[week_start, user_id, "expiries"] = expiries
         shown[week_start, user_id, "reminders"] = reminders
@@ -191,8 +191,8 @@ def test_nothing_is_forgotten_and_nothing_invented(frozen):
             insert_reminders(frozen, lead_id, [now - timedelta(days=choose.uniform(0, 30))], user_id)
         if choose.random() < 0.5:
             insert_activities(frozen, lead_id, [start + (now - start) * choose.random()], user_id)
-    expected = {}
-    states = Counter()
+    expected: dict[tuple, list[int]] = {}
+    states: Counter[tuple] = Counter()
     query = (
         "SELECT user_id, policy_id, protection_expires_at, state, on_hold, reminder_due_at"
         " FROM lead_protection.protection_as_of(now())"

@@ -203,7 +203,7 @@ def own_server() -> Iterator[tuple[Server, Callable[[], None]]]:
     directory = tempfile.mkdtemp(prefix="lead-protection-")
     try:
         private_postgres("start", "--fast", directory)
-        host = psycopg.conninfo.conninfo_to_dict(private_postgres("url", directory))["host"]
+        host = str(psycopg.conninfo.conninfo_to_dict(private_postgres("url", directory))["host"])
         server = Server(host=host, bin=Path(private_postgres("bin", directory)))
         server.execute("CREATE DATABASE own")
         run_ok("apply", "--database", server.url("own"))
@@ -226,10 +226,11 @@ def test_a_launcher_that_is_gone_is_noticed_and_the_runbook_brings_it_back(own_s
 
     def runs_by_pg_cron() -> int:
         with psycopg.connect(server.url("own")) as db:
-            return db.execute(
+            ((runs,),) = db.execute(
                 "SELECT count(*) FROM lead_protection.job_runs"
                 " WHERE application_name = 'pg_cron' AND outcome = 'succeeded'"
-            ).fetchone()[0]
+            )
+            return runs
 
     with psycopg.connect(server.url(), autocommit=True) as own_cron:
         own_cron.execute(
@@ -271,7 +272,8 @@ def test_it_answers_on_a_standby_and_so_does_the_help(own_server, wait_until):
         db.execute("UPDATE lead_protection.leads SET recorded_at = recorded_at - INTERVAL '1 day'")
         db.execute("SELECT lead_protection.pause_protection('failover drill', 901)")
         db.execute("SELECT lead_protection.start_job_run('lead-protection-nightly')")
-        directory = Path(db.execute("SHOW data_directory").fetchone()[0]).parent / "standby"
+        ((data,),) = db.execute("SHOW data_directory")
+        directory = Path(data).parent / "standby"
         as_owner = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
         def pg(program: str, *args: str) -> None:
@@ -294,8 +296,9 @@ def test_it_answers_on_a_standby_and_so_does_the_help(own_server, wait_until):
                 shown = {check: status for check, (status, _) in health(standby).items() if status != "ok"}
                 assert shown == {"paused": "warn", "reminders_overdue": "critical"}
                 assert health(standby)["job_hanging"][1].endswith("on the primary")
-                answer = standby.execute("SELECT lead_protection.find_help('no reminder was sent')").fetchone()[0]
+                ((answer,),) = standby.execute("SELECT lead_protection.find_help('no reminder was sent')")
                 assert answer["operations"][0]["situation"] == "1 reminders are overdue."
-                assert standby.execute("SELECT lead_protection.waiting_reason()").fetchone()[0].endswith("drill")
+                ((reason,),) = standby.execute("SELECT lead_protection.waiting_reason()")
+                assert reason.endswith("drill")
         finally:
             pg("pg_ctl", "-D", str(directory), "-m", "immediate", "-w", "stop")

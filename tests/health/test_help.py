@@ -199,12 +199,12 @@ def test_every_section_has_its_german_title_and_summary():
     )
     operations = runbook.read_operations(PROJECT)
     assert [found["anchor"] for found in operations] == english
-    assert [runbook.anchor(found["title_de"]) for found in operations] == german
+    assert [runbook.anchor(str(found["title_de"])) for found in operations] == german
     for found in operations:
         assert found["title_de"] != found["title"]
         assert found["summary_de"] and found["keywords"] and found["keywords_de"]
         assert bool(found["situation"]) == bool(found["situation_de"])
-        placeholders = [sorted(re.findall(r"\{(\w+)\}", found[name])) for name in ("situation", "situation_de")]
+        placeholders = [sorted(re.findall(r"\{(\w+)\}", str(found[name]))) for name in ("situation", "situation_de")]
         assert placeholders[0] == placeholders[1]
 
 

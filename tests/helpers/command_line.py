@@ -24,6 +24,12 @@ def start(*args: str, tree: Path = PROJECT, env: dict | None = None, **keywords)
     )
 
 
+def line_of(process: subprocess.Popen) -> str:
+    """Wait for the next line that the command line prints."""
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
 def finish(process: subprocess.Popen) -> tuple[int, str]:
     """Wait for the command line and return its exit status and all it printed."""
     output, _ = process.communicate(timeout=60)

@@ -28,7 +28,7 @@ def explain(db, as_of=LATER, lead_id: int = 1) -> list[dict]:
 
 
 def utc(text: str | None) -> datetime | None:
-    return text and datetime.fromisoformat(text).astimezone(UTC)
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def days(number: float, **more) -> timedelta:

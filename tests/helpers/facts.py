@@ -23,7 +23,8 @@ def insert_policy(db: psycopg.Connection, name: str = "test", **terms) -> int:
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     values = sql.SQL(", ").join(map(sql.Placeholder, columns))
     insert = sql.SQL("INSERT INTO lead_protection.protection_policies ({}) VALUES ({}) RETURNING id")
-    return db.execute(insert.format(names, values), columns).fetchone()[0]
+    ((policy_id,),) = db.execute(insert.format(names, values), columns)
+    return policy_id
 
 
 def insert_lead(
@@ -32,7 +33,7 @@ def insert_lead(
     created_at: datetime | str,
     user_id: int = 7,
     policy_id: int | None = None,
-    closed_at: datetime | None = None,
+    closed_at: datetime | str | None = None,
 ) -> None:
     """Insert a lead."""
     db.execute(

@@ -19,7 +19,7 @@ def diagram() -> set[tuple[str, str, str]]:
     for line in mermaid.splitlines():
         if "-->" not in line:
             continue
-        origin, target, label = re.fullmatch(r"\s*(\S+) --> (\S+): (.+)", line).groups()
+        ((origin, target, label),) = re.findall(r"^\s*(\S+) --> (\S+): (.+)$", line)
         for word in re.split(r",\s*", label.replace("<br/>", " ")):
             for cause in WORDS.get(word, [word]):
                 edges |= {(origin, target, cause)}
@@ -39,7 +39,8 @@ def transitions(before: dict, after: dict, cause: str) -> set[tuple[str, str, st
     if before["state"] != after["state"]:
         made.add((before["state"], after["state"], cause))
     if before["on_hold"] != after["on_hold"]:
-        made.add((*(("running", "on_hold")[row["on_hold"]] for row in (before, after)), cause))
+        origin, target = (("running", "on_hold")[row["on_hold"]] for row in (before, after))
+        made.add((origin, target, cause))
     return made
 
 

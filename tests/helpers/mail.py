@@ -41,6 +41,7 @@ class Mailbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Keep the mail, then answer."""
+        assert isinstance(envelope.content, bytes)
         mail = email.message_from_bytes(envelope.content)
         self.mails.append(mail)
         answer = await asyncio.to_thread(self.on_data, mail)

@@ -105,7 +105,7 @@ def zone_of(policy: Policy) -> ZoneInfo:
 def instant(local: datetime, zone: ZoneInfo) -> datetime:
     """Turn a wall-clock time into an instant: a skipped one by the offset before, a repeated one is the later."""
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    repeated = first.utcoffset() > second.utcoffset()
+    repeated = first.astimezone(UTC) < second.astimezone(UTC)
     return (second if repeated else first).astimezone(UTC)
 
 

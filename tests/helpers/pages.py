@@ -16,7 +16,11 @@ RULE = PROJECT / "docs" / "rule.md"
 EVENTS = PROJECT / "docs" / "events.md"
 ADOPTION = PROJECT / "docs" / "adoption.md"
 REFERENCE = PROJECT / "docs" / "reference.md"
-PAGES = [README, PROJECT / "CONTRIBUTING.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES = [
+    README,
+    *(PROJECT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    *sorted((PROJECT / "docs").glob("*.md")),
+]
 
 FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -23,7 +23,7 @@ def poll(condition: Callable[[], object], *, timeout: float = 10, what: str | No
     limit = time.monotonic() + timeout
     while not (result := condition()):
         if time.monotonic() > limit:
-            what = what or getattr(condition, "__name__", condition)
+            what = what or getattr(condition, "__name__", repr(condition))
             pytest.fail(f"after {timeout} s still not true: {what}; last result {result!r}")
         time.sleep(0.05)
     return result

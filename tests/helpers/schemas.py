@@ -28,7 +28,7 @@ def faults(event_type: str, payload: dict) -> list[str]:
 
 def faults_in_outbox(db: psycopg.Connection) -> list[str]:
     """What is wrong with the events in a database's outbox, the first few; none where there is no outbox."""
-    if db.execute("SELECT to_regclass('lead_protection.outbox_events') IS NULL").fetchone()[0]:
+    if db.execute("SELECT to_regclass('lead_protection.outbox_events')").fetchone() == (None,):
         return []
     found = []
     for event_type, payload in db.execute("SELECT type, payload FROM lead_protection.outbox_events"):

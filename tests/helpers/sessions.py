@@ -39,8 +39,9 @@ def waits_for_a_lock(db, connection) -> bool:
         return cursor.execute(blocked, (connection.info.backend_pid,)).fetchone()[0]
 
 
-def interleave(db, wait_until, first, second, work_of_first, work_of_second, end="commit"):
-    """Let `first` do its work and keep its locks until `second` waits for them; return the second's answer or error."""
+def interleave(db, wait_until, two, work_of_first, work_of_second, end="commit"):
+    """Let the first do its work and keep its locks until the second waits for them; return its answer or error."""
+    first, second = two
     work_of_first(first)
 
     def attempt():

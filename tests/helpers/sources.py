@@ -246,6 +246,6 @@ def assert_in_step(db: psycopg.Connection, name: str) -> None:
         if not transferred:
             assert our_start == started_at, lead_id
         expected = protection(Lead((Version(our_user, Policy(), our_start),)), now)
-        assert expires_at == expected.protection_expires_at, lead_id
+        assert expected is not None and expires_at == expected.protection_expires_at, lead_id
     assert db.execute("SELECT * FROM lead_protection.find_adoption_drift()").fetchall() == []
     assert db.execute("SELECT lead_id FROM lead_protection.find_clock_drift()").fetchall() == []

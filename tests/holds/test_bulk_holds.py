@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import psycopg
 import pytest
 
 from helpers.calls import call, refused, rows
@@ -97,12 +98,12 @@ def test_a_row_for_each_lead_and_one_bad_lead_does_not_spoil_the_rest(mixed):
 def test_a_refusal_is_what_the_call_for_that_lead_alone_raises(mixed):
     span = {"start_at": from_now(-11), "end_at": from_now(2)}
     answer = {row["lead_id"]: row["sqlstate"] for row in hold_leads(mixed, lead_ids=ALL, **span)}
-    single = {}
+    single: dict[int, str | None] = {}
     for lead_id in ALL:
         try:
             create(mixed, lead_id, user_id=8 if lead_id == 6 else 7, **span)
             single[lead_id] = None
-        except Exception as error:
+        except psycopg.Error as error:
             single[lead_id] = error.sqlstate
     assert single == answer
 
@@ -339,13 +340,13 @@ def test_refused_as_a_whole_with_detail_and_hint_and_nothing_done(leads):
 
 
 def test_bulk_after_single_finds_the_hold(leads, two, wait_until):
-    answer = interleave(leads, wait_until, *two, partial(create, lead_id=3), partial(hold_leads, user_id=7))
+    answer = interleave(leads, wait_until, two, partial(create, lead_id=3), partial(hold_leads, user_id=7))
     assert outcomes(answer) == [(n, "already" if n == 3 else "done", None) for n in range(1, 6)]
     consistent(leads)
 
 
 def test_single_after_bulk_finds_the_hold(leads, two, wait_until):
-    made = interleave(leads, wait_until, *two, partial(hold_leads, user_id=7), partial(create, lead_id=3))
+    made = interleave(leads, wait_until, two, partial(hold_leads, user_id=7), partial(create, lead_id=3))
     assert made["created"] is False
     assert len(active(leads)) == 5
     consistent(leads)
@@ -355,7 +356,7 @@ def test_single_after_bulk_finds_the_hold(leads, two, wait_until):
 def test_bulk_release_against_single_release(leads, two, wait_until, end):
     hold_leads(leads, user_id=7)
     works = partial(release, lead_id=3), partial(release_leads, user_id=7)
-    answer = interleave(leads, wait_until, *two, *works, end)
+    answer = interleave(leads, wait_until, two, *works, end)
     expected = {"commit": "already", "rollback": "done"}[end]
     assert outcomes(answer) == [(n, expected if n == 3 else "done", None) for n in range(1, 6)]
     assert events(leads, 3).count("lead.hold.released") == 1
@@ -370,7 +371,7 @@ def test_bulk_release_after_void_and_correct(leads, two, wait_until):
         void(session, holds[2], 1)
         correct(session, holds[4], 1, from_now(-5), from_now(-1))
 
-    answer = interleave(leads, wait_until, *two, mend, partial(release_leads, user_id=7))
+    answer = interleave(leads, wait_until, two, mend, partial(release_leads, user_id=7))
     assert outcomes(answer) == [(n, "already" if n in (2, 4) else "done", None) for n in range(1, 6)]
     consistent(leads)
 
@@ -379,7 +380,7 @@ def test_a_lead_that_goes_to_somebody_else_meanwhile_is_left_alone(leads, two, w
     def transfer(session):
         call(session, "transfer_lead", lead_id=3, user_id=7, new_user_id=8, reason="x", actor_id=1)
 
-    answer = interleave(leads, wait_until, *two, transfer, partial(hold_leads, user_id=7))
+    answer = interleave(leads, wait_until, two, transfer, partial(hold_leads, user_id=7))
     assert outcomes(answer) == [(n, "done", None) for n in (1, 2, 4, 5)]
     assert view(leads, 3)["on_hold"] is False
     create(leads, 3, user_id=8)
@@ -389,7 +390,7 @@ def test_a_lead_that_goes_to_somebody_else_meanwhile_is_left_alone(leads, two, w
         call(session, "transfer_lead", lead_id=4, user_id=7, new_user_id=8, reason="x", actor_id=1)
         create(session, 4, user_id=8)
 
-    answer = interleave(leads, wait_until, *two, back, partial(release_leads, user_id=7))
+    answer = interleave(leads, wait_until, two, back, partial(release_leads, user_id=7))
     assert outcomes(answer) == [(n, "done", None) for n in (1, 2, 5)]
     assert view(leads, 4)["on_hold"] is True
     consistent(leads)
@@ -399,7 +400,7 @@ def test_a_lead_that_is_closed_meanwhile_is_refused(leads, two, wait_until):
     def close(session):
         call(session, "close_lead", lead_id=3, user_id=7, outcome="LOST", reason="x", actor_id=1)
 
-    answer = interleave(leads, wait_until, *two, close, partial(hold_leads, user_id=7))
+    answer = interleave(leads, wait_until, two, close, partial(hold_leads, user_id=7))
     assert outcomes(answer)[2] == (3, "refused", "LP009")
 
 
@@ -407,7 +408,7 @@ def test_a_lead_that_is_closed_meanwhile_is_refused(leads, two, wait_until):
 @pytest.mark.parametrize("leads_of", [{"lead_ids": [1, 2, 3]}, {"user_id": 7}, {"lead_ids": []}], ids=str)
 def test_the_same_key_twice_at_once_is_one_request(leads, two, wait_until, leads_of, end):
     works = partial(hold_leads, **leads_of), partial(hold_leads, **leads_of)
-    answer = interleave(leads, wait_until, *two, *works, end)
+    answer = interleave(leads, wait_until, two, *works, end)
     assert answer == hold_leads(leads, **leads_of)
     made = len(answer)
     assert [row["outcome"] for row in answer] == ["done"] * made
@@ -417,7 +418,7 @@ def test_the_same_key_twice_at_once_is_one_request(leads, two, wait_until, leads
 
 def test_the_same_key_for_two_lists_at_once_is_one_request_and_a_refusal(leads, two, wait_until):
     works = partial(hold_leads, lead_ids=[1, 2]), partial(hold_leads, lead_ids=[4, 5])
-    error = interleave(leads, wait_until, *two, *works)
+    error = interleave(leads, wait_until, two, *works)
     assert error.sqlstate == "LP020" and error.diag.message_detail and error.diag.message_hint
     assert [row["lead_id"] for row in active(leads)] == [1, 2]
 

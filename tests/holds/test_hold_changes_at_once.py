@@ -27,7 +27,7 @@ from helpers.sessions import interleave
 
 def meet(db, two, wait_until, first, second, end="commit"):
     """Interleave the two and prove that what they left is sound."""
-    answer = interleave(db, wait_until, *two, first, second, end)
+    answer = interleave(db, wait_until, two, first, second, end)
     consistent(db)
     return answer
 

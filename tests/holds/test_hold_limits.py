@@ -300,6 +300,7 @@ def test_policies_with_the_same_limits_are_one_version(db):
     for term in ("hold_limit_days", "hold_total_limit_days"):
         for days in (0, 36501):
             error = refused("LP018", call, db, "create_policy_version", name="p", actor_id=1, **{term: days})
-            assert f"{term}: {days}" in error.diag.message_detail and f"{term}: 1 to 36500" in error.diag.message_hint
+            assert f"{term}: {days}" in str(error.diag.message_detail)
+            assert f"{term}: 1 to 36500" in str(error.diag.message_hint)
     signatures = "SELECT 1 FROM pg_proc WHERE proname = 'create_policy_version'"
     assert len(rows(db, signatures)) == 1

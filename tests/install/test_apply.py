@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from helpers.command_line import finish, run_cli, run_ok, start
+from helpers.command_line import finish, line_of, run_cli, run_ok, start
 
 BUILD = (
     "-- transactional: false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS extra ON lead_protection.leads (created_at);\n"
@@ -56,10 +56,10 @@ def test_a_lock_that_is_not_to_be_had_is_tried_again(database_url, blocker, cata
     process = start("apply", "--lock-timeout", "200ms", "--retries", "20", "--database", database_url)
     first = lines_until(process, "In the way:")
     assert "Undone: the database is as it was before.\n" in first
-    told = process.stdout.readline()
+    told = line_of(process)
     assert f"pid {blocker.info.backend_pid}, postgres (long report), idle in transaction" in told
     assert "LOCK TABLE lead_protection.leads" in told
-    assert process.stdout.readline() == "Attempt 2 of 21 in 1 s.\n"
+    assert line_of(process) == "Attempt 2 of 21 in 1 s.\n"
     blocker.rollback()
     status, output = finish(process)
     assert status == 0, output

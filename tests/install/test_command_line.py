@@ -11,7 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from helpers.command_line import finish, run_cli, run_ok, start
+from helpers.calls import make_policy
+from helpers.command_line import finish, line_of, run_cli, run_ok, start
 from helpers.project import PROJECT
 from helpers.rows import fetch
 from lead_protection.database import APPLY_LOCK
@@ -237,8 +238,8 @@ def test_the_lock_is_waited_for(database_url, connect, command):
     holder = connect()
     holder.execute("SELECT pg_advisory_lock(%s)", [APPLY_LOCK])
     process = start(*command, "--database", database_url)
-    process.stdout.readline()  # where it connected to
-    assert process.stdout.readline().startswith("Waiting for another apply")
+    line_of(process)  # where it connected to
+    assert line_of(process).startswith("Waiting for another apply")
     assert process.poll() is None
     holder.execute("SELECT pg_advisory_unlock(%s)", [APPLY_LOCK])
     status, output = finish(process)
@@ -274,8 +275,7 @@ def test_status_of_an_empty_database_is_1_and_writes_nothing(empty_database_url)
 def test_status_of_a_complete_database_is_0(database_url, db):
     db.execute("INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (1, 7, now())")
     output = run_ok("status", "--database", database_url)
-    assert len(re.findall(r"(?m)^  \d{4}_\w+ +applied$", output)) == len(MIGRATIONS)
-    assert re.search(r"(?m)^  sql/ +loaded$", output)
+    assert re.search(rf"(?m)^Migrations\n  {len(MIGRATIONS)} applied\n  sql/ +loaded\n\n", output)
     assert re.search(r"(?m)^  PROTECTED +1 +0$", output)
 
 
@@ -283,7 +283,56 @@ def test_status_with_something_pending_is_1(database_url, tree):
     (tree / "migrations" / "9999_more.sql").write_text("SELECT 1;\n")
     status, output = run_cli("status", "--database", database_url, tree=tree)
     assert status == 1
-    assert re.search(r"9999_more +pending", output)
+    assert re.search(rf"(?m)^  {len(MIGRATIONS)} applied\n  9999_more +pending\n  sql/ ", output)
+
+
+def test_status_names_what_a_newer_version_applied(database_url, tree):
+    (tree / "migrations" / f"{MIGRATIONS[-1]}.sql").unlink()
+    status, output = run_cli("status", "--database", database_url, tree=tree)
+    assert status == 1
+    assert re.search(
+        rf"(?m)^  {len(MIGRATIONS) - 1} applied\n  {MIGRATIONS[-1]} +applied by a newer version\n  sql/ ", output
+    )
+
+
+def last_runs(output: str) -> list[list[str]]:
+    """That section of what `status` prints, by its columns."""
+    (section,) = re.findall(r"(?ms)^Last run of each job\n(.*?)\n\n", output)
+    return [re.split(r"  +", line.strip()) for line in section.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("zone", "started", "finished"),
+    [
+        ("Europe/Berlin", "2025-07-01 01:59:59", "2025-07-01 02:00:00"),
+        ("America/New_York", "2025-06-30 19:59:59", "2025-06-30 20:00:00"),
+        (None, "2025-06-30 23:59:59", "2025-07-01 00:00:00"),
+    ],
+)
+def test_status_shows_times_in_the_zone_of_the_default_policy_and_results_as_json(
+    database_url, db, zone, started, finished
+):
+    db.execute(f"""ALTER DATABASE "{db.info.dbname}" SET TimeZone = 'Asia/Kolkata'""")
+    db.execute("UPDATE lead_protection.protection_policies SET is_default = false")
+    if zone:
+        policy_id = make_policy(db, "of the zone", time_zone=zone)
+        db.execute("SELECT lead_protection.set_default_policy(%s, 1)", [policy_id])
+    db.execute(
+        "INSERT INTO lead_protection.job_runs (job_name, backend_pid, started_at, finished_at, outcome, result)"
+        " VALUES ('lead-protection-reminders', 1, '2025-06-30 23:59:59.999999Z', '2025-07-01 00:00:00.000001Z',"
+        """ 'succeeded', '{"told": true, "names": ["Zoë"], "nothing": null, "reminders": 1}')"""
+    )
+    output = run_ok("status", "--database", database_url)
+    told = f"{zone}, the zone of the default policy" if zone else "UTC: no default policy is to be seen"
+    assert output.count(f"Times are in {told}.\n") == 1
+    names, _, row = last_runs(output)
+    assert dict(zip(names, row, strict=False)) == {
+        "job_name": "lead-protection-reminders",
+        "started_at": started,
+        "finished_at": finished,
+        "outcome": "succeeded",
+        "result": '{"told": true, "names": ["Zoë"], "nothing": null, "reminders": 1}',
+    }
 
 
 def test_status_with_another_sql_is_1(database_url, tree):

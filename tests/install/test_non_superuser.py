@@ -63,7 +63,8 @@ def bare_with_cron(bare, cron) -> OwnServer:
 
 def preflight(output: str) -> str:
     """That section of what `status` prints."""
-    return re.search(r"(?ms)^Preflight\n(.*?)\n\n", output + "\n\n")[1]
+    (section,) = re.findall(r"(?ms)^Preflight\n(.*?)\n\n", output + "\n\n")
+    return section
 
 
 def finding(output: str, outcome: str, topic: str, seen: str) -> str:

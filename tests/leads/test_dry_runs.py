@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from helpers.rows import written
 STATES = (0, 30, 100, 240, 249, 252, 300)
 
 
-def answer(db, function, *arguments) -> list[dict] | str:
+def answer(db, function, *arguments) -> Any:
     """The rows that a function answers, without what each call has of its own; or its SQLSTATE."""
     try:
         rows = db.cursor(row_factory=dict_row).execute(f"SELECT * FROM lead_protection.{function}", arguments)

@@ -59,7 +59,7 @@ def test_the_limit_is_for_all_extensions_together(db, long):
         assert call_row(db, "extend_lead(1, 7, %s, 'x', 6, 5, %s)", days, f"k{number}")["changed"]
     assert shown(db)["protection_expires_at"] == datetime(2074, 6, 10, 10, 0, tzinfo=BERLIN)
     error = refused_unchanged(db, "LP024", "extend_lead(1, 7, 1, 'x', 6, 5, 'k3')")
-    assert "60 days in all, and 60 are granted" in error.diag.message_detail
+    assert "60 days in all, and 60 are granted" in str(error.diag.message_detail)
     # The limit is that of the policy of now, for what was granted under another, too.
     more = make_policy(db, "more", base_months=600, extension_limit_days=65)
     call_row(db, "move_leads_to_policy('{1}', %s, 'x', 5)", more)

@@ -19,9 +19,9 @@ CALLS = {
     "delete_lead": "delete_lead(%(lead)s, %(user)s, %(reason)s, %(actor)s)",
 }
 
-GOOD = {"lead": 1, "user": 7, "reason": "because", "actor": 5}
+GOOD: dict[str, int | str | None] = {"lead": 1, "user": 7, "reason": "because", "actor": 5}
 
-BAD = [
+BAD: list[tuple[str, dict[str, int | str | None]]] = [
     ("LP001", {"lead": None}),
     ("LP001", {"user": None}),
     ("LP001", {"actor": None}),

@@ -16,9 +16,9 @@ from helpers.lead_calls import (
 # --- The pipeline where a notice is required -------------------------------------------------------------------------
 
 
-def berlin(*fields) -> datetime:
+def berlin(month: int, day: int, hour: int, minute: int) -> datetime:
     """A local time in Berlin in 2025."""
-    return datetime(2025, *fields, tzinfo=BERLIN)
+    return datetime(2025, month, day, hour, minute, tzinfo=BERLIN)
 
 
 RULE = berlin(3, 31, 12, 0)

@@ -349,7 +349,7 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
         "UPDATE": ("hold_reached_by_an_update",),
     }.items():
         made["running", "on_hold", cause] = arguments
-    for cause, arguments in {
+    ended: dict[str, tuple] = {
         "release_lead_hold": ("hold_ended_by", "release_lead_hold(%s, 7, 1)"),
         "transfer_lead": ("hold_ended_by", "transfer_lead(%s, 7, 8, 'x', 1)"),
         "close_lead": ("hold_ended_by", "close_lead(%s, 7, 'LOST', 'x', 1)"),
@@ -361,7 +361,8 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
         "void_lead_hold": ("hold_in_force_voided",),
         "move_leads_to_policy": ("hold_outrun_by_a_move",),
         "UPDATE": ("hold_outrun_by_an_update",),
-    }.items():
+    }
+    for cause, arguments in ended.items():
         made["on_hold", "running", cause] = arguments
     return made
 
@@ -379,7 +380,8 @@ def test_each_transition_of_a_function_is_made_by_it(db):
     missed = []
     for edge, (scenario, *arguments) in scenarios().items():
         looks = [look(db, [lead_id])[lead_id] for lead_id in getattr(world, scenario)(*arguments)]
-        seen = transitions(*looks, edge[2])
+        before, after = looks
+        seen = transitions(before, after, edge[2])
         if edge not in seen or not seen <= diagram():
             missed.append((named([edge]), named(seen), looks))
         one_answer(db, [looks[0]["lead_id"]])

@@ -278,11 +278,11 @@ def test_restart_and_failover_lower_no_counter_and_a_standby_answers(server):
                 db.execute("SELECT lead_protection.create_lead_hold(1, 7, 'x', 1)")
                 insert_lead_of_age(db, 31, REMINDER_DUE)
                 db.execute("SELECT lead_protection.send_due_reminders('{31}', NULL)")
-                (written,) = db.execute("SELECT pg_current_wal_lsn()").fetchone()
+                ((written,),) = db.execute("SELECT pg_current_wal_lsn()")
             with psycopg.connect(standby.url(), autocommit=True) as db:
                 replayed = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
-                poll(lambda: db.execute(replayed, (written,)).fetchone()[0], what="the standby has caught up")
-                text = db.execute("SELECT lead_protection.prometheus_metrics()").fetchone()[0]
+                poll(lambda: db.execute(replayed, (written,)).fetchone() == (True,), what="the standby has caught up")
+                ((text,),) = db.execute("SELECT lead_protection.prometheus_metrics()")
                 assert "lead_reminder_sent_total 6\n" in text
                 assert "lead_scheduler_up" not in text, "nothing is scheduled on a standby"
                 for view in KPI_VIEWS:
@@ -498,7 +498,9 @@ def test_the_text_is_what_the_view_says(sample):
     samples = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            name, labels, value = SAMPLE.match(line).groups()
+            sample_line = SAMPLE.match(line)
+            assert sample_line, line
+            name, labels, value = sample_line.groups()
             samples[f"{name}{{{labels}}}" if labels else name] = float(value)
     moving = {"lead_database_time_seconds"}
     assert samples.keys() == shown.keys()

@@ -96,7 +96,7 @@ def dashboard_expressions() -> list[str]:
 
 
 @pytest.fixture
-def monitored(sample: psycopg.Connection, database_url: str, cron) -> str:
+def monitored(sample: psycopg.Connection, database_url: str, cron) -> Iterator[str]:
     """The URL, as a role with the rights of a monitor, of this test's database with the demo's sample at work."""
     sample.execute("SELECT lead_protection.register_event_consumer('mailer')")
     sample.execute("CALL lead_protection.run_protection_pipeline()")

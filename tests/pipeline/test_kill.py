@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -96,6 +97,11 @@ class Load(threading.Thread):
         assert not self.is_alive() and self.failure is None
 
 
+def counts_none(db: psycopg.Connection, query: str) -> bool:
+    """Whether a count is 0 by now."""
+    return db.execute(query).fetchone() == (0,)
+
+
 def test_killed_server_and_killed_mailers_lose_nothing_and_send_nothing_twice(durable_server):
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -121,8 +127,8 @@ def test_killed_server_and_killed_mailers_lose_nothing_and_send_nothing_twice(du
 
     def make_holds(db: psycopg.Connection) -> None:
         lead_id = random.randint(1, LEADS_ON_HOLD)
-        made = db.execute("SELECT hold_id FROM lead_protection.create_lead_hold(%s, 7, 'x', 1)", (lead_id,))
-        made_holds.append(made.fetchone()[0])
+        ((hold_id,),) = db.execute("SELECT hold_id FROM lead_protection.create_lead_hold(%s, 7, 'x', 1)", (lead_id,))
+        made_holds.append(hold_id)
         db.execute("SELECT lead_protection.release_lead_hold(%s, 7, 1)", (lead_id,))
 
     def run_pipeline(db: psycopg.Connection) -> None:
@@ -155,7 +161,7 @@ def test_killed_server_and_killed_mailers_lose_nothing_and_send_nothing_twice(du
                     "SELECT count(*) FROM lead_protection.event_deliveries WHERE status = 'pending'",
                 )
                 for query in waiting:
-                    poll(lambda query=query: db.execute(query).fetchone() == (0,), timeout=120, what="all is done")
+                    poll(partial(counts_none, db, query), timeout=120, what="all is done")
             for load in loads[2:]:
                 load.stop()
         finally:

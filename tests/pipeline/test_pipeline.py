@@ -185,11 +185,12 @@ def test_bad_input_is_refused_and_changes_nothing(db, sqlstate, arguments):
         run_told(db, **arguments)
     assert refused.value.sqlstate == sqlstate
     # The step's own words, and which run it was.
-    assert refused.value.diag.message_hint.startswith(
+    assert str(refused.value.diag.message_hint).startswith(
         "What it sends" if sqlstate == "LP013" else "It is how many leads"
     )
     assert re.fullmatch(
-        r"(It is now|Given: ).+\nRun \d+ of job lead-protection-reminders failed; .+", refused.value.diag.message_detail
+        r"(It is now|Given: ).+\nRun \d+ of job lead-protection-reminders failed; .+",
+        str(refused.value.diag.message_detail),
     )
     assert events(db) == []
     assert last_run(db)[0] == "failed"
@@ -323,7 +324,7 @@ def test_nightly_refuses_to_keep_no_history(db, keep):
     with pytest.raises(psycopg.Error) as refused:
         db.execute("CALL lead_protection.run_nightly_maintenance(%s)", (keep,))
     assert refused.value.sqlstate == "LP016"
-    assert "Run " in refused.value.diag.message_detail and refused.value.diag.message_hint
+    assert "Run " in str(refused.value.diag.message_detail) and refused.value.diag.message_hint
 
 
 def test_leads_on_hold_do_not_keep_others_waiting(db):

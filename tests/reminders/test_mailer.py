@@ -2,6 +2,7 @@
 
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -124,6 +125,7 @@ def test_a_reminder_that_makes_no_sense_any_more_is_not_mailed(db, due, database
 
 def test_killed_after_the_mail_server_said_yes_it_mails_again_with_the_same_id(db, due, database_url, mailbox):
     """The one point at which a mail goes out twice."""
+    mailer: subprocess.Popen
     mailbox.on_data = lambda mail: kill(mailer)
     mailer = start_mailer(database_url, mailbox.address)
     assert mailer.wait(30) == -signal.SIGKILL

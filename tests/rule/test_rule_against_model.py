@@ -108,7 +108,7 @@ def draw_holds(draw, moments: Moments) -> tuple[Hold, ...]:
 
 def draw_reminders(draw, moments: Moments, lead: Lead) -> tuple[Reminder, ...]:
     """Reminders of windows that were due at some time, sent in time, late or even too early."""
-    reminders = {}
+    reminders: dict[tuple[int, date], Reminder] = {}
     for _ in moments.some(3):
         as_of = moments.any()
         version = version_at(lead, as_of) or lead.versions[0]
@@ -154,7 +154,7 @@ def worlds(draw):
 
 def insert_world(db: psycopg.Connection, lead_id: int, lead: Lead) -> None:
     """Write a world as facts, one statement a table."""
-    policy_ids = {}
+    policy_ids: dict[Policy, int] = {}
     for policy in {version.policy for version in lead.versions}:
         policy_ids[policy] = insert_policy(db, name=f"policy {len(policy_ids)} of lead {lead_id}", **vars(policy))
 
@@ -318,7 +318,7 @@ def last_known(lead: Lead) -> datetime:
         *(activity.occurred_at for activity in lead.activities),
         *(extension.granted_at for extension in lead.extensions),
         *(reminder.sent_at for reminder in lead.reminders),
-        *(version.valid_until for version in lead.versions[:-1]),
+        *(version.valid_until for version in lead.versions[:-1] if version.valid_until),
     )
 
 
