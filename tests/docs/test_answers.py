@@ -1,8 +1,8 @@
 """What the README and the cookbook show is what their statements answer.
 
 Each page is run from top to bottom in a database of its own, with the rights of an application; a block marked
-`operator` with those of an operator. Dates, times and lengths of time differ from day to day, and are left out of the
-comparison. Below a block marked `sample` only the heading is compared.
+`operator` or `consumer` with those of an operator or a consumer. Dates, times and lengths of time differ from day to
+day, and are left out of the comparison. Below a block marked `sample` only the heading is compared.
 
 To write the answers anew, run this file with LEAD_PROTECTION_WRITE_REFERENCE=1.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.pages import APP, COOKBOOK, FENCE, OPERATOR, README, WRITE_REFERENCE, Block, Runner
+from helpers.pages import APP, COOKBOOK, FENCE, README, WRITE_REFERENCE, Block, Runner, role_of
 from helpers.server import Server
 
 ANSWERED = re.compile(
@@ -38,11 +38,10 @@ def answer_of(server: Server, dbname: str, block: re.Match) -> str:
     if language == "python":
         printed = Runner(server, dbname, APP).run(Block((language,), block["text"], 0))
         return "".join(f"{line}\n" for (line,) in printed)
-    role = OPERATOR if "operator" in marks else APP
     done = server.psql(
         *("--pset=format=aligned", "--pset=tuples_only=off", "--pset=footer=off"),
         dbname=dbname,
-        stdin=f"SET ROLE {role};\nSET TimeZone = 'Europe/Berlin';\n{block['text']}",
+        stdin=f"SET ROLE {role_of(marks, APP)};\nSET TimeZone = 'Europe/Berlin';\n{block['text']}",
     )
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.strip().splitlines())
 

@@ -47,7 +47,8 @@ objects (object, name, comment, is_trigger, is_type, arguments) AS (
     SELECT p.oid, p.proname, obj_description(p.oid, 'pg_proc'), p.prorettype = 'trigger'::regtype, false,
         ARRAY(
             SELECT p.proargnames[n] || coalesce(' = ' || pg_get_function_arg_default(p.oid, n), '')
-            FROM generate_series(1, p.pronargs) AS n
+            FROM generate_subscripts(p.proargnames, 1) AS n
+            WHERE coalesce(p.proargmodes[n], 'i') IN ('i', 'b', 'v')
             ORDER BY n
         )
     FROM pg_proc AS p
@@ -80,7 +81,7 @@ def test_api_has_every_public_object_with_who_may_use_it(db: psycopg.Connection)
     expected = {}
     for name, comment, is_trigger, is_type, arguments, roles in db.execute(PUBLIC_OBJECTS).fetchall():
         if not is_trigger and not is_internal(comment):
-            may = ", ".join(role for role in ROLES if role in roles) or ("who calls it" if is_type else "owner")
+            may = ", ".join(role for role in ROLES if role in roles) or ("whoever calls" if is_type else "owner")
             expected[name] = (signature(arguments), may)
     page = API.read_text(encoding="utf-8")
     if os.environ.get(WRITE_REFERENCE):

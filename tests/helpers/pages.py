@@ -81,9 +81,13 @@ class Runner:
         elif "owner" in marks or "cron-script" in marks:
             done = self.server.psql(stdin=text, dbname=self.dbname)
         else:
-            role = next((role for role in (OPERATOR, CONSUMER) if role.split("_")[-1] in marks), self.role)
-            done = self.server.psql(stdin=f"SET ROLE {role};\n{text}", dbname=self.dbname)
+            done = self.server.psql(stdin=f"SET ROLE {role_of(marks, self.role)};\n{text}", dbname=self.dbname)
         return [line.split("|") for line in done.stdout.splitlines()]
+
+
+def role_of(marks: list[str], otherwise: str) -> str:
+    """The role that a block's marks name."""
+    return next((role for role in (OPERATOR, CONSUMER) if role.split("_")[-1] in marks), otherwise)
 
 
 def is_internal(comment: str) -> bool:
