@@ -16,7 +16,8 @@ CREATE TYPE lead_protection.job_progress AS (
 );
 
 COMMENT ON TYPE lead_protection.job_progress IS
-'A run of a job on its way through its transactions: start_job_run() makes it, run_job_step() takes it on.';
+'A run of a job on its way through its transactions: start_job_run() makes it, run_job_step() takes it on. '
+'Internal.';
 COMMENT ON COLUMN lead_protection.job_progress.run_id IS 'The run, in job_runs.';
 COMMENT ON COLUMN lead_protection.job_progress.job_name IS 'Its job.';
 COMMENT ON COLUMN lead_protection.job_progress.started_at IS 'When it started.';

@@ -2,7 +2,7 @@
 
 import re
 
-from helpers.pages import ADOPTION, APP, EVENTS, OPERATOR, README, RULE, Block, Runner, sections
+from helpers.pages import ADOPTION, APP, EVENTS, OPERATOR, RULE, Block, Runner, sections
 
 
 def test_events_page_runs_from_top_to_bottom(sample_dbname, server):
@@ -41,48 +41,6 @@ def test_adoption_page_runs_from_top_to_bottom(db, server):
     assert won == [["lead.closed", "900", "as in crm.opportunities", "CLOSED"]]
     left = "SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'crm.%'"
     assert server.psql(left, dbname=db.info.dbname).stdout.strip() == "0"
-
-
-# --- the README ---
-
-
-def test_readme_blocks_for_an_application_run_with_its_rights(sample_dbname, server):
-    runner = Runner(server, sample_dbname, APP)
-    results = [
-        (block.words[0], runner.run(block))
-        for blocks in sections(README).values()
-        for block in blocks
-        if block.words[0] in ("sql", "python")
-    ]
-
-    assert {language for language, _ in results} == {"sql", "python"}
-    (shown,) = re.findall(
-        r"^```python\n.*?^```\n\n^```text\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S
-    )
-    (printed,) = [rows for language, rows in results if language == "python"]
-    assert [line for (line,) in printed] == shown.splitlines()
-
-
-def test_ten_day_list_of_the_readme_shows_running_clocks_of_open_leads_only(sample_dbname, server):
-    (query,) = [
-        block
-        for blocks in sections(README).values()
-        for block in blocks
-        if block.words[0] == "sql" and "10 days" in block.text
-    ]
-    server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
-    runner = Runner(server, sample_dbname, APP)
-
-    listed = [int(row[0]) for row in runner.run(query)]
-    assert len(listed) > 10
-
-    server.psql(f"UPDATE lead_protection.leads SET closed_at = now() WHERE id = {listed[0]}", dbname=sample_dbname)
-    server.psql(
-        "SELECT lead_protection.create_lead_hold(id, user_id, 'x', 1) FROM lead_protection.leads"
-        f" WHERE id = {listed[1]}",
-        dbname=sample_dbname,
-    )
-    assert [int(row[0]) for row in runner.run(query)] == listed[2:]
 
 
 # --- the rule in detail ---

@@ -1,22 +1,15 @@
-"""docs/reference.md is rendered from the catalog, in which every object has a comment.
+"""docs/reference.md and docs/internals.md are rendered from the catalog, in which every object has a comment.
 
-To write the page anew, run this file with LEAD_PROTECTION_WRITE_REFERENCE=1.
+To write the pages anew, run this file with LEAD_PROTECTION_WRITE_REFERENCE=1.
 """
 
 import os
 from difflib import unified_diff
 
 import psycopg
+import pytest
 
-from helpers.pages import (
-    REFERENCE,
-)
-
-WRITE_REFERENCE = "LEAD_PROTECTION_WRITE_REFERENCE"
-
-
-# --- the reference ---
-
+from helpers.pages import INTERNALS, REFERENCE, WRITE_REFERENCE, is_internal
 
 RELATIONS = """
 SELECT
@@ -74,8 +67,8 @@ ORDER BY 1, 2
 """
 
 
-def render_reference(db: psycopg.Connection) -> str:
-    """Render docs/reference.md from the catalog of an applied database."""
+def render(db: psycopg.Connection, head: list[str], *, internal: bool) -> str:
+    """Render the page of the public or of the internal objects from the catalog of an applied database."""
 
     def bare(text: str) -> str:
         return text.replace("lead_protection.", "")
@@ -83,17 +76,13 @@ def render_reference(db: psycopg.Connection) -> str:
     def paragraphs(comment: str) -> str:
         return comment.replace("\n", "\n\n")
 
-    lines = [
-        "# Reference",
-        "",
-        "Every object of schema `lead_protection`, in the words of its `COMMENT ON`. Rendered from the catalog by",
-        "`tests/docs/test_reference.py`, which fails when this page is stale: do not edit it by hand. The names of the",
-        "group roles are given without `lead_protection_`; the owner may do everything.",
-    ]
+    lines = list(head)
 
     def relations(title: str, kinds: list[str]) -> None:
-        lines.extend(["", f"## {title}"])
-        for oid, name, comment, rights in db.execute(RELATIONS, [kinds]).fetchall():
+        chosen = [row for row in db.execute(RELATIONS, [kinds]).fetchall() if is_internal(row[2]) == internal]
+        if chosen:
+            lines.extend(["", f"## {title}"])
+        for oid, name, comment, rights in chosen:
             lines.extend(["", f"### {name}", "", paragraphs(comment)])
             if rights:
                 lines.extend(["", f"Rights: {rights}."])
@@ -110,10 +99,8 @@ def render_reference(db: psycopg.Connection) -> str:
     for function, table in db.execute(TRIGGERS).fetchall():
         triggers.setdefault(bare(function), []).append(bare(table))
 
-    def is_internal(routine) -> bool:
-        return "Internal:" in routine[5] or (routine[6] is None and not routine[2])
-
-    def routine_lines(chosen: list) -> None:
+    def routine_lines(title: str, chosen: list) -> None:
+        lines.extend(["", f"## {title}"])
         for name, is_procedure, is_trigger, arguments, result, comment, rights in chosen:
             lines.extend(["", f"### {name}", ""])
             if is_trigger:
@@ -128,23 +115,43 @@ def render_reference(db: psycopg.Connection) -> str:
     relations("Views", ["v"])
     relations("Tables", ["r", "p"])
     relations("Types", ["c"])
-    lines.extend(["", "## Functions and procedures"])
-    routine_lines([r for r in routines if not r[2] and not is_internal(r)])
-    lines.extend(["", "## Internal functions", "", "Not for callers: they may change with any release."])
-    routine_lines([r for r in routines if not r[2] and is_internal(r)])
-    lines.extend(["", "## Trigger functions"])
-    routine_lines([r for r in routines if r[2]])
+    routine_lines("Functions and procedures", [r for r in routines if not r[2] and is_internal(r[5]) == internal])
+    if internal:
+        routine_lines("Trigger functions", [r for r in routines if r[2]])
     return "\n".join(lines) + "\n"
 
 
-def test_reference_is_what_the_catalog_says(db):
-    rendered = render_reference(db)
+REFERENCE_HEAD = [
+    "# Reference",
+    "",
+    "Every public object of schema `lead_protection`, in the words of its `COMMENT ON`. The page is rendered from the",
+    "catalog by `tests/docs/test_reference.py`, which fails when it is stale: do not edit it by hand. The names of the",
+    "group roles are given without `lead_protection_`; the owner may do everything. What stands behind them is in",
+    "[Internals](internals.md).",
+]
+INTERNALS_HEAD = [
+    "# Internals",
+    "",
+    "The internal objects of schema `lead_protection`, in the words of their `COMMENT ON`: those that call themselves",
+    "internal there, and the trigger functions. They are not for callers, and may change with any release. The page is",
+    "rendered from the catalog by `tests/docs/test_reference.py`, as the [Reference](reference.md) is: do not edit it",
+    "by hand.",
+]
+
+
+@pytest.mark.parametrize(
+    ("page", "head", "internal"),
+    [(REFERENCE, REFERENCE_HEAD, False), (INTERNALS, INTERNALS_HEAD, True)],
+    ids=["reference", "internals"],
+)
+def test_reference_is_what_the_catalog_says(db, page, head, internal):
+    rendered = render(db, head, internal=internal)
     if os.environ.get(WRITE_REFERENCE):
-        REFERENCE.write_text(rendered, encoding="utf-8")
-    written = REFERENCE.read_text(encoding="utf-8") if REFERENCE.exists() else ""
+        page.write_text(rendered, encoding="utf-8")
+    written = page.read_text(encoding="utf-8") if page.exists() else ""
 
     diff = "\n".join(
-        unified_diff(written.splitlines(), rendered.splitlines(), "docs/reference.md", "catalog", lineterm="")
+        unified_diff(written.splitlines(), rendered.splitlines(), f"docs/{page.name}", "catalog", lineterm="")
     )
     assert not diff, f"stale; run this test with {WRITE_REFERENCE}=1 to write it anew:\n{diff}"
 

@@ -10,21 +10,31 @@ from helpers.project import PROJECT, run_program
 from helpers.server import Server
 
 README = PROJECT / "README.md"
+CHANGELOG = PROJECT / "CHANGELOG.md"
+API = PROJECT / "docs" / "api.md"
+COOKBOOK = PROJECT / "docs" / "cookbook.md"
+LIMITS = PROJECT / "docs" / "limits.md"
+DESIGN_DECISIONS = PROJECT / "docs" / "design-decisions.md"
 RUNBOOK = PROJECT / "docs" / "runbook.md"
 ERROR_CODES = PROJECT / "docs" / "error-codes.md"
 RULE = PROJECT / "docs" / "rule.md"
 EVENTS = PROJECT / "docs" / "events.md"
 ADOPTION = PROJECT / "docs" / "adoption.md"
 REFERENCE = PROJECT / "docs" / "reference.md"
+INTERNALS = PROJECT / "docs" / "internals.md"
 PAGES = [
     README,
-    *(PROJECT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    *(PROJECT / name for name in ("CONTRIBUTING.md", "SECURITY.md")),
+    CHANGELOG,
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
 
 FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 APP, OPERATOR, CONSUMER = "lead_protection_app", "lead_protection_operator", "lead_protection_consumer"
+
+# Set in the environment, the tests write what they compare: generated pages, the answers of statements.
+WRITE_REFERENCE = "LEAD_PROTECTION_WRITE_REFERENCE"
 
 
 @dataclass(frozen=True)
@@ -76,9 +86,18 @@ class Runner:
         elif "owner" in marks or "cron-script" in marks:
             done = self.server.psql(stdin=text, dbname=self.dbname)
         else:
-            role = next((role for role in (OPERATOR, CONSUMER) if role.split("_")[-1] in marks), self.role)
-            done = self.server.psql(stdin=f"SET ROLE {role};\n{text}", dbname=self.dbname)
+            done = self.server.psql(stdin=f"SET ROLE {role_of(marks, self.role)};\n{text}", dbname=self.dbname)
         return [line.split("|") for line in done.stdout.splitlines()]
+
+
+def role_of(marks: list[str], otherwise: str) -> str:
+    """The role that a block's marks name."""
+    return next((role for role in (OPERATOR, CONSUMER) if role.split("_")[-1] in marks), otherwise)
+
+
+def is_internal(comment: str) -> bool:
+    """Whether an object of the schema calls itself internal, in its COMMENT ON."""
+    return re.search(r"\bInternal[.:]", comment) is not None
 
 
 def needs_cron(blocks: list[Block]) -> bool:

@@ -8,4 +8,4 @@ RETURN jsonb_build_object(
 );
 
 COMMENT ON FUNCTION lead_protection.hold_details(lead_protection.lead_holds) IS
-'What the log and an event say about a hold: its number, start and end.';
+'What the log and an event say about a hold: its number, start and end. Internal.';

@@ -11,4 +11,4 @@ END;
 
 COMMENT ON FUNCTION lead_protection.is_reactivated(lead_protection.lead_clocks, text) IS
 'True if the end announced for this clock did not come. state: its present state. A recorded expiry: protected again '
-'in any state; a reminder: before the reminder of a later window.';
+'in any state; a reminder: before the reminder of a later window. Internal.';
