@@ -34,9 +34,11 @@ COMMENT ON COLUMN lead_protection.job_progress.error_detail IS 'Its DETAIL.';
 COMMENT ON COLUMN lead_protection.job_progress.error_hint IS 'Its HINT.';
 
 -- It is by user and reason now, not by user.
+-- squawk-ignore ban-drop-view
 DROP VIEW IF EXISTS lead_protection.v_kpi_holds;
 
 -- Its arguments have other names now.
+-- squawk-ignore ban-drop-function
 DROP FUNCTION IF EXISTS lead_protection.report_reminder_delivery(
     bigint, bigint, date, text, text, text, timestamptz
 );

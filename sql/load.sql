@@ -53,7 +53,6 @@
 \ir functions/leads/record_lead_changes.sql
 \ir functions/leads/require_lead.sql
 \ir functions/leads/require_open_lead.sql
-\ir functions/leads/require_running_lead.sql
 \ir functions/leads/lead_change.sql
 \ir functions/leads/log_lead_change.sql
 \ir functions/leads/log_lead_changes.sql
@@ -132,7 +131,6 @@
 \ir functions/reminders/reminders_to_send.sql
 \ir functions/reminders/send_due_reminders.sql
 \ir functions/reminders/reminder_obstacle.sql
-\ir functions/reminders/plan_reminder_retry.sql
 \ir functions/reminders/record_delivery_report.sql
 \ir functions/reminders/report_reminder_delivery.sql
 \ir functions/reminders/start_reminder_delivery.sql
@@ -206,7 +204,6 @@
 \ir views/metrics/metric_buckets.sql
 \ir functions/metrics/count_metric.sql
 \ir functions/metrics/observe_seconds.sql
-\ir functions/metrics/count_reminders.sql
 \ir functions/metrics/count_job_run.sql
 \ir views/metrics/v_kpi_adoption.sql
 \ir functions/metrics/refresh_metrics.sql
@@ -225,7 +222,6 @@
 -- health: what is wrong, and what to do
 \ir views/health/health_checks.sql
 \ir views/health/health.sql
-\ir functions/health/help_situation.sql
 \ir functions/health/find_help.sql
 
 -- last: counts that start with the triggers, what former versions left, and the rights

@@ -20,12 +20,18 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- record_expiries_of() counts by itself. Asked for first: DROP TRIGGER IF EXISTS would lock the table each time.
+    -- Who records them counts them. Asked for first: DROP TRIGGER IF EXISTS would lock the table each time.
     IF EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS t
         WHERE t.tgrelid = 'lead_protection.lead_expiries'::regclass AND t.tgname = 'count_expiries'
     ) THEN
         DROP TRIGGER count_expiries ON lead_protection.lead_expiries;
+    END IF;
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = 'lead_protection.lead_reminders'::regclass AND t.tgname = 'count_reminders'
+    ) THEN
+        DROP TRIGGER count_reminders ON lead_protection.lead_reminders;
     END IF;
 
     FOREACH signature IN ARRAY ARRAY[
@@ -89,6 +95,12 @@ BEGIN
         'lead_protection.cloud_event(lead_protection.outbox_events)',
         'lead_protection.confirm_reminder_delivery(bigint, bigint, date, text, timestamptz)',
         'lead_protection.count_expiries()',
+        'lead_protection.count_reminders()',
+        'lead_protection.help_situation(text, jsonb)',
+        'lead_protection.plan_reminder_retry('
+        'lead_protection.lead_reminders, lead_protection.reminder_deliveries, timestamptz)',
+        'lead_protection.require_open_lead(lead_protection.v_user_lead_protection)',
+        'lead_protection.require_running_lead(lead_protection.v_user_lead_protection)',
         'lead_protection.fail_reminder_delivery(bigint, bigint, date, text, text, timestamptz)',
         'lead_protection.metric_labels(jsonb)',
         'lead_protection.oldest_reminder_due_at()',

@@ -108,8 +108,18 @@ BEGIN
                         'title', CASE spoken WHEN 'de' THEN o.title_de ELSE o.title END,
                         'summary', CASE spoken WHEN 'de' THEN o.summary_de ELSE o.summary END,
                         'business_context', o.business_context,
-                        'situation', lead_protection.help_situation(
-                            CASE spoken WHEN 'de' THEN o.situation_de ELSE o.situation END, health
+                        -- The name of a check in braces becomes what it counts, or, where it counts nothing, found.
+                        'situation', (
+                            SELECT
+                                string_agg(
+                                    coalesce(h.check_row ->> 'amount', h.check_row ->> 'found', p.part), ''
+                                    ORDER BY p.nth
+                                )
+                            FROM regexp_split_to_table(
+                                CASE spoken WHEN 'de' THEN o.situation_de ELSE o.situation END, '[{}]'
+                            ) WITH ORDINALITY AS p (part, nth)
+                            LEFT JOIN jsonb_array_elements(health) AS h (check_row)
+                                ON p.nth % 2 = 0 AND p.part = h.check_row ->> 'check_name'
                         ),
                         'health', (
                             SELECT coalesce(jsonb_agg(h.check_row - 'runbook'), '[]')

@@ -50,7 +50,7 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
     PERFORM lead_protection.require_valid_hold(hold, correct_lead_hold.version);
-    PERFORM lead_protection.require_open_lead(before);
+    PERFORM lead_protection.require_open_lead(before, may_be_expired => true);
 
     corrected := hold;
     corrected.start_at := correct_lead_hold.start_at;

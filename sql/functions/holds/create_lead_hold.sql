@@ -51,7 +51,7 @@ BEGIN
     before := lead_protection.require_lead(create_lead_hold.lead_id, decided_at, create_lead_hold.user_id);
     create_lead_hold.start_at := coalesce(create_lead_hold.start_at, decided_at);
 
-    PERFORM lead_protection.require_running_lead(before);
+    PERFORM lead_protection.require_open_lead(before, may_be_expired => false);
 
     INSERT INTO lead_protection.lead_holds AS h (lead_id, user_id, reason, reason_code, start_at, end_at, created_by)
     VALUES (

@@ -25,7 +25,7 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
     PERFORM lead_protection.require_valid_hold(hold, override_hold_limit.version);
-    PERFORM lead_protection.require_open_lead(before);
+    PERFORM lead_protection.require_open_lead(before, may_be_expired => true);
 
     UPDATE lead_protection.lead_holds AS h
     SET limit_override_until = override_hold_limit.until_at, limit_noticed_at = NULL

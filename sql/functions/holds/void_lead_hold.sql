@@ -38,7 +38,7 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
     PERFORM lead_protection.require_valid_hold(hold, void_lead_hold.version);
-    PERFORM lead_protection.require_open_lead(before);
+    PERFORM lead_protection.require_open_lead(before, may_be_expired => true);
 
     UPDATE lead_protection.lead_holds AS h
     SET voided_at = decided_at, voided_by = void_lead_hold.actor_id

@@ -26,7 +26,7 @@ BEGIN
     IF before.created_at = backdate_lead.start_at THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
-    PERFORM lead_protection.require_open_lead(before);
+    PERFORM lead_protection.require_open_lead(before, may_be_expired => true);
     IF backdate_lead.start_at > before.created_at THEN
         RAISE EXCEPTION 'the protection of lead % starts before that already', before.lead_id
             USING ERRCODE = 'LP025',

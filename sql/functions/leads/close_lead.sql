@@ -30,7 +30,7 @@ BEGIN
     IF closed_as = close_lead.outcome THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
-    PERFORM lead_protection.require_open_lead(before);
+    PERFORM lead_protection.require_open_lead(before, may_be_expired => true);
 
     RETURN lead_protection.close_lead_as(
         before, close_lead.outcome, 'lead.closed', decided_at, close_lead.actor_id, close_lead.reason,

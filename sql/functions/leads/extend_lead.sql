@@ -66,7 +66,7 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
     before := lead_protection.require_lead(extend_lead.lead_id, decided_at, extend_lead.user_id);
-    PERFORM lead_protection.require_running_lead(before);
+    PERFORM lead_protection.require_open_lead(before, may_be_expired => false);
 
     SELECT
         p.extension_limit_days,

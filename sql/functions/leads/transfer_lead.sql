@@ -25,7 +25,7 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
     before := lead_protection.require_lead(transfer_lead.lead_id, decided_at, transfer_lead.user_id);
-    PERFORM lead_protection.require_open_lead(before);
+    PERFORM lead_protection.require_open_lead(before, may_be_expired => true);
 
     -- An expiry that no run of the pipeline has seen yet must not be lost.
     PERFORM lead_protection.record_expiries_of(ARRAY[before.lead_id], decided_at);

@@ -11,6 +11,7 @@ DECLARE
     shown lead_protection.v_user_lead_protection;
     decided_at timestamptz;
     reported boolean;
+    obstacle text;
     deliver boolean := false;
     changed boolean := false;
 BEGIN
@@ -78,7 +79,40 @@ BEGIN
         ON CONFLICT ON CONSTRAINT reminder_deliveries_pkey DO UPDATE
         SET outcome = excluded.outcome, why = excluded.why, occurred_at = excluded.occurred_at, retry_at = NULL
         RETURNING d.* INTO report;
-        report.retry_at := lead_protection.plan_reminder_retry(reminder, report, decided_at);
+
+        IF report.outcome = 'delivered' THEN
+            -- What another message failed to do is done.
+            UPDATE lead_protection.reminder_deliveries AS d
+            SET retry_at = NULL
+            WHERE
+                (d.lead_id, d.user_id, d.window_date) = (reminder.lead_id, reminder.user_id, reminder.window_date)
+                AND d.retry_at IS NOT NULL;
+        ELSE
+            obstacle := lead_protection.reminder_obstacle(reminder, decided_at);
+            report.retry_at := (
+                SELECT
+                    CASE
+                        -- Nothing would come of it, or it is planned already.
+                        WHEN obstacle <> 'ON_HOLD' OR count(d.retry_at) > 0 THEN NULL
+                        -- As soon as the clock runs again.
+                        WHEN report.outcome = 'skipped' THEN decided_at
+                        WHEN count(*) FILTER (WHERE d.outcome = 'failed') < s.delivery_attempts
+                            THEN decided_at + lead_protection.retry_pause(
+                                s.delivery_retry_delay, count(*) FILTER (WHERE d.outcome = 'failed')
+                            )
+                    END
+                FROM lead_protection.reminder_deliveries AS d
+                CROSS JOIN lead_protection.settings AS s
+                WHERE (d.lead_id, d.user_id, d.window_date) = (reminder.lead_id, reminder.user_id, reminder.window_date)
+                GROUP BY s.delivery_attempts, s.delivery_retry_delay
+            );
+            UPDATE lead_protection.reminder_deliveries AS d
+            SET retry_at = report.retry_at
+            WHERE
+                (d.lead_id, d.user_id, d.window_date) = (reminder.lead_id, reminder.user_id, reminder.window_date)
+                AND d.message_id = report.message_id;
+        END IF;
+
         PERFORM lead_protection.count_metric(
             'lead_reminder_deliveries_total', jsonb_build_object('outcome', report.outcome), 1
         );
@@ -127,6 +161,8 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.record_delivery_report(bigint, bigint, date, text, text, text, timestamptz) IS
 'Records what became of a message with a reminder: outcome delivered or failed, or null to ask whether it is to be '
-'sent, which records skipped if not. Of two reports of one message the later stage counts: skipped, delivered, failed. '
-'Logs and publishes lead.reminder.delivered, .failed or .skipped. Refuses a reminder that was never sent (LP044). '
-'Internal: start_ and report_reminder_delivery() call it and say more.';
+'sent, which records skipped if not. A failed one is planned again after a pause, up to the attempts in settings; one '
+'skipped ON_HOLD as soon as the clock runs again with the same window; a delivered one cancels that. Of two reports of '
+'one message the later stage counts: skipped, delivered, failed. Logs and publishes lead.reminder.delivered, .failed '
+'or .skipped. Refuses a reminder that was never sent (LP044). Internal: start_ and report_reminder_delivery() call it and '
+'say more.';

@@ -8,6 +8,7 @@ DECLARE
     locked bigint [];
     decided_at timestamptz;
     sent bigint;
+    latencies interval [];
 BEGIN
     locked := ARRAY(
         SELECT l.id
@@ -49,37 +50,46 @@ BEGIN
             AND d.lead_id = c.lead_id AND d.user_id = c.user_id AND d.window_date = c.window_date
             AND s.state = 'GRACE' AND NOT s.on_hold
         RETURNING d.lead_id, d.user_id, d.window_date, s.protection_expires_at
+    ),
+
+    logged AS (
+        INSERT INTO lead_protection.protection_log (
+            lead_id, user_id, event_type, occurred_at,
+            state_before, expires_before, state_after, expires_after, details
+        )
+        SELECT
+            m.lead_id, m.user_id, 'lead.protection.reminder', decided_at,
+            m.state_before, m.protection_expires_at, 'GRACE', m.protection_expires_at,
+            jsonb_build_object(
+                'window_date', to_char(m.window_date, 'YYYY-MM-DD'),
+                'reminder_due_at', lead_protection.instant_text(m.due_at),
+                'attempt', m.attempt
+            )
+        FROM (
+            SELECT r.lead_id, r.user_id, r.window_date, r.protection_expires_at, r.due_at, 'REMINDER_DUE', 1
+            FROM reminder AS r
+            UNION ALL
+            SELECT
+                p.lead_id, p.user_id, p.window_date, p.protection_expires_at, r.due_at, 'GRACE',
+                -- Those before this one, whose row is still seen as it was: hence 2.
+                (
+                    SELECT 2 + count(d.retried_at)
+                    FROM lead_protection.reminder_deliveries AS d
+                    WHERE d.lead_id = p.lead_id AND d.user_id = p.user_id AND d.window_date = p.window_date
+                )
+            FROM repetition AS p
+            INNER JOIN lead_protection.lead_reminders AS r
+                ON p.lead_id = r.lead_id AND p.user_id = r.user_id AND p.window_date = r.window_date
+        ) AS m (lead_id, user_id, window_date, protection_expires_at, due_at, state_before, attempt)
+        RETURNING lead_id
     )
 
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at,
-        state_before, expires_before, state_after, expires_after, details
-    )
     SELECT
-        m.lead_id, m.user_id, 'lead.protection.reminder', decided_at,
-        m.state_before, m.protection_expires_at, 'GRACE', m.protection_expires_at,
-        jsonb_build_object(
-            'window_date', to_char(m.window_date, 'YYYY-MM-DD'),
-            'reminder_due_at', lead_protection.instant_text(m.due_at),
-            'attempt', m.attempt
-        )
-    FROM (
-        SELECT r.lead_id, r.user_id, r.window_date, r.protection_expires_at, r.due_at, 'REMINDER_DUE', 1
-        FROM reminder AS r
-        UNION ALL
-        SELECT
-            p.lead_id, p.user_id, p.window_date, p.protection_expires_at, r.due_at, 'GRACE',
-            -- Those before this one, whose row is still seen as it was: hence 2.
-            (
-                SELECT 2 + count(d.retried_at)
-                FROM lead_protection.reminder_deliveries AS d
-                WHERE d.lead_id = p.lead_id AND d.user_id = p.user_id AND d.window_date = p.window_date
-            )
-        FROM repetition AS p
-        INNER JOIN lead_protection.lead_reminders AS r
-            ON p.lead_id = r.lead_id AND p.user_id = r.user_id AND p.window_date = r.window_date
-    ) AS m (lead_id, user_id, window_date, protection_expires_at, due_at, state_before, attempt);
-    GET DIAGNOSTICS sent = ROW_COUNT;
+        (SELECT count(*) FROM logged),
+        (SELECT array_agg(r.sent_at - coalesce(r.fell_due_at, r.due_at)) FROM reminder AS r)
+    INTO sent, latencies;
+    PERFORM lead_protection.count_metric('lead_reminder_sent_total', '{}', cardinality(latencies));
+    PERFORM lead_protection.observe_seconds('lead_reminder_latency_seconds', latencies);
     RETURN sent;
 END;
 $$;
