@@ -38,6 +38,8 @@ def age_runs(db, length: str) -> None:
 
 
 def test_a_new_installation_is_well(db):
+    # The tests' databases are clones of one that may have been installed long ago, as jobs are counted.
+    db.execute("UPDATE lead_protection.migration_checksums SET recorded_at = now()")
     found = health(db)
     assert {status for status, _ in found.values()} == {"ok"}
     assert list(found) == [row[0] for row in db.execute("SELECT check_name FROM lead_protection.health_checks")]

@@ -164,5 +164,5 @@ COMMENT ON FUNCTION lead_protection.record_delivery_report(bigint, bigint, date,
 'sent, which records skipped if not. A failed one is planned again after a pause, up to the attempts in settings; one '
 'skipped ON_HOLD as soon as the clock runs again with the same window; a delivered one cancels that. Of two reports of '
 'one message the later stage counts: skipped, delivered, failed. Logs and publishes lead.reminder.delivered, .failed '
-'or .skipped. Refuses a reminder that was never sent (LP044). Internal: start_ and report_reminder_delivery() call it and '
-'say more.';
+'or .skipped. Refuses a reminder that was never sent (LP044). Internal: start_reminder_delivery() and '
+'report_reminder_delivery() call it and say more.';
