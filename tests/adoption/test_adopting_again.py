@@ -151,6 +151,16 @@ def test_conditions_do_not_depend_on_the_session(db):
     assert lead_here(db, 1)[2:] == (False, None)
 
 
+def test_a_domain_over_an_instant_is_that_instant(db):
+    db.execute(CRM.ddl)
+    db.execute("CREATE DOMAIN crm.moment AS timestamptz")
+    db.execute("ALTER TABLE crm.leads ALTER created_at TYPE crm.moment")
+    db.execute("INSERT INTO crm.leads (id, owner_id, created_at) VALUES (1, 101, '2026-07-01 10:00+00')")
+    db.execute(CRM.adopt_sql(time_zone="America/New_York"))
+    started = db.execute("SELECT created_at = '2026-07-01 10:00+00' FROM lead_protection.leads")
+    assert started.fetchall() == [(True,)]
+
+
 @pytest.mark.parametrize(
     "condition", ["tableoid IS NULL", "max(status) = 'x'", "generate_series(1, 2) = 1", "s.ctid IS NULL", "true) OR (1"]
 )

@@ -115,6 +115,21 @@ def test_reminders_are_imported_and_none_is_sent_again(db):
     assert sorted(row[0] for row in again) == ["duplicate", "refused"]
 
 
+@pytest.mark.parametrize("sent", ["120 days", "1 day"])
+def test_that_an_imported_reminder_was_overtaken_is_no_news(db, sent):
+    ages(db, 200)
+    db.execute(
+        "CREATE TABLE crm.mails AS SELECT 1::bigint AS lead, now() - %s::interval AS sent",
+        (sent,),
+    )
+    imported = db.execute("SELECT outcome FROM lead_protection.import_reminders('crm.mails', 'lead', 'sent')")
+    assert imported.fetchall() == [("imported",)]
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert events(db) == []
+    assert list_states(db) == ["PROTECTED"]
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -3,10 +3,12 @@ RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT CASE
-    WHEN a.atttypid = 'timestamptz'::regtype THEN format('s.%I', a.attname)
+    -- A domain is what it is made of.
+    WHEN 'timestamptz'::regtype IN (y.oid, y.typbasetype) THEN format('s.%I::timestamptz', a.attname)
     ELSE format('s.%I::timestamp AT TIME ZONE %L', a.attname, instant_expression.time_zone)
 END
 FROM pg_attribute AS a
+INNER JOIN pg_type AS y ON a.atttypid = y.oid
 WHERE a.attrelid = instant_expression.source AND a.attname = instant_expression.column_name
 $$;
 

@@ -92,13 +92,16 @@ BEGIN
 
     reminder AS (
         INSERT INTO lead_protection.lead_reminders AS r (
-            lead_id, user_id, window_date, protection_expires_at, due_at, fell_due_at, sent_at, adopted
+            lead_id, user_id, window_date, protection_expires_at, due_at, fell_due_at, sent_at, adopted,
+            reactivated_at
         )
         SELECT
             k.lead_id, k.user_id, k.announced_date,
             CASE WHEN k.is_present THEN k.protection_expires_at ELSE k.announced_expiry END,
             CASE WHEN k.is_present THEN k.reminder_due_at ELSE k.sent_at END,
-            k.sent_at, k.sent_at, true
+            k.sent_at, k.sent_at, true,
+            -- That the end which it announced did not come is of the past, too, and no news for the pipeline.
+            CASE WHEN NOT k.is_present THEN k.sent_at END
         FROM ranked AS k
         WHERE k.obstacle IS NULL AND k.nth_of_window = 1
         ON CONFLICT DO NOTHING
