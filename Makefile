@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself (scripts/bootstrap) and can be repeated.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test coverage lint bench clean
+.PHONY: help demo demo-stop test test-fast coverage lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -13,12 +13,16 @@ demo-stop: ## stop the demo's PostgreSQL and delete it
 
 test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
 	@scripts/bootstrap
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+test-fast: ## run what tells most in a minute; for after each change
+	@scripts/bootstrap
+	@.venv/bin/python -m pytest --numprocesses 2 --dist worksteal --fast $(ARGS)
 
 coverage: ## run the tests as `make test` does, and show which statements of PL/pgSQL they run
 	@scripts/bootstrap
 	@LEAD_PROTECTION_COVERAGE=1 PYTHONPATH=tests .venv/bin/python -m pytest -p helpers.statement_coverage \
-		--numprocesses 2 --dist loadfile $(ARGS)
+		--numprocesses 2 --dist worksteal $(ARGS)
 
 lint: ## check the SQL, the shell, the workflows and the Python
 	@scripts/bootstrap

@@ -7,33 +7,56 @@ pg_cron lives in the database `postgres`, apart from the tests' databases, which
 import os
 import re
 import shutil
+import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
 
+import helpers.project
 from helpers.project import PROJECT, poll, run_program
 from helpers.schemas import faults_in_outbox
-from helpers.server import Server, private_postgres
+from helpers.server import Server, private_postgres, server_directory
 
 # What the developer's shell has set for some other server must not lead a test there.
 for name in [name for name in os.environ if name.startswith("PG") and name != "PG_BIN"]:
     del os.environ[name]
 os.environ.pop("LEAD_PROTECTION_DATABASE_URL", None)
 
+# Who terminates the tests gets no servers left behind: it ends them like Ctrl-C.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --fast: what a developer runs after each change."""
+    parser.addoption("--fast", action="store_true", help="leave out the slow tests, and draw fewer random cases")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the modules of tests, which are read after this."""
+    helpers.project.FAST = config.getoption("--fast")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take the slow tests out of a fast run; each says why it is one."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if unexplained := [item.nodeid for item in slow if not item.get_closest_marker("slow").args]:
+        raise pytest.UsageError(f"marked slow without a reason: {', '.join(unexplained)}")
+    if config.getoption("--fast"):
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The private PostgreSQL of this session, deleted at its end."""
-    # Not pytest's tmp_path: as root the server runs as `postgres`, which cannot enter that.
-    directory = tempfile.mkdtemp(prefix="lead-protection-")
-    try:
+    with server_directory() as directory:
         private_postgres("start", "--fast", directory)
         with psycopg.connect(private_postgres("url", directory)) as connection:
             host = connection.info.host
@@ -41,36 +64,66 @@ def server() -> Iterator[Server]:
         # A test that waits for a lock which nobody will give back, or runs in a circle, must fail, not hang.
         server.execute("ALTER SYSTEM SET lock_timeout = '30s'")
         server.execute("ALTER SYSTEM SET statement_timeout = '300s'")
+        # The planner thinks that a first look at empty tables is dear and compiles it, which takes longer than looking.
+        # What compiled queries answer is in test_session_settings.
+        server.execute("ALTER SYSTEM SET jit = off")
         server.execute("SELECT pg_reload_conf()")
         yield server
-    finally:
-        private_postgres("stop", "--remove", directory)
 
 
 def apply(*, host: str, user: str, dbname: str, **_: object) -> None:
-    """Apply migrations and sql/ through the command line, as a DBA does; a loader of pytest-postgresql."""
+    """Apply everything through the command line, in a process, as a DBA does; a loader of pytest-postgresql."""
     url = Server(host=host, user=user, bin=Path()).url(dbname)
     done = run_program([sys.executable, "-m", "lead_protection", "apply", "--database", url], cwd=PROJECT)
     if done.returncode != 0:
         raise RuntimeError(f"apply exited with {done.returncode}:\n{done.stdout}{done.stderr}")
+    # The first session of a database writes a cache of the catalog, which the clones then have, too.
+    psycopg.connect(url).close()
 
 
 postgresql_noproc = factories.postgresql_noproc(depends_on="server", dbname="test", load=[apply])
-postgresql = factories.postgresql("postgresql_noproc")
+
+
+@pytest.fixture(scope="session")
+def template(postgresql_noproc: NoopExecutor) -> str:
+    """The database that those of the tests are clones of; pytest-postgresql makes it and drops it."""
+    return postgresql_noproc.template_dbname
+
+
+@pytest.fixture(scope="session")
+def new_database(server: Server) -> Iterator[Callable]:
+    """Return a context manager that makes a database, a clone of the template given or an empty one, and drops it."""
+    numbers = count(1)
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+
+        @contextmanager
+        def make(template: str = "template1") -> Iterator[str]:
+            name = f"test_{next(numbers)}"
+            # As files: not through the log, which takes longer.
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+            try:
+                yield name
+            finally:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+        yield make
 
 
 @pytest.fixture
-def db(postgresql: psycopg.Connection, server: Server, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
+def db(
+    new_database: Callable, template: str, server: Server, request: pytest.FixtureRequest
+) -> Iterator[psycopg.Connection]:
     """A superuser's connection, autocommit, to this test's own, freshly applied database.
 
     Every event that the test emitted must keep to the JSON Schema of its type.
     """
-    postgresql.autocommit = True
-    yield postgresql
-    if not request.node.get_closest_marker("made_up_events"):
-        # On a connection of its own: the test may have left its own in any state.
-        with psycopg.connect(server.url(postgresql.info.dbname), autocommit=True) as connection:
-            assert faults_in_outbox(connection) == []
+    with new_database(template) as name:
+        # Closed and no more: the test may have left it in any state.
+        with closing(psycopg.connect(server.url(name), autocommit=True)) as connection:
+            yield connection
+        if not request.node.get_closest_marker("made_up_events"):
+            with psycopg.connect(server.url(name), autocommit=True) as connection:
+                assert faults_in_outbox(connection) == []
 
 
 @pytest.fixture
@@ -80,12 +133,10 @@ def database_url(db: psycopg.Connection, server: Server) -> str:
 
 
 @pytest.fixture
-def empty_database_url(server: Server) -> Iterator[str]:
+def empty_database_url(new_database: Callable, server: Server) -> Iterator[str]:
     """The URL of a new, empty database."""
-    dbname = f"empty_{uuid4().hex}"
-    server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname)))
-    yield server.url(dbname)
-    server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(dbname)))
+    with new_database() as name:
+        yield server.url(name)
 
 
 @pytest.fixture

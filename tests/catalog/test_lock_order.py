@@ -6,10 +6,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
+import pytest
 
 from helpers.calls import rows
 from helpers.facts import PROTECTED, REMINDER_DUE, insert_lead_of_age
 from helpers.hold_calls import consistent, from_now, limited_policy
+
+pytestmark = pytest.mark.slow("twenty seconds of calls")
 
 LEADS, SESSIONS, SECONDS = 50, 8, 20
 # What the comments of the functions document for the calls below.

@@ -8,6 +8,8 @@ import pytest
 from helpers.command_line import run_ok
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age
 
+pytestmark = pytest.mark.slow("a database with 100,000 leads")
+
 VIEW = "lead_protection.v_user_lead_protection"
 NEXT_TEN_DAYS = (
     f"SELECT * FROM {VIEW} WHERE protection_expires_at >= now() AND protection_expires_at < now() + INTERVAL '10 days'"

@@ -11,6 +11,8 @@ import pytest
 from helpers.facts import insert_activities, insert_extensions, insert_history, insert_holds, insert_lead, insert_policy
 from helpers.facts import insert_reminders as insert_sent
 
+pytestmark = pytest.mark.slow("all that is shown and done, under each of many settings")
+
 HOSTILE = """
 CREATE SCHEMA hostile;
 CREATE TABLE hostile.leads AS SELECT 666::bigint AS id, 666::bigint AS user_id;

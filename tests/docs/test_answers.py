@@ -9,11 +9,12 @@ To write the answers anew, run this file with LEAD_PROTECTION_WRITE_REFERENCE=1.
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers.pages import APP, COOKBOOK, FENCE, README, WRITE_REFERENCE, Block, Runner, role_of
+from helpers.pages import APP, COOKBOOK, FENCE, README, WRITE_REFERENCE, Block, Runner, named_block, role_of
 from helpers.server import Server
 
 ANSWERED = re.compile(
@@ -89,8 +90,8 @@ def test_a_block_for_an_operator_says_so():
 
 
 def test_ten_day_list_of_the_cookbook_shows_running_clocks_of_open_leads_only(sample_dbname, server):
-    (block,) = [block for block in ANSWERED.finditer(COOKBOOK.read_text(encoding="utf-8")) if block["id"] == "ten-days"]
-    query = Block(("sql",), block["text"].replace("LIMIT 3", "LIMIT 50"), 0)
+    some = named_block(COOKBOOK, "ten-days")
+    query = replace(some, text=some.text.replace("LIMIT 3", "LIMIT 50"))
     server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
     runner = Runner(server, sample_dbname, APP)
 

@@ -2,13 +2,14 @@
 
 import re
 
-from helpers.pages import ADOPTION, APP, EVENTS, OPERATOR, RULE, Block, Runner, sections
+from helpers.pages import ADOPTION, APP, EVENTS, OPERATOR, RULE, Runner, blocks
 
 
 def test_events_page_runs_from_top_to_bottom(sample_dbname, server):
     runner = Runner(server, sample_dbname, OPERATOR)
-    results = [runner.run(block) for blocks in sections(EVENTS).values() for block in blocks]
-    _, registered, _, acknowledged, failed, consumers, delivery, reminders, sla = results
+    results = runner.run_all(blocks(EVENTS))
+    registered, acknowledged, failed, consumers = results.take("registered", "acknowledged", "failed", "consumers")
+    delivery, reminders, sla = results.take("delivery", "reminders", "sla")
     assert registered == [["mailer", "{lead.protection.reminder}"]]
     assert acknowledged == [["acknowledged", "t"]] and failed[0][:2] == ["pending", "t"]
     assert consumers[0][:5] == ["mailer", "18", "0", "1", "0"]
@@ -19,9 +20,10 @@ def test_events_page_runs_from_top_to_bottom(sample_dbname, server):
 
 def test_adoption_page_runs_from_top_to_bottom(db, server):
     runner = Runner(server, db.info.dbname, OPERATOR)
-    results = [runner.run(block) for blocks in sections(ADOPTION).values() for block in blocks]
-    _, shell, findings, _, _, adoptions, queued, _, _, *rest = results
-    holds, reminders, preview, unreminded, drift, _, ran, tables, won, _ = rest
+    results = runner.run_all(blocks(ADOPTION))
+    shell, findings, adoptions, queued = results.take("check-in-the-shell", "findings", "adoptions", "queued")
+    holds, reminders, preview, unreminded = results.take("holds", "reminders", "preview", "unreminded")
+    drift, ran, tables, won = results.take("drift", "ran", "tables", "won")
     assert [line for (line,) in shell].count("Fit to be adopted.") == 4
     assert [row[:2] for row in findings if row[0] != "ok"] == [["warning", "user_column sales_rep"]]
     assert [row[:2] for row in adoptions] == [["crm.opportunities", "10400"]] and adoptions[0][3] == ""
@@ -50,6 +52,6 @@ def test_rule_gives_the_dates_that_its_page_shows(db, server):
     pairs = re.findall(r"^```sql\n(.*?)^```\n\n^```text\n(.*?)^```", RULE.read_text(encoding="utf-8"), re.M | re.S)
     runner = Runner(server, db.info.dbname, APP)
 
-    assert len(pairs) == len([block for blocks in sections(RULE).values() for block in blocks])
-    for query, shown in pairs:
-        assert runner.run(Block(("sql",), query, 0)) == [line.split("|") for line in shown.splitlines()], query
+    assert [query for query, _ in pairs] == [one.text for one in blocks(RULE)]
+    for one, (_, shown) in zip(blocks(RULE), pairs, strict=True):
+        assert runner.run(one) == [line.split("|") for line in shown.splitlines()], one.text

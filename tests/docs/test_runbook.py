@@ -15,7 +15,9 @@ import pytest
 from helpers.pages import (
     OPERATOR,
     RUNBOOK,
+    Results,
     Runner,
+    named,
     needs_cron,
     sections,
 )
@@ -192,8 +194,8 @@ def adopted_rows_get_out_of_step(server: Server, dbname: str) -> None:
         server.psql(statement, dbname=dbname)
 
 
-def summary_shows(results: list) -> None:
-    assert [(row[0], row[1], row[4]) for row in results[0]] == [
+def summary_shows(results: Results) -> None:
+    assert [(row[0], row[1], row[4]) for row in results["not-ok"]] == [
         ("scheduler", "critical", "Reminders are not sent"),
         ("pipeline", "critical", "Reminders are not sent"),
         ("nightly", "critical", "Reminders are not sent"),
@@ -201,31 +203,31 @@ def summary_shows(results: list) -> None:
     ]
 
 
-def reminders_are_sent(results: list) -> None:
-    runs_before, cron, *_, overdue, health = results
+def reminders_are_sent(results: Results) -> None:
+    runs_before, cron, overdue, health = results.take("runs-before", "cron", "overdue", "health")
     assert runs_before == []
     assert cron[0][1] == "1", "pg_cron's launcher is there"
     assert overdue == [["0"]]
     assert [row[1] for row in health] == ["ok"] * 4
 
 
-def failure_is_seen_and_mended(results: list) -> None:
-    failed, _, last = results
+def failure_is_seen_and_mended(results: Results) -> None:
+    failed, last = results.take("failed", "last")
     assert [row[3].split(":")[0] for row in failed] == ["23514"]
     assert "intruder" in failed[0][3]
     assert last[0][2] == "succeeded" and '"reminders": 20' in last[0][3]
 
 
-def abandoned_run_is_seen_and_marked(results: list) -> None:
-    running, blocking, ended, _, runs, health = results
+def abandoned_run_is_seen_and_marked(results: Results) -> None:
+    running, blocking, ended, runs, health = results.take("running", "blocking", "ended", "runs", "health")
     assert [row[4] for row in running] == ["f"]
     assert blocking == ended == []
     assert [row[1] for row in runs] == ["succeeded", "abandoned"]
     assert [row[0] for row in health] == ["ok"]
 
 
-def dispute_is_explained(results: list) -> None:
-    was, steps, log, facts, history, difference = results
+def dispute_is_explained(results: Results) -> None:
+    was, steps, log, facts, history, difference = results.take("was", "steps", "log", "facts", "history", "difference")
     assert [row[:3] for row in was] == [["113", "agents", "1"]]
     assert was[0][6] in steps[-1], "the last step is the date that was shown"
     assert [row[1] for row in log] == ["lead.protection.transferred"]
@@ -234,8 +236,10 @@ def dispute_is_explained(results: list) -> None:
     assert difference == []
 
 
-def lead_is_put_right(results: list) -> None:
-    _, extended, backdated, transferred, reopened, deleted, log = results
+def lead_is_put_right(results: Results) -> None:
+    extended, backdated, transferred, reopened, deleted, log = results.take(
+        "extended", "backdated", "transferred", "reopened", "deleted", "log"
+    )
     assert [row[0] for row in (*extended, *backdated, *transferred, *reopened, *deleted)] == ["t"] * 6
     assert extended[0][1] < extended[0][2] and backdated[0][1] > backdated[0][2]
     assert transferred[0][1] == "110"
@@ -250,8 +254,8 @@ def lead_is_put_right(results: list) -> None:
     ]
 
 
-def activity_is_put_right(results: list) -> None:
-    before, recorded, corrected, deleted, _, after = results
+def activity_is_put_right(results: Results) -> None:
+    before, recorded, corrected, deleted, after = results.take("before", "recorded", "corrected", "deleted", "after")
     assert [row[0] for row in before if row[3] == "t"] == ["visit-1", "call-1"]
     assert recorded[0][:3] == ["t", "EXPIRED", "PROTECTED"]
     assert corrected[0][0] == "t" and corrected[0][1] < corrected[0][2]
@@ -259,8 +263,10 @@ def activity_is_put_right(results: list) -> None:
     assert after[0][1] == "PROTECTED" and after[0][2] == corrected[0][2] and after[0][4] != ""
 
 
-def contract_is_changed(results: list) -> None:
-    policies, assignments, version, assigned, previewed, moved, log = results
+def contract_is_changed(results: Results) -> None:
+    policies, assignments, version, assigned, previewed, moved, log = results.take(
+        "policies", "assignments", "version", "assigned", "previewed", "moved", "log"
+    )
     assert [row[1:4] for row in policies] == [["agents", "1", "f"], ["standard", "1", "t"]]
     assert [row[0] for row in assignments] == ["113", "114"]
     assert version[0][1:] == ["2", "t"] and assigned == [["t"]]
@@ -272,23 +278,26 @@ def contract_is_changed(results: list) -> None:
     assert {row[0]: row[4] for row in log}["311"] == changed["311"][1]
 
 
-def expiry_waits_for_its_notice(results: list) -> None:
-    owed, _, moved = results
+def expiry_waits_for_its_notice(results: Results) -> None:
+    owed, moved = results.take("owed", "moved")
     assert [(row[0], row[5]) for row in owed] == [("975", "t"), ("962", "f")]
     assert ["975", "GRACE"] in [[row[0], row[5]] for row in moved]
 
 
-def drift_is_found_and_mended(results: list) -> None:
-    drift, triggers, _, _, after, log = results
+def drift_is_found_and_mended(results: Results) -> None:
+    drift, triggers, after, log = results.take("drift", "triggers", "after", "log")
     assert [row[0] for row in drift] == ["42"] and drift[0][1] > drift[0][2]
     assert triggers == []
     assert after == [["0"]]
     assert [row[1] for row in log] == ["42", "42"] and log[0][3] == drift[0][2]
 
 
-def hold_is_put_right(results: list) -> None:
-    in_force, of_lead, released, *previews_and_changes, _, lead, history, overrun = results
-    previewed, corrected, void_previewed, voided, cancelled, overridden, _ = previews_and_changes
+def hold_is_put_right(results: Results) -> None:
+    in_force, of_lead, released = results.take("in-force", "of-lead", "released")
+    previewed, corrected = results.take("previewed", "corrected")
+    void_previewed, voided = results.take("void-previewed", "voided")
+    cancelled, overridden = results.take("cancelled", "overridden")
+    lead, history, overrun = results.take("lead", "history", "overrun")
     assert {row[2] for row in in_force if row[10] == "t"} == {"264", "265"}
     assert [row[1] for row in of_lead] == ["1"]
     assert released[0][3] == "t"
@@ -301,8 +310,10 @@ def hold_is_put_right(results: list) -> None:
     assert overrun == []
 
 
-def many_are_held(results: list) -> None:
-    reasons, on_hold, held, of_user, refused, released, holds = results
+def many_are_held(results: Results) -> None:
+    reasons, on_hold, held, of_user, refused, released, holds = results.take(
+        "reasons", "on-hold", "held", "of-user", "refused", "released", "holds"
+    )
     assert ["USER_NEEDS_TIME", "f"] in [row[:2] for row in reasons]
     assert on_hold
     assert [(row[0], row[1], row[3], row[4]) for row in held] == [
@@ -318,58 +329,60 @@ def many_are_held(results: list) -> None:
     assert holds == [["FFZ_SUPPLY_ISSUE", "f", "f", "2"]]
 
 
-def reminder_is_explained(results: list) -> None:
-    lead, reminders, sent, _, failed = results
+def reminder_is_explained(results: Results) -> None:
+    lead, reminders, sent, failed = results.take("lead", "reminders", "sent", "failed")
     assert lead[0][1] == "GRACE"
     assert len(reminders) == len(sent) == 1 and reminders[0][3] != "" == reminders[0][4]
     assert failed[0][:2] == ["failed", "t"] and failed[0][2] != ""
 
 
-def dead_letters_are_replayed(results: list) -> None:
-    consumers, dead, replayed, _, again = results
+def dead_letters_are_replayed(results: Results) -> None:
+    consumers, dead, replayed, again = results.take("consumers", "dead", "replayed", "again")
     assert [row[:5] for row in consumers] == [["mailer", "17", "0", "0", "3"]]
     assert [row[1:4] for row in dead] == [["lead.protection.reminder", "mail server unknown", "3"]]
     assert replayed == [["3"]]
     assert again == [["72"]], "also those of the sample, which were written before the mailer was registered"
 
 
-def reminders_go_out_again(results: list) -> None:
-    before, replayed, reported, after = results
+def reminders_go_out_again(results: Results) -> None:
+    before, replayed, reported, after = results.take("before", "replayed", "reported", "after")
     assert [row[0] for row in before] == ["delivered", ""] and before[0][2] == "3"
     assert int(replayed[0][0]) > 0
     assert reported[0][0] == "3" and reported[0][1] != ""
     assert [row[3] for row in after if row[4]] == ["failed"] * 3
 
 
-def adopted_rows_are_in_step(results: list) -> None:
-    tables, waiting, _, _, found, drift = results
+def adopted_rows_are_in_step(results: Results) -> None:
+    tables, waiting, found, drift = results.take("tables", "waiting", "found", "drift")
     assert [(row[0], row[2], row[5]) for row in tables] == [("public.crm_leads", "1", "3")]
     assert [(row[1], row[5].split(":")[0]) for row in waiting] == [("9001", "LP049")]
     assert found == [["1"]] and drift == []
 
 
-def starts_are_put_back(results: list) -> None:
-    paused, ended, causes, _, resumed, health = results
+def starts_are_put_back(results: Results) -> None:
+    paused, ended, causes, resumed, health = results.take("paused", "ended", "causes", "resumed", "health")
     assert paused[0][0] == "t" and resumed[0] == ["t"]
     assert int(ended[0][0]) > 100 and int(ended[0][2]) < 10
     assert causes[0][0] == "lead.changed" and int(causes[0][3]) > 100
     assert [row[0] for row in health] == ["ok"]
 
 
-def default_is_back(results: list) -> None:
-    policies, _, changed, health = results
+def default_is_back(results: Results) -> None:
+    policies, changed, health = results.take("policies", "changed", "health")
     assert {row[3] for row in policies} == {"f"}
     assert changed == [["t"]] and [row[0] for row in health] == ["ok"]
 
 
-def rows_lie_ahead_no_more(results: list) -> None:
-    ((now, last_run, _),), *_, health = results
+def rows_lie_ahead_no_more(results: Results) -> None:
+    ((now, last_run, _),), health = results.take("clock", "health")
     assert now < last_run
     assert [row[0] for row in health] == ["ok"]
 
 
-def pause_is_over(results: list) -> None:
-    settings, log, paused, running, _, resumed, health = results
+def pause_is_over(results: Results) -> None:
+    settings, log, paused, running, resumed, health = results.take(
+        "settings", "log", "paused", "running", "resumed", "health"
+    )
     assert settings[0][1:3] == ["902", "a migration of the CRM"] and settings[0][3].startswith("paused by 902 at ")
     assert [row[:3] for row in log] == [["paused", "902", "a migration of the CRM"]]
     assert paused == [["f", *settings[0][:3]]]
@@ -378,8 +391,10 @@ def pause_is_over(results: list) -> None:
     assert [row[:2] for row in health] == [["paused", "ok"], ["pipeline", "ok"]]
 
 
-def exercises_show_what_they_promise(results: list) -> None:
-    look, helped, pause, tampered, mended, mailer, no_default, default, left_behind, end = results
+def exercises_show_what_they_promise(results: Results) -> None:
+    look, helped, pause, tampered, mended, mailer, no_default, default, left_behind, end = results.take(
+        "look", "helped", "pause", "tampered", "mended", "mailer", "no-default", "default", "left-behind", "end"
+    )
     assert len(look) == 15
     assert helped[0][0] == "Reminder werden nicht versendet" and "Reminder sind überfällig" in helped[0][1]
     assert pause[1][0] == "skipped" and "training" in pause[1][1] and pause[2][0] == "warn"
@@ -390,33 +405,33 @@ def exercises_show_what_they_promise(results: list) -> None:
     assert left_behind[-1][0] == "critical" and end == []
 
 
-def lead_is_back(results: list) -> None:
-    holds, (preview, corrected) = results[:2]
+def lead_is_back(results: Results) -> None:
+    holds, (preview, corrected), lead = results.take("holds", "corrected", "lead")
     assert [row[1] for row in holds] == ["1"]
     assert preview[0] == "EXPIRED" and preview[1] in ("PROTECTED", "REMINDER_DUE", "GRACE")
     assert corrected == ["t", *preview[:2], preview[3]]
-    state, _, had_expired, reactivated = results[-1][0]
+    state, _, had_expired, reactivated = lead[0]
     assert state in ("PROTECTED", "REMINDER_DUE", "GRACE")
     assert had_expired and reactivated
 
 
-def unreminded_leads_are_found(results: list) -> None:
-    assert [row[1] for row in results[-1]] == ["101", "101"]
+def unreminded_leads_are_found(results: Results) -> None:
+    assert [row[1] for row in results["unreminded"]] == ["101", "101"]
 
 
-def restored_database_is_caught_up(results: list) -> None:
-    _, paused, would_go_out, _, nightly = results
+def restored_database_is_caught_up(results: Results) -> None:
+    paused, would_go_out, nightly = results.take("paused", "would-go-out", "nightly")
     assert paused[0][0] == "t"
     assert len(would_go_out) == 20
     assert nightly[0][1] == "succeeded" and '"clocks_mended": 0' in nightly[0][2]
 
 
-def schema_is_gone(results: list) -> None:
-    assert results[-1] == [["t"]]
+def schema_is_gone(results: Results) -> None:
+    assert results["gone"] == [["t"]]
 
 
-def daily_numbers(results: list) -> None:
-    _, sla, _, states, *_ = results
+def daily_numbers(results: Results) -> None:
+    sla, states = results.take("sla", "states")
     assert sum(int(row[1]) for row in sla) >= 20
     assert {row[0] for row in states} == {"PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED", "CLOSED"}
 
@@ -426,7 +441,7 @@ class Scenario:
     """A section of the runbook in the failure that it is about."""
 
     produce: Callable[[Server, str], None]
-    check: Callable[[list], None]
+    check: Callable[[Results], None]
     health: tuple[str, ...] = ()  # these checks name the failure before, and are ok afterwards
     finish: Callable[[Server, str], None] = nothing_wrong  # what is to be done outside the database
 
@@ -502,7 +517,7 @@ def test_runbook(heading, sample_dbname, server, request):
         # What follows from it is named after it.
         assert next(iter(named)) in scenario.health
     runner = Runner(server, sample_dbname, OPERATOR)
-    scenario.check([runner.run(block) for block in blocks])
+    scenario.check(runner.run_all(blocks))
     scenario.finish(server, sample_dbname)
     if scenario.health:
         assert not_ok(server, sample_dbname) == {}
@@ -510,7 +525,8 @@ def test_runbook(heading, sample_dbname, server, request):
 
 def test_runbook_for_a_run_that_hangs(sample_dbname, server, wait_until):
     """A session builds something on the log and is then forgotten; the pipeline waits for it."""
-    running, blocking, ended, *rest = sections(RUNBOOK)["A job run hangs or is abandoned"]
+    blocks = sections(RUNBOOK)["A job run hangs or is abandoned"]
+    running, blocking, ended = (named(blocks)[name] for name in ("running", "blocking", "ended"))
     runner = Runner(server, sample_dbname, OPERATOR)
     with psycopg.connect(server.url(sample_dbname), application_name="forgotten") as forgotten:
         forgotten.execute("LOCK TABLE lead_protection.protection_log IN SHARE MODE")
@@ -537,7 +553,8 @@ def test_runbook_for_a_run_that_hangs(sample_dbname, server, wait_until):
             pipeline.kill()
             pipeline.wait()
         forgotten.close()
-    *_, runs, health = (runner.run(block) for block in rest)
+    rest = blocks[blocks.index(ended) + 1 :]
+    runs, health = runner.run_all(rest).take("runs", "health")
     assert [row[1] for row in runs] == ["succeeded", "succeeded"]
     assert [row[0] for row in health] == ["ok"]
 

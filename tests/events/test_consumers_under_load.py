@@ -15,6 +15,7 @@ from helpers.consumer_calls import (
 # --- under load ---
 
 
+@pytest.mark.slow("50,000 events")
 @pytest.mark.made_up_events("50,000 events of leads that there are not: what they tell does not matter here")
 def test_three_consumers_with_random_failures_finish_50000_events_in_order(db, connect):
     register(db, attempt_limit=10_000, retry_delay="1 millisecond")

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age
-from helpers.pages import sections
+from helpers.pages import blocks
 from helpers.project import PROJECT
 
 PAGE = PROJECT / "docs" / "debezium.md"
@@ -57,9 +57,8 @@ def decode(messages: list[bytes]) -> list[Change]:
 @pytest.fixture
 def slot(db, server) -> Iterator[str]:
     """A slot for the publication of the documentation, gone afterwards: a database with a slot cannot be dropped."""
-    for blocks in sections(PAGE).values():
-        for block in blocks:
-            server.psql(stdin=block.text, dbname=db.info.dbname)
+    for block in blocks(PAGE):
+        server.psql(stdin=block.text, dbname=db.info.dbname)
     name = "outbox_of_this_test"
     db.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
     yield name

@@ -5,7 +5,6 @@ That each check names its failure, and is ok after the runbook's mitigation, is 
 
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from helpers.command_line import run_ok
 from helpers.facts import PROTECTED, REMINDER_DUE, insert_holds, insert_lead_of_age, insert_policy
-from helpers.server import Server, private_postgres
+from helpers.server import Server, private_postgres, server_directory
 
 
 def health(db) -> dict[str, tuple[str, str]]:
@@ -202,8 +201,7 @@ def test_it_reads_little_of_the_large_tables(db):
 @pytest.fixture
 def own_server() -> Iterator[tuple[Server, Callable[[], None]]]:
     """A server of this test's own, with everything applied in database `own`, and a function that restarts it."""
-    directory = tempfile.mkdtemp(prefix="lead-protection-")
-    try:
+    with server_directory() as directory:
         private_postgres("start", "--fast", directory)
         host = str(psycopg.conninfo.conninfo_to_dict(private_postgres("url", directory))["host"])
         server = Server(host=host, bin=Path(private_postgres("bin", directory)))
@@ -215,10 +213,9 @@ def own_server() -> Iterator[tuple[Server, Callable[[], None]]]:
             private_postgres("start", "--fast", directory)
 
         yield server, restart
-    finally:
-        private_postgres("stop", "--remove", directory)
 
 
+@pytest.mark.slow("a server of its own, and a minute of pg_cron")
 def test_a_launcher_that_is_gone_is_noticed_and_the_runbook_brings_it_back(own_server, cron, wait_until):
     """pg_cron's launcher is terminated on a server of its own: 1.4 does not come back before a restart."""
     server, restart = own_server
@@ -267,6 +264,7 @@ def test_a_launcher_that_is_gone_is_noticed_and_the_runbook_brings_it_back(own_s
         assert {status for status, _ in health(db).values()} == {"ok"}
 
 
+@pytest.mark.slow("a server of its own with a standby")
 def test_it_answers_on_a_standby_and_so_does_the_help(own_server, wait_until):
     server, _ = own_server
     with psycopg.connect(server.url("own"), autocommit=True) as db:

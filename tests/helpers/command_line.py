@@ -1,15 +1,39 @@
-"""Running the command line as a process."""
+"""Running the command line."""
 
+import contextlib
+import filecmp
+import io
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
+import sqlparse
+import yoyo.migrations
+
+import lead_protection
 from helpers.project import PROJECT
+from lead_protection import cli, installer
+
+PROGRAM = Path(lead_protection.__file__).parent
+
+
+@cache
+def split_once(text: str) -> tuple[str, ...]:
+    """The statements of a file. To take it apart is most of the work of a command, and they all have the same files."""
+    return tuple(sqlparse.split(text))
+
+
+def split(text: str) -> list[str]:
+    """Like sqlparse.split, for yoyo, which writes into the list."""
+    return list(split_once(text))
 
 
 def start(*args: str, tree: Path = PROJECT, env: dict | None = None, **keywords) -> subprocess.Popen:
-    """Start the command line of a source tree."""
+    """Start the command line of a source tree, as a process."""
     keywords = {
         "stdin": subprocess.DEVNULL,
         "stdout": subprocess.PIPE,
@@ -36,9 +60,35 @@ def finish(process: subprocess.Popen) -> tuple[int, str]:
     return process.returncode, output
 
 
-def run_cli(*args: str, **keywords) -> tuple[int, str]:
-    """Run the command line and return its exit status and all it printed."""
-    return finish(start(*args, **keywords))
+def run_cli(*args: str, tree: Path = PROJECT, env: dict | None = None) -> tuple[int, str]:
+    """Run the command line of a source tree and return its exit status and all it printed.
+
+    It runs in this process unless its Python is another one, as that of a release is: to start a process takes longer
+    than most commands do. The output is one, so only one thread at a time may call this.
+    """
+    if not _is_this_program(tree / "lead_protection"):
+        return finish(start(*args, tree=tree, env=env))
+    output = io.StringIO()
+    with (
+        patch.dict(os.environ, env or {}),
+        patch.object(installer, "find_home", lambda: tree),
+        patch.object(yoyo.migrations, "sqlparse", SimpleNamespace(split=split)),
+        patch.object(sys, "stdin", io.StringIO()),
+        contextlib.chdir(tree),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(output),
+    ):
+        try:
+            status = cli.main(args)
+        except SystemExit as end:  # argparse's
+            status = end.code
+    return status, output.getvalue()
+
+
+def _is_this_program(package: Path) -> bool:
+    names = [path.name for path in PROGRAM.glob("*.py")]
+    same, _, _ = filecmp.cmpfiles(PROGRAM, package, names, shallow=False)
+    return same == names
 
 
 def run_ok(*args: str, **keywords) -> str:

@@ -39,11 +39,16 @@ WRITE_REFERENCE = "LEAD_PROTECTION_WRITE_REFERENCE"
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the words after the opening fence, its text, the line it begins in."""
+    """A fenced block: the words after the opening fence, its text, the line it begins in, its name if it has one."""
 
     words: tuple[str, ...]
     text: str
     line: int
+    id: str | None = None
+
+
+# The name of a block stands on a line of its own before the fence.
+ID = re.compile(r"^<!-- id: ([a-z0-9-]+) -->\n\Z", re.MULTILINE)
 
 
 def sections(page: Path) -> dict[str, list[Block]]:
@@ -53,10 +58,37 @@ def sections(page: Path) -> dict[str, list[Block]]:
     for match in FENCE.finditer(text):
         words = tuple(match[1].split())
         if words and words[0] in ("sql", "sh", "python"):
-            headings = re.findall(r"^## (.+)$", text[: match.start()], re.MULTILINE)
-            line = text.count("\n", 0, match.start()) + 1
-            found.setdefault(headings[-1] if headings else "", []).append(Block(words, match[2], line))
+            before = text[: match.start()]
+            headings = re.findall(r"^## (.+)$", before, re.MULTILINE)
+            name = ID.search(before)
+            block = Block(words, match[2], before.count("\n") + 1, name and name[1])
+            found.setdefault(headings[-1] if headings else "", []).append(block)
     return found
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page that can be run, from top to bottom."""
+    return [block for section in sections(page).values() for block in section]
+
+
+def named_block(page: Path, name: str) -> Block:
+    """Return the one block of that name on a page."""
+    return named(blocks(page))[name]
+
+
+def named(some: list[Block]) -> dict[str, Block]:
+    """Return the blocks that have a name by it; no two may have the same."""
+    found = {one.id: one for one in some if one.id}
+    assert len(found) == len([one for one in some if one.id]), "two blocks have one name"
+    return found
+
+
+class Results(dict):
+    """What blocks printed, by their names."""
+
+    def take(self, *names: str) -> list:
+        """Return what these blocks printed."""
+        return [self[name] for name in names]
 
 
 class Runner:
@@ -80,6 +112,12 @@ class Runner:
         assert done.returncode == 0, f"line {block.line}:\n{done.stdout}{done.stderr}"
         return [[line] for line in done.stdout.splitlines()]
 
+    def run_all(self, some: list[Block]) -> Results:
+        """Run blocks in their order, and return what those with a name printed."""
+        printed = [(one.id, self.run(one)) for one in some]
+        assert set(named(some)) == {name for name, _ in printed if name}
+        return Results((name, rows) for name, rows in printed if name)
+
     def _psql(self, text: str, marks: list[str]) -> list[list[str]]:
         if "cron" in marks:
             done = self.server.psql(stdin=text)
@@ -100,5 +138,5 @@ def is_internal(comment: str) -> bool:
     return re.search(r"\bInternal[.:]", comment) is not None
 
 
-def needs_cron(blocks: list[Block]) -> bool:
-    return any(mark.startswith("cron") for block in blocks for mark in block.words[1:])
+def needs_cron(some: list[Block]) -> bool:
+    return any(mark.startswith("cron") for one in some for mark in one.words[1:])

@@ -9,6 +9,14 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 
+# `pytest --fast` sets it before any test is read.
+FAST = False
+
+
+def cases(number: int, *, fast: int) -> int:
+    """How many random cases to draw: fewer in a fast run."""
+    return fast if FAST else number
+
 
 def run_program(command: list, **keywords) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; keywords as for subprocess.run. Its output is text, in the result."""

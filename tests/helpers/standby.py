@@ -3,12 +3,11 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.server import private_postgres
+from helpers.server import private_postgres, server_directory
 
 # As root the server's programs run as `postgres`, like the server itself.
 AS_OWNER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -34,18 +33,15 @@ class Cluster:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """A new cluster, deleted at the end."""
-    directory = tempfile.mkdtemp(prefix="lead-protection-")
-    try:
+    with server_directory() as directory:
         yield Cluster(directory)
-    finally:
-        private_postgres("stop", "--remove", directory)
 
 
 @contextmanager
 def standby_of(primary: Cluster) -> Iterator[Cluster]:
     """A streaming standby of a cluster, from a base backup; deleted at the end. SELECT pg_promote() promotes it."""
-    directory = Path(tempfile.mkdtemp(prefix="lead-protection-"))
-    try:
+    with server_directory() as name:
+        directory = Path(name)
         if AS_OWNER:
             shutil.chown(directory, "postgres")
         backup = Path(private_postgres("bin", primary.directory), "pg_basebackup")
@@ -56,6 +52,4 @@ def standby_of(primary: Cluster) -> Iterator[Cluster]:
         )  # fmt: skip
         # By this private-postgres knows a directory of its own.
         subprocess.run([*AS_OWNER, "touch", directory / "server.log"], check=True, cwd="/")
-        yield Cluster(str(directory))
-    finally:
-        private_postgres("stop", "--remove", str(directory))
+        yield Cluster(name)

@@ -51,6 +51,7 @@ def start_build(url: str) -> threading.Thread:
 # ---------------------------------------------------------------- locks
 
 
+@pytest.mark.slow("it waits for locks")
 def test_a_lock_that_is_not_to_be_had_is_tried_again(database_url, blocker, catalog):
     before = catalog(database_url)
     process = start("apply", "--lock-timeout", "200ms", "--retries", "20", "--database", database_url)

@@ -202,6 +202,7 @@ def test_owner_of_the_database_needs_not_be_superuser(empty_database_url, server
 # ---------------------------------------------------------------- plain yoyo
 
 
+@pytest.mark.slow("all migrations one by one, or twice")
 def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url, catalog):
     url = empty_database_url.replace("postgresql://", "postgresql+psycopg://")
     done = subprocess.run(
@@ -225,6 +226,7 @@ def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url
 # ---------------------------------------------------------------- one at a time
 
 
+@pytest.mark.slow("all migrations one by one, or twice")
 def test_concurrent_applies_wait_for_each_other(empty_database_url):
     both = [start("apply", "--database", empty_database_url) for _ in range(2)]
     for status, output in map(finish, both):
@@ -387,6 +389,7 @@ def test_rollback_all_and_apply_gives_identical_catalogs(database_url, catalog):
     assert catalog(database_url) == before
 
 
+@pytest.mark.slow("all migrations one by one, or twice")
 def test_rollback_step_by_step_and_apply_gives_identical_catalogs(database_url, catalog):
     before = catalog(database_url)
     for name in reversed(MIGRATIONS):

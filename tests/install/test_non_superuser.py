@@ -5,7 +5,6 @@ database, pg_cron runs the jobs as that role, the application works, and the pre
 """
 
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,9 @@ import pytest
 from helpers.command_line import run_cli, run_ok
 from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
 from helpers.project import PROJECT, poll
-from helpers.server import Server, private_postgres
+from helpers.server import Server, private_postgres, server_directory
+
+pytestmark = pytest.mark.slow("each test has a server of its own")
 
 ROLES = str(PROJECT / "sql" / "roles.sql")
 GROUP_ROLES = [f"lead_protection_{name}" for name in ("app", "consumer", "jobs", "monitor", "operator")]
@@ -45,13 +46,10 @@ class OwnServer:
 @pytest.fixture
 def bare() -> Iterator[OwnServer]:
     """A server on which nothing was ever installed, with an empty database `crm`."""
-    directory = tempfile.mkdtemp(prefix="lead-protection-")
-    try:
+    with server_directory() as directory:
         own = OwnServer(directory)
         own.server.psql("CREATE DATABASE crm")
         yield own
-    finally:
-        private_postgres("stop", "--remove", directory)
 
 
 @pytest.fixture

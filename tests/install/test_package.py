@@ -16,6 +16,8 @@ from helpers.rows import columns_of_tables, fetch, rows_of_tables
 from helpers.server import Server
 from lead_protection.database import APPLY_LOCK
 
+pytestmark = pytest.mark.slow("the wheel is built and installed, and the script run whole in each test")
+
 MIGRATIONS = sorted(p.stem for p in (PROJECT / "migrations").glob("*.sql") if ".rollback" not in p.name)
 NOTHING = "SELECT nspname FROM pg_namespace WHERE nspname = 'lead_protection'"
 

@@ -15,6 +15,8 @@ from helpers.project import PROJECT
 from helpers.releases import RELEASES, git, unpack_release
 from helpers.rows import columns_of_tables, rows_of_tables
 
+pytestmark = pytest.mark.slow("each test installs a release and upgrades it")
+
 PREVIOUS = list(RELEASES)[-1]
 VIEW = "sql/views/v_user_lead_protection.sql"
 # What later migrations mean to change in rows that are there: the columns that are left out of the comparison.

@@ -20,6 +20,7 @@ from helpers.lead_states import (
     transitions,
     transitions_of_time,
 )
+from helpers.project import FAST, cases
 
 # --- The diagram -----------------------------------------------------------------------------------------------------
 # --- Looking ---------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ EVENTS = {
 
 ENDING_HOLDS = {"release_lead_hold", "transfer_lead", "close_lead", "reopen_lead", "delete_lead"}
 
-RUNS, STEPS = 25, 40
+RUNS, STEPS = cases(25, fast=5), 40
 
 # How far an expiry that moves with time may have moved between two looks.
 A_WHILE = timedelta(seconds=30)
@@ -492,5 +493,5 @@ def test_random_calls(db):
         calls = Calls(db, seed)
         calls.run(STEPS)
         done += calls.done
-    # A driver whose calls are all refused proves nothing.
-    assert set(EVENTS) | {"pipeline"} == set(done), done
+    # A driver whose calls are all refused proves nothing. A fast run does not come to all of them.
+    assert FAST or set(EVENTS) | {"pipeline"} == set(done), done

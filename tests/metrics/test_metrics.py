@@ -255,6 +255,7 @@ def test_purges_lower_no_counter(sample):
     assert rises(before, counters(sample)) == {}
 
 
+@pytest.mark.slow("a server of its own with a standby")
 @pytest.mark.made_up_events("the cluster is one of the test's own")
 def test_restart_and_failover_lower_no_counter_and_a_standby_answers(server):
     with cluster() as primary:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import yaml
 
-from helpers.pages import Runner, sections
+from helpers.pages import Runner, blocks
 from helpers.project import PROJECT, poll, run_program
 from helpers.prometheus import TOOLS, ask, free_port, get, running
 from lead_protection.runbook import anchor
@@ -40,11 +40,13 @@ def promtool(*args: str, cwd: Path = MONITORING) -> str:
 # --- the files ---
 
 
+@pytest.mark.slow("Prometheus's programs")
 def test_promtool_accepts_configuration_and_rules():
     assert "SUCCESS" in promtool("check", "config", "prometheus.yml")
     assert f"{len(RULES)} rules found" in promtool("check", "rules", "alerts.yml")
 
 
+@pytest.mark.slow("Prometheus's programs")
 def test_each_alert_fires_in_its_failure_and_is_silent_otherwise():
     assert "SUCCESS" in promtool("test", "rules", "alerts_test.yml")
     tests = (MONITORING / "alerts_test.yml").read_text()
@@ -52,6 +54,7 @@ def test_each_alert_fires_in_its_failure_and_is_silent_otherwise():
             and f"alertname: {rule['alert']}\n" not in tests] == []  # fmt: skip
 
 
+@pytest.mark.slow("Prometheus's programs")
 @pytest.mark.parametrize(("spoilt", "verdict"), [("vector(1) < 0", "exp"), ("vector(1)", "got")])
 def test_alerts_that_never_fire_or_always_do_fail_their_unit_tests(spoilt, verdict, tmp_path):
     """The unit tests look at each alert, in both ways."""
@@ -188,6 +191,7 @@ def series(address: str, port: str) -> dict[tuple, float]:
     return found
 
 
+@pytest.mark.slow("Prometheus's programs")
 def test_prometheus_gets_every_series_in_each_of_three_ways_and_answers_every_question(prometheus, db):
     expected = {}
     for sample, labels, value in db.execute("SELECT sample, labels, value FROM lead_protection.v_metrics"):
@@ -222,6 +226,7 @@ def test_prometheus_gets_every_series_in_each_of_three_ways_and_answers_every_qu
         assert len(ask(prometheus, f"count by (instance) ({name})")) == len(WAYS), name
 
 
+@pytest.mark.slow("Prometheus's programs")
 def test_an_exporter_and_the_text_agree_about_type_and_help(db):
     """The help of the exporter's file is a copy: it must not go its own way."""
     queries = yaml.safe_load((MONITORING / "postgres-exporter.yaml").read_text())
@@ -236,6 +241,7 @@ def test_an_exporter_and_the_text_agree_about_type_and_help(db):
     assert exported == {metric: (kind, text) for metric, kind, text in defined}
 
 
+@pytest.mark.slow("Prometheus's programs")
 def test_alerts_fire_for_real_when_the_database_is_in_that_state(prometheus, db):
     """From the database through an exporter and the rules to the alert, runbook and all."""
     db.execute("UPDATE lead_protection.protection_policies SET is_default = false")
@@ -274,7 +280,7 @@ def test_the_page_about_monitoring_runs_from_top_to_bottom(sample, server, cron)
     page = PROJECT / "docs" / "monitoring.md"
     runner = Runner(server, sample.info.dbname, "lead_protection_monitor")
     try:
-        (sla,), reactivations, _ = [runner.run(block) for blocks in sections(page).values() for block in blocks]
+        (sla,), reactivations = runner.run_all(blocks(page)).take("sla", "reactivations")
     finally:
         sample.execute("DROP ROLE IF EXISTS prometheus")
     assert sla[:6] == ["52", "52", "0", "0", "0", "100.00"], "as the page shows"

@@ -44,6 +44,7 @@ def jobs(cron) -> dict:
     return {row[0]: row[1:] for row in rows}
 
 
+@pytest.mark.slow("a minute of pg_cron")
 def test_pg_cron_sends_the_reminder(db, database_url, in_cron_database, scheduler, server, wait_until):
     """The scheduled job, in both places at once; only its schedule is tightened to every minute, to spare the wait."""
     cron = in_cron_database

@@ -102,6 +102,7 @@ def counts_none(db: psycopg.Connection, query: str) -> bool:
     return db.execute(query).fetchone() == (0,)
 
 
+@pytest.mark.slow("a server is killed over and over")
 def test_killed_server_and_killed_mailers_lose_nothing_and_send_nothing_twice(durable_server):
     seed = random.randrange(2**32)
     print(f"seed {seed}")

@@ -23,6 +23,7 @@ from helpers.model import (
     protection,
     version_at,
 )
+from helpers.project import cases
 
 USERS = (7, 8)
 KINDS = ("QUALIFIED_CALL", "CUSTOMER_REACTION", "SAMPLE_FEEDBACK", "EMAIL_SENT", "SYSTEM_NOTE")
@@ -357,7 +358,7 @@ def check(bare: psycopg.Connection, lead: Lead, looks: list[datetime]) -> None:
 
 
 @settings(
-    max_examples=2200,
+    max_examples=cases(2200, fast=150),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
