@@ -23,6 +23,11 @@ VIEW = "sql/views/v_user_lead_protection.sql"
 MEANT_TO_CHANGE: dict[str, set[str]] = {
     # sql/ is another one, and of a plain install the books are of no interest here.
     "migration_checksums": {"sha256", "recorded_at"},
+    # The runbook is another one; its headings stay.
+    "help_operations": {
+        *("position", "steps", "troubleshooting", "next_steps", "business_context", "search_en", "search_de"),
+        *("title", "title_de", "summary", "summary_de", "situation", "situation_de", "keywords", "keywords_de"),
+    },
 }
 
 
