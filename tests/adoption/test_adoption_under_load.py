@@ -17,6 +17,7 @@ from helpers.sources import CRM, SOURCES, assert_in_step, fill, under_load
 # --- three tables, adopted while they are written to ---
 
 
+@pytest.mark.slow("three tables, written to all the time")
 @pytest.mark.parametrize("name", SOURCES)
 def test_adopted_under_load_and_disowned_without_a_trace(name, db, connect, server):
     source = SOURCES[name]

@@ -114,6 +114,7 @@ def test_an_old_snapshot_is_refused_rather_than_cached(db, connect, level):
     assert drift(db) == []
 
 
+@pytest.mark.slow("thousands of leads")
 def test_two_pipelines_over_five_thousand_due_leads(db, connect):
     db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")
     db.execute(

@@ -504,6 +504,7 @@ def test_every_check_of_health_has_a_section_and_is_seen_to_fail(db):
     assert [(check, section) for check, _, section in table] == shown
 
 
+@pytest.mark.slow("each section of the runbook in its failure")
 @pytest.mark.parametrize("heading", SCENARIOS)
 def test_runbook(heading, sample_dbname, server, request):
     blocks = sections(RUNBOOK)[heading]

@@ -108,6 +108,7 @@ def test_bad_input_is_refused_and_changes_nothing(db, leads, sqlstate, call):
     assert [db.execute(query).fetchone() for query in everything] == before
 
 
+@pytest.mark.slow("it waits for five seconds")
 def test_registering_waits_for_writers_and_gives_up_for_the_sake_of_others(db, leads, connect):
     writer = connect(autocommit=False)
     emit(writer)

@@ -133,6 +133,7 @@ def test_bulk_holds_are_what_single_ones_are(leads):
     consistent(leads)
 
 
+@pytest.mark.slow("thousands of leads")
 def test_two_thousand_leads(db):
     db.execute(
         "INSERT INTO lead_protection.leads (id, user_id, created_at)"
@@ -169,6 +170,7 @@ def function_scans(node):
         yield from function_scans(child)
 
 
+@pytest.mark.slow("thousands of leads")
 def test_no_list_is_read_once_for_each_lead(db):
     """Also once the statistics know other keys only, and after so many calls that a plan might be kept."""
     db.execute(

@@ -150,6 +150,7 @@ def test_dry_run_refuses_what_apply_would_refuse(database_url, tree):
 # ---------------------------------------------------------------- indexes
 
 
+@pytest.mark.slow("indexes are built, interrupted and built again")
 def test_an_interrupted_build_of_an_index_is_shown_and_repaired(database_url, db, connect, tree, wait_until):
     db.execute("INSERT INTO lead_protection.leads (user_id) SELECT g % 100 FROM generate_series(1, 20000) AS g")
     (tree / "migrations" / "9998_build.sql").write_text(BUILD)
@@ -199,6 +200,7 @@ def test_a_finished_build_that_was_not_booked_is_not_built_twice(database_url, d
     assert db.execute("SELECT 'lead_protection.extra'::regclass::oid").fetchone() == built
 
 
+@pytest.mark.slow("indexes are built, interrupted and built again")
 def test_an_invalid_index_of_an_applied_migration_is_rebuilt_in_place(database_url, db, catalog):
     before = catalog(database_url)
     name = "outbox_events_pkey"
@@ -209,6 +211,7 @@ def test_an_invalid_index_of_an_applied_migration_is_rebuilt_in_place(database_u
     assert catalog(database_url) == before
 
 
+@pytest.mark.slow("indexes are built, interrupted and built again")
 def test_the_copy_that_an_interrupted_reindex_left_is_dropped(database_url, db, connect, catalog, wait_until):
     before = catalog(database_url)
     old = connect(autocommit=False)
@@ -234,6 +237,7 @@ def test_an_invalid_index_of_somebody_else_is_left_alone(database_url, db):
     assert db.execute(INVALID).fetchall() == [("theirs_once",)]
 
 
+@pytest.mark.slow("indexes are built, interrupted and built again")
 def test_a_build_that_is_still_at_work_is_waited_for_and_kept(database_url, db, connect, tree, wait_until):
     """A DBA builds by hand what the migration would: INVALID for as long as that lasts, but no leftover."""
     (tree / "migrations" / "9998_build.sql").write_text(BUILD)

@@ -90,6 +90,7 @@ def test_broken_sql_file_leaves_the_old_objects_standing(database_url, db, tree,
     assert catalog(database_url) == before
 
 
+@pytest.mark.slow("all migrations once more")
 def test_failing_migration_leaves_nothing_behind(empty_database_url, tree):
     # Before 0034, which is committed by itself.
     (tree / "migrations" / "0033_z_broken.sql").write_text(
@@ -127,6 +128,7 @@ def test_notices_of_scripts_are_shown(database_url, tree):
     assert "not here" not in output
 
 
+@pytest.mark.slow("all migrations once more")
 def test_without_pg_cron_apply_says_that_nothing_runs_by_itself(empty_database_url):
     output = run_ok("apply", "--database", empty_database_url)
     assert "NOTICE: pg_cron is not in database" in output
@@ -167,6 +169,7 @@ def test_package_older_than_the_database_is_refused(database_url, tree):
         assert "9999_newer" in output
 
 
+@pytest.mark.slow("all migrations once more")
 def test_another_program_that_uses_yoyo_is_left_alone(database_url, db):
     db.execute("INSERT INTO _yoyo_migration VALUES ('abc', 'their_migration', now())")
     run_ok("apply", "--database", database_url)
@@ -174,6 +177,7 @@ def test_another_program_that_uses_yoyo_is_left_alone(database_url, db):
     assert db.execute("SELECT migration_id FROM _yoyo_migration").fetchall() == [("their_migration",)]
 
 
+@pytest.mark.slow("all migrations once more")
 def test_search_path_with_our_schema_does_not_mislead_yoyo(database_url, db, catalog):
     before = catalog(database_url)
     db.execute(f'ALTER DATABASE "{db.info.dbname}" SET search_path = lead_protection, public')
@@ -182,6 +186,7 @@ def test_search_path_with_our_schema_does_not_mislead_yoyo(database_url, db, cat
     assert catalog(database_url) == before
 
 
+@pytest.mark.slow("all migrations once more")
 def test_owner_of_the_database_needs_not_be_superuser(empty_database_url, server):
     owner = f"owner_{os.getpid()}"
     dbname = psycopg.conninfo.conninfo_to_dict(empty_database_url)["dbname"]
@@ -235,6 +240,7 @@ def test_concurrent_applies_wait_for_each_other(empty_database_url):
     assert fetch(empty_database_url, applied) == [(name,) for name in MIGRATIONS]
 
 
+@pytest.mark.slow("processes that wait for each other")
 @pytest.mark.parametrize("command", [["apply"], ["rollback", "--yes"]])
 def test_the_lock_is_waited_for(database_url, connect, command):
     holder = connect()
@@ -248,6 +254,7 @@ def test_the_lock_is_waited_for(database_url, connect, command):
     assert status == 0, output
 
 
+@pytest.mark.slow("all migrations once more")
 def test_a_killed_apply_leaves_no_lock(database_url, db, connect, wait_until):
     blocker = connect(autocommit=False)
     blocker.execute("LOCK TABLE lead_protection.leads IN ACCESS SHARE MODE")
@@ -381,6 +388,7 @@ def test_status_shows_health_in_colour_on_a_terminal_only(database_url, no_color
 # ---------------------------------------------------------------- rollback
 
 
+@pytest.mark.slow("all migrations once more")
 def test_rollback_all_and_apply_gives_identical_catalogs(database_url, catalog):
     before = catalog(database_url)
     run_ok("rollback", "--all", "--yes", "--database", database_url)

@@ -8,10 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from helpers.server import PRIVATE_POSTGRES, private_postgres
 
 
+@pytest.mark.slow("a server of its own")
 def test_start_takes_no_server_that_is_being_killed_for_one_that_runs():
     directory = tempfile.mkdtemp(prefix="lead-protection-")
     try:

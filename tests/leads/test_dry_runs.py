@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from helpers.calls import make_policy
 from helpers.facts import ago, insert_holds, insert_lead, insert_lead_of_age
+from helpers.project import cases
 from helpers.rows import written
 
 # A start, and holds that begin and end, at whole days from now: instants meet, and nothing shown moves with time.
@@ -75,7 +76,7 @@ def shown_as_foreseen(foreseen: dict, before: dict, after: dict) -> None:
         assert abs(foreseen[f"expires_{end}"] - expires_at) <= owed
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(cases(4, fast=1)))
 def test_a_hold_does_what_was_foreseen(db, seed):
     chance, lead_ids = world(db, seed)
     arguments, outcomes = "%s, 7, 'x', 5, %s, %s", set()
@@ -117,7 +118,7 @@ def test_an_open_hold_is_foreseen_by_its_state(db):
         assert answer(db, "create_lead_hold(%s, 7, 'x', 5, dry_run => true)", lead_id)[0]["created"] is False
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(cases(4, fast=1)))
 def test_an_extension_does_what_was_foreseen(db, seed):
     chance, lead_ids = world(db, seed)
     outcomes = set()
@@ -139,7 +140,7 @@ def test_an_extension_does_what_was_foreseen(db, seed):
     assert "made" in outcomes and len(outcomes) > 2
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(cases(4, fast=1)))
 def test_a_policy_move_does_what_was_foreseen(db, seed):
     chance, lead_ids = world(db, seed)
     target = make_policy(db, "target", base_months=chance.choice([1, 3, 8]), extension_days=30, rule="parallel")

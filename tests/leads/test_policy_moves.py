@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from helpers.calls import call_row, make_policy
 from helpers.facts import events, insert_lead, insert_lead_of_age
 from helpers.lead_calls import BERLIN, EXPIRY, START, as_of, check, did, moved, proved, refused_unchanged, shown
@@ -65,6 +67,7 @@ def test_a_move_to_a_policy_that_requires_a_notice(db):
     assert did(db) == {}
 
 
+@pytest.mark.slow("thousands of leads")
 def test_five_thousand_leads_in_one_call(db):
     db.execute(
         "INSERT INTO lead_protection.leads (id, user_id, created_at)"

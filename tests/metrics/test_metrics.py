@@ -505,6 +505,7 @@ def test_the_text_is_what_the_view_says(sample):
     )
 
 
+@pytest.mark.slow("Prometheus's programs")
 def test_promtool_finds_nothing_but_the_name_that_was_agreed(sample):
     sample.execute("SELECT lead_protection.register_event_consumer('mailer')")
     sample.execute(PIPELINE)
