@@ -81,7 +81,7 @@ def run_cli(*args: str, tree: Path = PROJECT, env: dict | None = None) -> tuple[
         try:
             status = cli.main(args)
         except SystemExit as end:  # argparse's
-            status = end.code
+            status = int(end.code)
     return status, output.getvalue()
 
 

@@ -61,7 +61,7 @@ def sections(page: Path) -> dict[str, list[Block]]:
             before = text[: match.start()]
             headings = re.findall(r"^## (.+)$", before, re.MULTILINE)
             name = ID.search(before)
-            block = Block(words, match[2], before.count("\n") + 1, name and name[1])
+            block = Block(words, match[2], before.count("\n") + 1, name[1] if name else None)
             found.setdefault(headings[-1] if headings else "", []).append(block)
     return found
 
