@@ -114,7 +114,9 @@ def test_the_reminders_that_wait_are_read_in_the_order_of_an_index_and_no_furthe
         big,
         "SELECT waits_since FROM lead_protection.waiting_reminders() ORDER BY reminder_due_at, lead_id LIMIT 1000",
     )
-    assert ("Index Only Scan", "lead_clocks_to_remind") in nodes
+    # From 18 on the planner makes one look of the two at lead_clocks.
+    scan = "Index Only Scan" if big.info.server_version < 180000 else "Index Scan"
+    assert (scan, "lead_clocks_to_remind") in nodes
     assert not any(kind in ("Sort", "Seq Scan") for kind, _ in nodes)
 
 
