@@ -15,7 +15,7 @@ test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to py
 	@scripts/bootstrap
 	@.venv/bin/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
-test-fast: ## run what tells most in a minute; for after each change
+test-fast: ## run the tests but for the slow ones; for after each change
 	@scripts/bootstrap
 	@.venv/bin/python -m pytest --numprocesses 2 --dist worksteal --fast $(ARGS)
 
