@@ -10,7 +10,8 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import helpers.project
 from helpers.project import PROJECT, poll, run_program
 from helpers.schemas import faults_in_outbox
 from helpers.server import Server, private_postgres, server_directory
+from helpers.shared_database import SharedDatabase
 
 # What the developer's shell has set for some other server must not lead a test there.
 for name in [name for name in os.environ if name.startswith("PG") and name != "PG_BIN"]:
@@ -109,21 +111,41 @@ def new_database(server: Server) -> Iterator[Callable]:
         yield make
 
 
+@pytest.fixture(scope="session")
+def sample_template(new_database: Callable, template: str, server: Server) -> Iterator[str]:
+    """A database like the template, with the demo's sample in it."""
+    with new_database(template) as name:
+        server.psql("--single-transaction", "--file", str(PROJECT / "demo" / "sample.sql"), dbname=name)
+        yield name
+
+
+@pytest.fixture(scope="session")
+def shared_databases(new_database: Callable, server: Server) -> Iterator[Callable[[str], SharedDatabase]]:
+    """Return a function that gives the database in which the tests of a template work, one after the other."""
+
+    @cache
+    def of_template(template: str) -> SharedDatabase:
+        return stack.enter_context(SharedDatabase(new_database, server, template))
+
+    with ExitStack() as stack:
+        yield of_template
+
+
 @pytest.fixture
-def db(
-    new_database: Callable, template: str, server: Server, request: pytest.FixtureRequest
-) -> Iterator[psycopg.Connection]:
-    """A superuser's connection, autocommit, to this test's own, freshly applied database.
+def db(shared_databases: Callable, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
+    """A superuser's connection, autocommit, to a database of this test alone, as freshly applied.
 
     Every event that the test emitted must keep to the JSON Schema of its type.
     """
-    with new_database(template) as name:
-        # Closed and no more: the test may have left it in any state.
-        with closing(psycopg.connect(server.url(name), autocommit=True)) as connection:
-            yield connection
+    wanted = "sample_template" if "sample" in request.fixturenames else "template"
+    shared = shared_databases(request.getfixturevalue(wanted))
+    yield shared.take()
+    try:
+        connection = shared.settle()
         if not request.node.get_closest_marker("made_up_events"):
-            with psycopg.connect(server.url(name), autocommit=True) as connection:
-                assert faults_in_outbox(connection) == []
+            assert faults_in_outbox(connection) == []
+    finally:
+        shared.give_back()
 
 
 @pytest.fixture
@@ -195,9 +217,8 @@ def unchecked(db: psycopg.Connection) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def sample(db: psycopg.Connection, server: Server) -> psycopg.Connection:
-    """This test's database with the demo's sample in it."""
-    server.psql("--single-transaction", "--file", str(PROJECT / "demo" / "sample.sql"), dbname=db.info.dbname)
+def sample(db: psycopg.Connection) -> psycopg.Connection:
+    """This test's database, which has the demo's sample in it: `db` sees to that."""
     return db
 
 

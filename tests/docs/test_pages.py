@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from helpers.pages import ADOPTION, APP, EVENTS, OPERATOR, RULE, Runner, blocks
 
 
@@ -18,6 +20,7 @@ def test_events_page_runs_from_top_to_bottom(sample_dbname, server):
     assert sla
 
 
+@pytest.mark.slow("two companies' tables are adopted, from first to last")
 def test_adoption_page_runs_from_top_to_bottom(db, server):
     runner = Runner(server, db.info.dbname, OPERATOR)
     results = runner.run_all(blocks(ADOPTION))

@@ -67,6 +67,7 @@ def test_a_lock_that_is_not_to_be_had_is_tried_again(database_url, blocker, cata
     assert catalog(database_url) == before
 
 
+@pytest.mark.slow("it waits for locks")
 def test_after_the_last_attempt_apply_says_who_was_in_the_way_and_nothing_has_changed(
     database_url, db, blocker, tree, catalog
 ):
@@ -108,6 +109,7 @@ def test_a_lock_timeout_has_a_unit(argument):
 # ---------------------------------------------------------------- dry run
 
 
+@pytest.mark.slow("all migrations once more")
 def test_dry_run_prints_the_sql_that_gives_the_catalog_and_changes_nothing(
     empty_database_url, database_url, server, catalog
 ):
@@ -191,6 +193,7 @@ def test_an_interrupted_build_of_an_index_is_shown_and_repaired(database_url, db
     assert "INVALID" not in run_ok("status", "--database", database_url, tree=tree)
 
 
+@pytest.mark.slow("indexes are built, interrupted and built again")
 def test_a_finished_build_that_was_not_booked_is_not_built_twice(database_url, db, tree):
     """The process was killed between the build and its entry in the books."""
     (tree / "migrations" / "9998_build.sql").write_text(BUILD)

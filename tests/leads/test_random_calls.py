@@ -79,7 +79,7 @@ EVENTS = {
 
 ENDING_HOLDS = {"release_lead_hold", "transfer_lead", "close_lead", "reopen_lead", "delete_lead"}
 
-RUNS, STEPS = cases(25, fast=5), 40
+RUNS, STEPS = cases(25, fast=3), 40
 
 # How far an expiry that moves with time may have moved between two looks.
 A_WHILE = timedelta(seconds=30)

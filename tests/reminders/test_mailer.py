@@ -11,6 +11,8 @@ from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
 from helpers.jobs import repeat_now
 from helpers.mail import Mailbox, kill, register_mailer, run_mailer, start_mailer
 
+pytestmark = pytest.mark.slow("each test starts the mailer, and a mail server")
+
 SENT = "SELECT lead_id, attempts, outcome, delivered_at IS NOT NULL FROM lead_protection.v_lead_reminders ORDER BY 1"
 WAITING = "SELECT count(*) FROM lead_protection.event_deliveries WHERE status = 'pending'"
 

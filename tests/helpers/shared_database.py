@@ -1,0 +1,166 @@
+"""A database that one test after the other works in, cleaned in between, with the connection that stays warm."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from helpers.server import Server
+
+# After so many tests the dead rows of the earlier ones cost more than a new database.
+MOST_TESTS = 60
+
+# The definition of everything in the database that is not PostgreSQL's own, and what is set for it. A row that was
+# changed has another xmin; a row of pg_class also when its table is analysed, so there it is the columns that count.
+CATALOGS = (
+    "pg_proc", "pg_trigger", "pg_constraint", "pg_namespace", "pg_type", "pg_attrdef", "pg_rewrite", "pg_policy",
+    "pg_extension", "pg_event_trigger", "pg_publication", "pg_operator", "pg_cast", "pg_foreign_server",
+    "pg_default_acl", "pg_statistic_ext",
+)  # fmt: skip
+DEFINITION = " UNION ALL ".join(
+    [f"SELECT '{name} ' || oid || ' ' || xmin::text FROM pg_catalog.{name} WHERE oid >= 16384" for name in CATALOGS]
+    + [
+        "SELECT row(relname, relnamespace, relowner, relkind, relnatts, relacl, reloptions, relrowsecurity)::text"
+        " FROM pg_catalog.pg_class WHERE oid >= 16384 AND relpersistence <> 't'",
+        "SELECT attrelid || ' ' || attnum || ' ' || xmin::text FROM pg_catalog.pg_attribute WHERE attrelid >= 16384"
+        " AND attrelid IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence <> 't')",
+        "SELECT row(indexrelid, indisvalid, indisready, indislive)::text FROM pg_catalog.pg_index"
+        " WHERE indexrelid >= 16384",
+        "SELECT s::text FROM pg_catalog.pg_db_role_setting AS s"
+        " WHERE setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+        "SELECT row(datacl, datconnlimit, datallowconn)::text FROM pg_catalog.pg_database"
+        " WHERE datname = current_database()",
+        "SELECT row(classid, objid, deptype)::text FROM pg_catalog.pg_depend WHERE classid = 'pg_extension'::regclass",
+        "SELECT 'a session' FROM pg_catalog.pg_stat_activity WHERE datname = current_database()"
+        " AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        "SELECT 'a slot' FROM pg_catalog.pg_replication_slots WHERE database = current_database()",
+        "SELECT 'a prepared transaction' FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()",
+    ]
+)
+FINGERPRINT = f"SELECT count(*) || ' ' || sum(hashtextextended(t.line, 0)) FROM ({DEFINITION}) AS t (line)"
+
+# What a session can have set, and still hold. Prepared statements stay: psycopg remembers which it made.
+RESET = """
+RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; CLOSE ALL; DISCARD SEQUENCES; DISCARD TEMP;
+SELECT pg_catalog.pg_advisory_unlock_all()
+"""
+
+
+class SharedDatabase:
+    """A clone of the template that is given from test to test as long as they change nothing but rows.
+
+    What a test leaves behind must not reach the next: the rows are put back as they were in the template, and a
+    database whose definition, settings or sessions are not as they were is dropped.
+    """
+
+    def __init__(self, new_database: Callable, server: Server, template: str) -> None:
+        """Remember what it is made of."""
+        self.new_database, self.server, self.template = new_database, server, template
+        self.stack = ExitStack()
+        self.connection: psycopg.Connection | None = None
+        self.tests = 0
+
+    def __enter__(self) -> "SharedDatabase":
+        """Nothing is made before it is taken."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop the database."""
+        self.drop()
+
+    def take(self) -> psycopg.Connection:
+        """Return a superuser's connection, autocommit, to a database that is as the template."""
+        if self.connection is None:
+            name = self.stack.enter_context(self.new_database(self.template))
+            self.connection = self.stack.enter_context(
+                closing(psycopg.connect(self.server.url(name), autocommit=True))
+            )
+            self.tests = 0
+            self.fingerprint = self.value(FINGERPRINT)
+            self.tables = [
+                row[0]
+                for row in self.connection.execute(
+                    "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
+                    " AND relnamespace = 'lead_protection'::regnamespace ORDER BY 1"
+                )
+            ]
+            self.seeds = {table: self.copy_out(table) for table in self.tables if self.version(table)}
+            self.versions = {table: self.version(table) for table in self.seeds}
+            self.sequences = self.connection.execute(
+                "SELECT c.oid::regclass::text, s.start_value, s.last_value FROM pg_sequences AS s INNER JOIN pg_class"
+                " AS c ON c.relname = s.sequencename AND c.relnamespace = s.schemaname::regnamespace"
+            ).fetchall()
+        self.tests += 1
+        return self.connection
+
+    def settle(self) -> psycopg.Connection:
+        """Return a connection of which nothing is left that the test has set; the rows are still the test's."""
+        connection = self.connection
+        idle = not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
+        if idle and connection.autocommit and connection.row_factory is psycopg.rows.tuple_row:
+            try:
+                connection.execute(RESET)
+            except psycopg.Error:
+                connection.close()
+        else:
+            connection.close()
+        if connection.closed:
+            self.tests = MOST_TESTS
+            self.connection = psycopg.connect(connection.info.dsn, autocommit=True)
+            self.stack.enter_context(closing(self.connection))
+        return self.connection
+
+    def give_back(self) -> None:
+        """Clean the database for the next test, or drop it."""
+        try:
+            if self.tests >= MOST_TESTS or not self.clean():
+                self.drop()
+        except psycopg.Error:
+            self.drop()
+
+    def drop(self) -> None:
+        """Drop the database, if there is one."""
+        self.connection = None
+        self.stack.close()
+        self.stack = ExitStack()
+
+    def clean(self) -> bool:
+        """Put all rows back; False if the database cannot serve another test."""
+        connection = self.connection
+        if self.value(FINGERPRINT) != self.fingerprint:
+            return False
+        changed = [table for table in self.seeds if self.version(table) != self.versions[table]]
+        emptied = [table for table in self.tables if table not in self.seeds] + changed
+        with connection.transaction():
+            # As a replica: no trigger and no foreign key stands in the way.
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute(";".join(f"DELETE FROM {table}" for table in emptied))
+            for table in changed:
+                with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.SQL(table))) as copy:
+                    copy.write(self.seeds[table])
+        connection.execute(
+            ";".join(
+                f"SELECT setval('{name}', {last if last is not None else start}, {last is not None})"
+                for name, start, last in self.sequences
+            )
+        )
+        self.versions = {table: self.version(table) for table in self.seeds}
+        return True
+
+    def copy_out(self, table: str) -> bytes:
+        """All rows of a table."""
+        with self.connection.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(sql.SQL(table))) as copy:
+            return b"".join(bytes(part) for part in copy)
+
+    def version(self, table: str) -> tuple | None:
+        """A value that differs once the table was changed; None: it has no rows."""
+        count, newest = self.connection.execute(
+            f"SELECT count(*), max(xmin::text::bigint) FROM {table}"
+        ).fetchone()
+        return (count, newest) if count else None
+
+    def value(self, query: str) -> str:
+        """The one value that a query gives."""
+        return self.connection.execute(query).fetchone()[0]
