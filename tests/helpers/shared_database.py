@@ -19,27 +19,26 @@ CATALOGS = (
     "pg_extension", "pg_event_trigger", "pg_publication", "pg_operator", "pg_cast", "pg_foreign_server",
     "pg_default_acl", "pg_statistic_ext",
 )  # fmt: skip
+# A sum grows with each row that is made or changed, and one that is gone is missing in the count.
+COUNTED = "count(*)::text || ' ' || sum({oid}::bigint) || ' ' || sum(xmin::text::bigint)"
 DEFINITION = " UNION ALL ".join(
-    [f"SELECT '{name} ' || oid || ' ' || xmin::text FROM pg_catalog.{name} WHERE oid >= 16384" for name in CATALOGS]
+    [f"SELECT {COUNTED.format(oid='oid')} FROM pg_catalog.{name} WHERE oid >= 16384" for name in CATALOGS]
     + [
-        "SELECT row(relname, relnamespace, relowner, relkind, relnatts, relacl, reloptions, relrowsecurity)::text"
-        " FROM pg_catalog.pg_class WHERE oid >= 16384 AND relpersistence <> 't'",
-        "SELECT attrelid || ' ' || attnum || ' ' || xmin::text FROM pg_catalog.pg_attribute WHERE attrelid >= 16384"
-        " AND attrelid IN (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence <> 't')",
-        "SELECT row(indexrelid, indisvalid, indisready, indislive)::text FROM pg_catalog.pg_index"
-        " WHERE indexrelid >= 16384",
-        "SELECT s::text FROM pg_catalog.pg_db_role_setting AS s"
+        f"SELECT {COUNTED.format(oid='attrelid')} FROM pg_catalog.pg_attribute WHERE attrelid = ANY(ARRAY("
+        "SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = 'lead_protection'::regnamespace AND relkind = 'r'))",
+        "SELECT count(*) || ' ' || sum(oid::bigint + coalesce(indisvalid::int, 0) + hashtext(row(relname, relnamespace,"
+        " relowner, relkind, relnatts, relacl, reloptions, relrowsecurity)::text)) FROM pg_catalog.pg_class"
+        " LEFT JOIN pg_catalog.pg_index ON oid = indexrelid WHERE oid >= 16384 AND relpersistence <> 't'",
+        "SELECT string_agg(s::text, ' ') FROM pg_catalog.pg_db_role_setting AS s"
         " WHERE setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
         "SELECT row(datacl, datconnlimit, datallowconn)::text FROM pg_catalog.pg_database"
         " WHERE datname = current_database()",
-        "SELECT row(classid, objid, deptype)::text FROM pg_catalog.pg_depend WHERE classid = 'pg_extension'::regclass",
-        "SELECT 'a session' FROM pg_catalog.pg_stat_activity WHERE datname = current_database()"
-        " AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
-        "SELECT 'a slot' FROM pg_catalog.pg_replication_slots WHERE database = current_database()",
-        "SELECT 'a prepared transaction' FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()",
+        "SELECT count(*) || ' sessions' FROM pg_catalog.pg_stat_activity WHERE datname = current_database()"
+        " AND backend_type = 'client backend'",
+        "SELECT count(*) || ' slots' FROM pg_catalog.pg_replication_slots WHERE database = current_database()",
+        "SELECT count(*) || ' transactions' FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()",
     ]
 )
-FINGERPRINT = f"SELECT count(*) || ' ' || sum(hashtextextended(t.line, 0)) FROM ({DEFINITION}) AS t (line)"
 
 # What a session can have set, and still hold. Prepared statements stay: psycopg remembers which it made.
 RESET = """
@@ -73,22 +72,24 @@ class SharedDatabase:
     def take(self) -> psycopg.Connection:
         """Return a superuser's connection, autocommit, to a database that is as the template."""
         if self.connection is None:
-            name = self.stack.enter_context(self.new_database(self.template))
-            self.connection = self.stack.enter_context(
-                closing(psycopg.connect(self.server.url(name), autocommit=True))
-            )
+            self.url = self.server.url(self.stack.enter_context(self.new_database(self.template)))
+            self.connection = self.connect()
+            # Another session cleans up. As a replica: no trigger and no foreign key stands in its way. A session that
+            # sets this forgets all its plans, and to make them anew takes longer than a test.
+            self.cleaner = self.connect()
+            self.cleaner.execute("SET session_replication_role = replica")
             self.tests = 0
-            self.fingerprint = self.value(FINGERPRINT)
+            self.definition = self.defined()
             self.tables = [
                 row[0]
-                for row in self.connection.execute(
+                for row in self.cleaner.execute(
                     "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
                     " AND relnamespace = 'lead_protection'::regnamespace ORDER BY 1"
                 )
             ]
             self.seeds = {table: self.copy_out(table) for table in self.tables if self.version(table)}
             self.versions = {table: self.version(table) for table in self.seeds}
-            self.sequences = self.connection.execute(
+            self.sequences = self.cleaner.execute(
                 "SELECT c.oid::regclass::text, s.start_value, s.last_value FROM pg_sequences AS s INNER JOIN pg_class"
                 " AS c ON c.relname = s.sequencename AND c.relnamespace = s.schemaname::regnamespace"
             ).fetchall()
@@ -96,7 +97,7 @@ class SharedDatabase:
         return self.connection
 
     def settle(self) -> psycopg.Connection:
-        """Return a connection of which nothing is left that the test has set; the rows are still the test's."""
+        """Return a connection that sees what the test has left behind."""
         connection = self.connection
         idle = not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
         if idle and connection.autocommit and connection.row_factory is psycopg.rows.tuple_row:
@@ -106,11 +107,7 @@ class SharedDatabase:
                 connection.close()
         else:
             connection.close()
-        if connection.closed:
-            self.tests = MOST_TESTS
-            self.connection = psycopg.connect(connection.info.dsn, autocommit=True)
-            self.stack.enter_context(closing(self.connection))
-        return self.connection
+        return self.cleaner
 
     def give_back(self) -> None:
         """Clean the database for the next test, or drop it."""
@@ -128,39 +125,38 @@ class SharedDatabase:
 
     def clean(self) -> bool:
         """Put all rows back; False if the database cannot serve another test."""
-        connection = self.connection
-        if self.value(FINGERPRINT) != self.fingerprint:
+        if self.connection.closed or self.defined() != self.definition:
             return False
         changed = [table for table in self.seeds if self.version(table) != self.versions[table]]
         emptied = [table for table in self.tables if table not in self.seeds] + changed
-        with connection.transaction():
-            # As a replica: no trigger and no foreign key stands in the way.
-            connection.execute("SET LOCAL session_replication_role = replica")
-            connection.execute(";".join(f"DELETE FROM {table}" for table in emptied))
+        with self.cleaner.transaction():
+            self.cleaner.execute(";".join(f"DELETE FROM {table}" for table in emptied))
             for table in changed:
-                with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.SQL(table))) as copy:
+                with self.cleaner.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.SQL(table))) as copy:
                     copy.write(self.seeds[table])
-        connection.execute(
+        self.cleaner.execute(
             ";".join(
                 f"SELECT setval('{name}', {last if last is not None else start}, {last is not None})"
                 for name, start, last in self.sequences
             )
         )
-        self.versions = {table: self.version(table) for table in self.seeds}
+        self.versions |= {table: self.version(table) for table in changed}
         return True
+
+    def connect(self) -> psycopg.Connection:
+        """A session in the database that is closed with it."""
+        return self.stack.enter_context(closing(psycopg.connect(self.url, autocommit=True)))
+
+    def defined(self) -> list[tuple]:
+        """A value that differs once anything but rows was changed."""
+        return self.cleaner.execute(DEFINITION).fetchall()
 
     def copy_out(self, table: str) -> bytes:
         """All rows of a table."""
-        with self.connection.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(sql.SQL(table))) as copy:
+        with self.cleaner.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(sql.SQL(table))) as copy:
             return b"".join(bytes(part) for part in copy)
 
     def version(self, table: str) -> tuple | None:
         """A value that differs once the table was changed; None: it has no rows."""
-        count, newest = self.connection.execute(
-            f"SELECT count(*), max(xmin::text::bigint) FROM {table}"
-        ).fetchone()
+        count, newest = self.cleaner.execute(f"SELECT count(*), max(xmin::text::bigint) FROM {table}").fetchone()
         return (count, newest) if count else None
-
-    def value(self, query: str) -> str:
-        """The one value that a query gives."""
-        return self.connection.execute(query).fetchone()[0]
