@@ -85,6 +85,7 @@ BEGIN
             ('close_lead',                        'x',  'x',  '',   '',   ''),
             ('delete_lead',                       'x',  'x',  '',   '',   ''),
             ('extend_lead',                       'x',  'x',  '',   '',   ''),
+            ('give_back_lead',                    'x',  'x',  '',   '',   ''),
             ('reopen_lead',                       'x',  'x',  '',   '',   ''),
             ('transfer_lead',                     'x',  'x',  '',   '',   ''),
             -- activities

@@ -53,10 +53,13 @@
 \ir functions/leads/record_lead_changes.sql
 \ir functions/leads/require_lead.sql
 \ir functions/leads/require_open_lead.sql
+\ir functions/leads/require_nobodys_lead.sql
 \ir functions/leads/lead_change.sql
 \ir functions/leads/log_lead_change.sql
 \ir functions/leads/log_lead_changes.sql
+\ir functions/leads/hand_over_lead.sql
 \ir functions/leads/transfer_lead.sql
+\ir functions/leads/give_back_lead.sql
 \ir functions/leads/extend_lead.sql
 \ir functions/leads/backdate_lead.sql
 \ir functions/leads/close_lead_as.sql

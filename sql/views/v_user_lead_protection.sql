@@ -16,16 +16,17 @@ COMMENT ON VIEW lead_protection.v_user_lead_protection IS
 'Every lead and its protection now: the main view. Instants are timestamptz; the dates come from the policy''s '
 'calendar and never from the session''s TimeZone.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.lead_id IS 'The lead.';
-COMMENT ON COLUMN lead_protection.v_user_lead_protection.user_id IS 'The protected user.';
-COMMENT ON COLUMN lead_protection.v_user_lead_protection.created_at IS 'When the protection began.';
+COMMENT ON COLUMN lead_protection.v_user_lead_protection.user_id IS 'The protected user; null: the lead is free.';
+COMMENT ON COLUMN lead_protection.v_user_lead_protection.created_at IS
+'When the protection began, or since when the lead is free.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.protection_expires_at IS
-'When the protection ends; while on hold: as if the hold ended now.';
+'When the protection ends; while on hold: as if the hold ended now; null: the lead is free.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.state IS
-'PROTECTED, REMINDER_DUE, GRACE, EXPIRED or CLOSED; while on hold: frozen where the clock stopped.';
+'PROTECTED, REMINDER_DUE, GRACE, EXPIRED or CLOSED; while on hold: frozen where the clock stopped. FREE: nobody''s.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.on_hold IS
 'True while the clock stands still: nothing falls due, nothing expires.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.reminder_due_at IS
-'When the reminder falls, or fell, due; null while on hold and once closed.';
+'When the reminder falls, or fell, due; null while on hold, once closed, and if the lead is free.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.reminded_at IS
 'When the user was last reminded of this lead; null: never.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.closed_at IS 'When the lead was closed; null: it is open.';

@@ -38,6 +38,12 @@ def every_event(db) -> psycopg.Connection:
     db.execute("SELECT lead_protection.extend_lead(20, 7, 30, 'x', 2, 1, 'key')")
     db.execute("CALL lead_protection.run_protection_pipeline()")  # reactivated
     call("transfer_lead", 1, 7, 8, "x", 1)
+    call("give_back_lead", 14, 7, "x", 1)
+    call("close_lead", 14, None, "LOST", "x", 1)
+    call("reopen_lead", 14, None, "x", 1)
+    call("transfer_lead", 14, None, 7, "x", 1)
+    call("give_back_lead", 15, 7, "x", 1)
+    call("delete_lead", 15, None, "x", 1)
     db.execute("SELECT lead_protection.backdate_lead(2, 7, now() - INTERVAL '120 days', 'x', 'Frau Muster, 3. Mai', 1)")
     db.execute("SELECT lead_protection.create_policy_version('limited', 1, hold_limit_days => 5) AS p")
     db.execute("SELECT lead_protection.create_lead_hold(3, 7, 'x', 1, now() - INTERVAL '10 days')")

@@ -81,11 +81,11 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.record_lead_activity(bigint, bigint, text, timestamptz, text, bigint) IS
-'Records what user_id did for a lead. Anybody may be active, also for a closed or a free lead; only qualified '
-'activities of the protected user, from the start of the protection to the closing, count, and only under the parallel '
-'rule. kind: in activity_kinds; occurred_at: when it took place, which may be long ago, and up to 5 minutes ahead is '
-'taken to be now; activity_key: the caller''s key, 1 to 255 characters: the same key for a lead is the same activity; '
-'actor_id: who records it.
+'Records what user_id did for a lead. Anybody may be active, also for a lead that is closed, expired or free; only '
+'qualified activities of the protected user, from the start of the protection to the closing, count, and only under '
+'the parallel rule. kind: in activity_kinds; occurred_at: when it took place, which may be long ago, and up to 5 '
+'minutes ahead is taken to be now; activity_key: the caller''s key, 1 to 255 characters: the same key for a lead is '
+'the same activity; actor_id: who records it.
 Returns the lead before and after, with changed = true. Repeated with the same key: changed = false, and nothing '
 'changes, also when the activity was corrected or deleted since.
 Errors: LP001 null argument, LP002 unknown lead, LP004 activity_key blank or too long, LP005 occurred_at outside the '

@@ -6,6 +6,7 @@ SELECT
     c.lead_id,
     CASE
         WHEN s.state = 'CLOSED' THEN 'closed'
+        WHEN s.state = 'FREE' THEN 'free'
         WHEN s.on_hold THEN 'on hold'
         WHEN s.state = 'REMINDER_DUE' AND c.owed_notice_days IS NOT NULL THEN 'owed a notice'
         WHEN s.state = 'REMINDER_DUE' THEN 'reminder overdue'

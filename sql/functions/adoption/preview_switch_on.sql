@@ -19,7 +19,8 @@ FROM (
     (6, 'expired', 'Recorded as expired. No event is written.'),
     (7, 'expired, recorded', 'Nothing: that is done.'),
     (8, 'closed', 'Nothing.'),
-    (9, 'in adoption_queue', 'Not taken over yet. When it is, what lies in its past is recorded and not sent.')
+    (9, 'free', 'Nothing: they are nobody''s.'),
+    (10, 'in adoption_queue', 'Not taken over yet. When it is, what lies in its past is recorded and not sent.')
 ) AS f (nth, found, what_happens)
 LEFT JOIN (
     SELECT p.lead_id, p.status FROM lead_protection.adopted_lead_status() AS p

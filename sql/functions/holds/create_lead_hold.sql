@@ -109,6 +109,6 @@ Returns the hold, with created = true, and the lead before and after. An open ho
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP005 '
 'start or end outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP008 expired, '
 'LP009 closed, LP030 the reason looks like a code and is unknown, LP031 the reason does not stop the clock, LP032 over '
-'the policy''s limit.
+'the policy''s limit, LP064 free.
 Logs and publishes lead.hold.created in the same transaction. A dry run does it and undoes it: it needs a database '
 'that takes writes and waits for, and for a moment holds, the lead''s lock.';

@@ -86,7 +86,8 @@ BEGIN
             c.user_id,
             c.existing_id,
             CASE
-                WHEN c.user_id IS NULL THEN 'LP002'
+                WHEN (c.b).lead_id IS NULL THEN 'LP002'
+                WHEN c.user_id IS NULL THEN 'LP064'
                 WHEN (c.b).state = 'CLOSED' THEN 'LP009'
                 WHEN (c.b).state = 'EXPIRED' THEN 'LP008'
                 WHEN c.existing_id IS NOT NULL THEN NULL
@@ -110,6 +111,7 @@ BEGIN
                     WHEN 'LP008' THEN 'its protection has expired'
                     WHEN 'LP009' THEN 'the lead is closed'
                     WHEN 'LP032' THEN 'the hold would pass the limit of its policy'
+                    WHEN 'LP064' THEN 'the lead is nobody''s'
                 END,
                 CASE WHEN w.sqlstate IS NULL THEN w.existing_id END, decided_at, hold_leads.actor_id
             )::lead_protection.bulk_hold_results
@@ -163,8 +165,8 @@ COMMENT ON FUNCTION lead_protection.hold_leads(text, text, bigint, bigint[], big
 'this request, 1 to 255 characters.
 Returns a row for each lead, in their order: outcome done, already (there was such a hold) or refused, with the '
 'SQLSTATE that create_lead_hold() would have raised for it (LP002 unknown, LP008 expired, LP009 closed, LP032 over the '
-'limit) and why. One bad lead does not spoil the rest. Repeated with the same request_key: returns the rows of the '
-'first call and changes nothing.
+'limit, LP064 nobody''s) and why. One bad lead does not spoil the rest. Repeated with the same request_key: returns '
+'the rows of the first call and changes nothing.
 Errors, with nothing done: LP001 actor_id null, LP004 reason or request_key blank or too long, LP005, LP006, LP007 '
 'wrong start or end, LP020 the key was used for another request, LP030 unknown reason, LP031 the reason does not stop '
 'the clock, LP037 both or neither of lead_ids and user_id, or a null in the list.

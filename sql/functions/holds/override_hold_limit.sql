@@ -48,5 +48,5 @@ Returns the lead before and after, with changed = true. Repeated with the same u
 'changes.
 Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP005 outside the '
 'years 1900 to 2999, LP006 until_at not after the hold''s start, LP009 the lead is closed, LP033 unknown hold, LP034 '
-'void, LP035 the hold was changed meanwhile.
+'void, LP035 the hold was changed meanwhile, LP064 the lead is free.
 Logs and publishes lead.hold.limit_overridden in the same transaction.';

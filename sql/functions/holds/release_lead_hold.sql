@@ -47,5 +47,5 @@ COMMENT ON FUNCTION lead_protection.release_lead_hold(bigint, bigint, bigint) IS
 'planned hold under way. actor_id: who does it. Planned holds that have not begun stay.
 Returns a row for each hold it ended, with released = true, and the lead before and after the call. Repeated, or '
 'without a hold in force: one row with released = false and no hold, and nothing changes.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead.
+Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP064 free.
 Logs and publishes lead.hold.released in the same transaction.';

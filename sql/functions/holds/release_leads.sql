@@ -67,9 +67,9 @@ BEGIN
     )
     SELECT
         release_leads.request_key, g.lead_id, b.user_id, 'release',
-        CASE WHEN b.lead_id IS NULL THEN 'refused' WHEN h.id IS NULL THEN 'already' ELSE 'done' END,
-        CASE WHEN b.lead_id IS NULL THEN 'LP002' END,
-        CASE WHEN b.lead_id IS NULL THEN 'the lead is unknown' END,
+        CASE WHEN b.user_id IS NULL THEN 'refused' WHEN h.id IS NULL THEN 'already' ELSE 'done' END,
+        CASE WHEN b.lead_id IS NULL THEN 'LP002' WHEN b.user_id IS NULL THEN 'LP064' END,
+        CASE WHEN b.lead_id IS NULL THEN 'the lead is unknown' WHEN b.user_id IS NULL THEN 'the lead is nobody''s' END,
         h.id, decided_at, release_leads.actor_id
     FROM unnest(given) AS g (lead_id)
     LEFT JOIN unnest(before) AS b ON g.lead_id = b.lead_id
@@ -90,8 +90,8 @@ COMMENT ON FUNCTION lead_protection.release_leads(text, bigint, bigint[], bigint
 'Lets the clocks of many leads run again at once: of a list (lead_ids) or all open ones of a user (user_id); one of '
 'the two. Ends of each lead what release_lead_hold() would end. request_key: the caller''s key of this request, 1 to '
 '255 characters.
-Returns a row for each lead, in their order: outcome done, already (no hold was in force) or refused (LP002 unknown). '
-'Repeated with the same request_key: returns the rows of the first call and changes nothing.
+Returns a row for each lead, in their order: outcome done, already (no hold was in force) or refused (LP002 unknown, '
+'LP064 nobody''s). Repeated with the same request_key: returns the rows of the first call and changes nothing.
 Errors, with nothing done: LP001 actor_id null, LP004 request_key blank or too long, LP020 the key was used for '
 'another request, LP037 both or neither of lead_ids and user_id, or a null in the list.
 Logs and publishes lead.hold.released for each hold ended, in the same transaction.';

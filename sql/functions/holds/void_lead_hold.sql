@@ -57,6 +57,6 @@ COMMENT ON FUNCTION lead_protection.void_lead_hold(bigint, integer, text, bigint
 'protection may have ended. dry_run: true (default: false) answers what the call would answer now and changes nothing.
 Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
 Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP009 the lead is '
-'closed, LP033 unknown hold, LP035 the hold was changed meanwhile.
-Logs and publishes lead.hold.voided in the same transaction. A dry run does it and undoes it: it needs a database '
-'that takes writes and waits for, and for a moment holds, the lead''s lock.';
+'closed, LP033 unknown hold, LP035 the hold was changed meanwhile, LP064 the lead is free.
+Logs and publishes lead.hold.voided in the same transaction. A dry run does it and undoes it: it needs a database that '
+'takes writes and waits for, and for a moment holds, the lead''s lock.';

@@ -36,14 +36,18 @@ BEGIN
             ),
             HINT = 'A start is only ever moved back. To give a user more time, use extend_lead().';
     END IF;
+    -- Another user's, nobody's, or an earlier protection of the same user: what counts is told apart by its start.
     SELECT max(h.valid_until) INTO others_until
     FROM lead_protection.lead_history AS h
-    WHERE h.lead_id = before.lead_id AND h.user_id <> before.user_id;
+    WHERE
+        h.lead_id = before.lead_id
+        AND (h.user_id, h.created_at) IS DISTINCT FROM (before.user_id, before.created_at);
     IF backdate_lead.start_at < others_until THEN
-        RAISE EXCEPTION 'lead % was another user''s then', before.lead_id
+        RAISE EXCEPTION 'the present protection of lead % cannot have started then', before.lead_id
             USING ERRCODE = 'LP026',
             DETAIL = format(
-                'It was until %s; given: %s.', lead_protection.instant_text(others_until),
+                'Until %s the lead was another user''s, nobody''s, or protected by an earlier protection; given: %s.',
+                lead_protection.instant_text(others_until),
                 lead_protection.instant_text(backdate_lead.start_at)
             ),
             HINT = 'A lead is protected for one user at a time. lead_history shows for whom it was.';
@@ -71,6 +75,7 @@ COMMENT ON FUNCTION lead_protection.backdate_lead(bigint, bigint, timestamptz, t
 'log and not published.
 Returns the lead before and after, with changed = true. Repeated: changed = false, and nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or evidence blank or too '
-'long, LP005 start outside the years 1900 to 2999, LP009 closed, LP010 start more than 5 minutes in the '
-'future, LP025 start after the present one, LP026 start in another user''s time.
+'long, LP005 start outside the years 1900 to 2999, LP009 closed, LP010 start more than 5 minutes in the future, LP025 '
+'start after the present one, LP026 start while the lead was another user''s, nobody''s, or protected by an earlier '
+'protection, LP064 free.
 Logs and publishes lead.protection.backdated in the same transaction.';

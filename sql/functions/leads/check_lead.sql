@@ -12,6 +12,13 @@ BEGIN
                 HINT = 'Give policy_id, or make one policy the default.';
         END IF;
     END IF;
+    -- A change by hand that says nothing of the start: a user has the lead, or nobody has it, from now on only.
+    IF
+        TG_OP = 'UPDATE' AND (new.user_id IS NULL) <> (old.user_id IS NULL) AND new.closed_at IS NULL
+        AND (new.created_at, new.changed_at) IS NOT DISTINCT FROM (old.created_at, old.changed_at)
+    THEN
+        new.created_at := clock_timestamp();
+    END IF;
     -- Within the allowed skew both are taken to be now: what happens to the lead next must not lie before its start or
     -- after its end.
     IF new.created_at > clock_timestamp() THEN
@@ -32,7 +39,7 @@ $$;
 COMMENT ON FUNCTION lead_protection.check_lead() IS
 'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a '
 'closing that lies more than 5 minutes ahead (LP010, or LP005 from the year 3000 on); one that lies less ahead is '
-'taken to be now.';
+'taken to be now. A free lead that gets a user by hand, or loses it, begins anew.';
 
 CREATE OR REPLACE TRIGGER check_lead
 BEFORE INSERT OR UPDATE ON lead_protection.leads

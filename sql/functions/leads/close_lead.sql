@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
-            'lead_id', close_lead.lead_id, 'user_id', close_lead.user_id, 'outcome', close_lead.outcome,
+            'lead_id', close_lead.lead_id, 'outcome', close_lead.outcome,
             'actor_id', close_lead.actor_id
         )
     );
@@ -26,6 +26,7 @@ BEGIN
     PERFORM lead_protection.lock_leads(ARRAY[close_lead.lead_id]);
     decided_at := clock_timestamp();
     before := lead_protection.require_lead(close_lead.lead_id, decided_at, close_lead.user_id);
+    PERFORM lead_protection.require_nobodys_lead(before, close_lead.user_id);
     SELECT l.closed_as INTO closed_as FROM lead_protection.leads AS l WHERE l.id = before.lead_id;
     IF closed_as = close_lead.outcome THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
@@ -43,7 +44,8 @@ COMMENT ON FUNCTION lead_protection.close_lead(bigint, bigint, text, text, bigin
 'Closes a lead now, as outcome CONVERTED or LOST: no reminder and no expiry any more. Holds in force end.
 Returns the lead before and after, with changed = true. Repeated with the same outcome: changed = false, and nothing '
 'changes.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP009 '
-'closed with another outcome, LP027 unknown outcome.
+user_id null: the lead is nobody''s.
+Errors: LP001 null argument other than user_id, LP002 unknown lead, LP003 another user''s lead, LP064 it is nobody''s, '
+'LP004 reason blank or too long, LP009 closed with another outcome, LP027 unknown outcome.
 Logs and publishes lead.closed, before it lead.hold.released for each hold it ended, and lead.protection.expired if '
 'the protection had ended and that was not recorded yet, in the same transaction.';

@@ -115,6 +115,6 @@ Returns the lead before and after, with changed = true. Repeated with the same r
 'nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or request_key blank or too '
 'long, LP008 expired, LP009 closed, LP020 the key was used for another user or number of days, LP023 days below 1, '
-'LP024 over the policy''s limit.
+'LP024 over the policy''s limit, LP064 free.
 Logs and publishes lead.protection.extended in the same transaction. A dry run does it and undoes it: it needs a '
 'database that takes writes and waits for, and for a moment holds, the lead''s lock.';

@@ -38,6 +38,8 @@ BEGIN
     WHERE
         (n.user_id, n.policy_id) IS DISTINCT FROM (o.user_id, o.policy_id)
         OR (o.closed_at IS NOT NULL AND n.closed_at IS NULL)
+        -- The same user once more, see hand_over_lead().
+        OR (n.created_at = n.changed_at AND n.changed_at IS DISTINCT FROM o.changed_at)
     -- What lasted no time was never so.
     ON CONFLICT ON CONSTRAINT lead_history_pkey DO NOTHING;
 
@@ -47,8 +49,9 @@ BEGIN
     FROM new_rows AS n
     INNER JOIN old_rows AS o ON n.id = o.id
     WHERE
-        n.created_at <> o.created_at AND n.user_id = o.user_id
-        AND h.lead_id = n.id AND h.user_id = o.user_id AND h.created_at = o.created_at;
+        n.created_at <> o.created_at AND n.user_id IS NOT DISTINCT FROM o.user_id
+        AND (n.created_at IS DISTINCT FROM n.changed_at OR n.changed_at IS NOT DISTINCT FROM o.changed_at)
+        AND h.lead_id = n.id AND h.user_id IS NOT DISTINCT FROM o.user_id AND h.created_at = o.created_at;
 
     PERFORM lead_protection.refresh_lead_clocks(lead_ids);
 

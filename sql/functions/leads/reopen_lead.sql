@@ -10,7 +10,7 @@ DECLARE
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
-            'lead_id', reopen_lead.lead_id, 'user_id', reopen_lead.user_id, 'actor_id', reopen_lead.actor_id
+            'lead_id', reopen_lead.lead_id, 'actor_id', reopen_lead.actor_id
         )
     );
     PERFORM lead_protection.require_reason(reopen_lead.reason);
@@ -18,6 +18,7 @@ BEGIN
     PERFORM lead_protection.lock_leads(ARRAY[reopen_lead.lead_id]);
     decided_at := clock_timestamp();
     before := lead_protection.require_lead(reopen_lead.lead_id, decided_at, reopen_lead.user_id);
+    PERFORM lead_protection.require_nobodys_lead(before, reopen_lead.user_id);
     IF before.state <> 'CLOSED' THEN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
@@ -48,6 +49,7 @@ COMMENT ON FUNCTION lead_protection.reopen_lead(bigint, bigint, text, bigint) IS
 'may have expired.
 Returns the lead before and after, with changed = true. Repeated, or when the lead is open: changed = false, and '
 'nothing changes.
-Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP028 '
-'deleted.
+user_id null: the lead is nobody''s.
+Errors: LP001 null argument other than user_id, LP002 unknown lead, LP003 another user''s lead, LP064 it is nobody''s, '
+'LP004 reason blank or too long, LP028 deleted.
 Logs and publishes lead.reopened in the same transaction.';

@@ -14,6 +14,16 @@ BEGIN
             DETAIL = 'There is no such row in lead_protection.leads.',
             HINT = 'Check the lead''s number.';
     END IF;
+    IF protection.user_id IS NULL AND require_lead.user_id IS NOT NULL THEN
+        RAISE EXCEPTION 'lead % is nobody''s', require_lead.lead_id
+            USING ERRCODE = 'LP064',
+            DETAIL = format(
+                'It has been free since %s; given: user %s.', lead_protection.instant_text(protection.created_at),
+                require_lead.user_id
+            ),
+            HINT = 'transfer_lead() with user_id => NULL gives it to a user, for whom a new protection begins. '
+                'close_lead(), reopen_lead() and delete_lead() take user_id => NULL for it.';
+    END IF;
     IF protection.user_id <> require_lead.user_id THEN
         RAISE EXCEPTION 'lead % is not protected for user %', require_lead.lead_id, require_lead.user_id
             USING ERRCODE = 'LP003',
@@ -26,5 +36,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.require_lead(bigint, timestamptz, bigint) IS
 'Returns the lead''s row of v_user_lead_protection at as_of, now or later. user_id: for whom it must be protected; '
-'null (default): for anybody. Errors: LP002 unknown lead, LP003 another user''s lead. Internal: what a function calls, '
-'after lock_leads(), before it changes a lead.';
+'null (default): for anybody. Errors: LP002 unknown lead, LP003 another user''s lead, LP064 nobody''s lead. Internal: '
+'what a function calls, after lock_leads(), before it changes a lead.';

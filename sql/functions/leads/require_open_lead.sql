@@ -20,8 +20,7 @@ BEGIN
                 'It expired at %s.',
                 lead_protection.instant_text(require_open_lead.protection.protection_expires_at)
             ),
-            HINT = 'Neither a hold nor an extension revives a lead that is free. '
-                'transfer_lead() begins a new protection.';
+            HINT = 'Neither a hold nor an extension revives a protection. transfer_lead() begins a new protection.';
     END IF;
 END;
 $$;

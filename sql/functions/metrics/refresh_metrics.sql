@@ -41,7 +41,7 @@ BEGIN
 
     states AS (
         SELECT s.state, coalesce(l.leads, 0) AS leads
-        FROM unnest(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED']) AS s (state)
+        FROM unnest(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED', 'FREE']) AS s (state)
         LEFT JOIN leads AS l ON s.state = l.state
     ),
 

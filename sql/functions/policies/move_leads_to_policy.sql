@@ -60,7 +60,7 @@ BEGIN
     FROM unnest(before) AS b
     WHERE
         l.id = b.lead_id AND l.policy_id <> move_leads_to_policy.policy_id
-        AND b.state NOT IN ('EXPIRED', 'CLOSED');
+        AND b.state NOT IN ('EXPIRED', 'CLOSED', 'FREE');
     answer := ARRAY(
         SELECT lead_protection.lead_change(b, a, a.policy_id <> b.policy_id, decided_at)
         FROM lead_protection.read_leads(move_leads_to_policy.lead_ids, decided_at) AS a
@@ -81,9 +81,9 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.move_leads_to_policy(bigint[], bigint, text, bigint, boolean) IS
 'Moves running protections to another policy, or another version of theirs, from now on: the clocks are counted anew '
-'from their starts under its terms. Leads that are closed or whose protection has expired stay as they are. dry_run: '
-'true (default: false) answers what the call would answer now and changes nothing; add WHERE expires_after IS DISTINCT '
-'FROM expires_before for the leads whose expiry would change.
+'from their starts under its terms. Leads that are closed, free, or whose protection has expired stay as they are. '
+'dry_run: true (default: false) answers what the call would answer now and changes nothing; add WHERE expires_after IS '
+'DISTINCT FROM expires_before for the leads whose expiry would change.
 Returns a row for each lead, in the order of their ids; changed is true for those that were moved. Repeated: changed = '
 'false for all, and nothing changes.
 Errors, with nothing moved: LP001 null argument or a null in lead_ids, LP002 unknown lead, LP004 reason blank or too '

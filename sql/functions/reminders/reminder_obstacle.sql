@@ -18,7 +18,7 @@ BEGIN
         SELECT
             CASE
                 WHEN c.user_id <> reminder_obstacle.reminder.user_id THEN 'TRANSFERRED'
-                WHEN s.state IN ('CLOSED', 'EXPIRED') THEN s.state
+                WHEN s.state IN ('CLOSED', 'EXPIRED', 'FREE') THEN s.state
                 WHEN s.state <> 'GRACE' OR c.window_date <> reminder_obstacle.reminder.window_date THEN 'MOVED'
                 WHEN s.on_hold THEN 'ON_HOLD'
             END
@@ -31,5 +31,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.reminder_obstacle(lead_protection.lead_reminders, timestamptz) IS
 'Why a message with this reminder makes no sense at as_of: DELIVERED: one has arrived; TRANSFERRED: the lead is '
-'another user''s; CLOSED; EXPIRED; MOVED: the expiry is another day, whose own reminder comes when it is due; ON_HOLD: '
-'the clock stands still. Null: it makes sense. Internal.';
+'another user''s; CLOSED; EXPIRED; FREE: it is nobody''s; MOVED: the expiry is another day, whose own reminder comes '
+'when it is due; ON_HOLD: the clock stands still. Null: it makes sense. Internal.';

@@ -67,4 +67,4 @@ END;
 COMMENT ON FUNCTION lead_protection.clock_at(lead_protection.lead_clocks, timestamptz) IS
 'What a clock shows at as_of: one row of expiry (while on hold: as if the hold ended at as_of; while a notice is owed: '
 'as if the reminder went out at as_of), state (while on hold: frozen where the clock stopped), on_hold, and when the '
-'reminder falls due (null while on hold and once closed).';
+'reminder falls due (null while on hold and once closed). Of a free lead neither is ever set.';

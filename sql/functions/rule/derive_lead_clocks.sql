@@ -1,6 +1,7 @@
 -- The rule, first half: everything about a clock that does not depend on the time of looking.
 -- LIMIT 1 keeps the planner from copying an expression into each place that uses it, and from turning the joins round:
 -- led by the policies, it would derive every lead once for each of them.
+-- A lead without a user has no terms, and whatever is counted from terms is null by itself.
 -- The linter cannot indent JOIN LATERAL (…), and does not see that a SELECT without FROM has one row.
 -- noqa: disable=LT02,AM09
 CREATE OR REPLACE FUNCTION lead_protection.derive_lead_clocks(as_of timestamptz DEFAULT 'infinity')
@@ -44,12 +45,12 @@ BEGIN ATOMIC
     ) AS past ON true
     CROSS JOIN LATERAL (
         SELECT
-            coalesce(past.user_id, present.user_id) AS user_id,
+            CASE WHEN past.lead_id IS NULL THEN present.user_id ELSE past.user_id END AS user_id,
             coalesce(past.policy_id, present.policy_id) AS policy_id,
             coalesce(past.created_at, present.created_at) AS created_at,
             CASE WHEN past.lead_id IS NULL THEN present.closed_at ELSE past.closed_at END AS closed_at
     ) AS lead
-    CROSS JOIN LATERAL (
+    LEFT JOIN LATERAL (
         SELECT
             p.rule,
             p.base_months,
@@ -59,9 +60,9 @@ BEGIN ATOMIC
             p.reminder_time,
             p.notice_required
         FROM lead_protection.protection_policies AS p
-        WHERE p.id = lead.policy_id
+        WHERE p.id = lead.policy_id AND lead.user_id IS NOT NULL
         LIMIT 1
-    ) AS policy
+    ) AS policy ON true
     CROSS JOIN LATERAL (
         SELECT CASE WHEN lead.closed_at <= derive_lead_clocks.as_of THEN lead.closed_at END AS closed_at
     ) AS closing
@@ -196,5 +197,5 @@ END;
 COMMENT ON FUNCTION lead_protection.derive_lead_clocks(timestamptz) IS
 'The clock of every lead, derived from the facts: the rule. The lead as it was at as_of (see lead_history), with the '
 'activities, extensions, closing, reminders and expiries until then; infinity (the default) takes all that is known, '
-'which is what lead_clocks caches. Filter by lead_id: the filter reaches the tables. Add the time of looking with '
-'clock_at().';
+'which is what lead_clocks caches. A lead without a user has no clock: its expiry and all that hangs on it are null. '
+'Filter by lead_id: the filter reaches the tables. Add the time of looking with clock_at().';

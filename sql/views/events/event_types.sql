@@ -5,9 +5,10 @@ SELECT
 FROM (
     VALUES
     ('lead.protection.reminder', 'The protection ends soon: remind the user; attempt above 1: a delivery failed.'),
-    ('lead.protection.expired', 'The protection ended, the lead is free; missed_reminder_due_at: without a reminder.'),
+    ('lead.protection.expired', 'The protection ended; missed_reminder_due_at: without a reminder.'),
     ('lead.protection.reactivated', 'The announced end did not come: the lead is protected for longer, or again.'),
     ('lead.protection.transferred', 'The lead is another user''s now; a new protection began.'),
+    ('lead.protection.given_back', 'The user gave the lead back, or lost it: it is nobody''s now.'),
     ('lead.protection.extended', 'The protection was extended on request.'),
     ('lead.protection.backdated', 'The protection''s start was corrected to an earlier instant.'),
     ('lead.protection.moved', 'The lead is under another policy now.'),

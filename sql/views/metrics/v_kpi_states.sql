@@ -7,7 +7,7 @@ FROM (
     SELECT
         name.state,
         flag.on_hold
-    FROM unnest(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED']) AS name (state)
+    FROM unnest(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED', 'FREE']) AS name (state)
     CROSS JOIN (VALUES (false), (true)) AS flag (on_hold)
 ) AS s
 LEFT JOIN lead_protection.v_user_lead_protection AS v ON s.state = v.state AND s.on_hold = v.on_hold

@@ -12,7 +12,8 @@ SELECT
     count(*) FILTER (WHERE v.on_hold) AS on_hold,
     count(*) FILTER (WHERE e.expires_soon) AS expiring,
     count(*) FILTER (WHERE e.expires_soon AND v.state = 'GRACE') AS expiring_reminded,
-    min(v.protection_expires_at) FILTER (WHERE e.expires_soon) AS next_expires_at
+    min(v.protection_expires_at) FILTER (WHERE e.expires_soon) AS next_expires_at,
+    count(*) FILTER (WHERE v.state = 'FREE') AS free
 FROM lead_protection.v_user_lead_protection AS v
 CROSS JOIN LATERAL (
     SELECT
@@ -25,7 +26,7 @@ COMMENT ON VIEW lead_protection.v_kpi_users IS
 'How many leads each user has in which state now, and what ends within 7 days of 24 hours. Quick for one user: WHERE '
 'user_id = …; for all it reads every lead.';
 COMMENT ON COLUMN lead_protection.v_kpi_users.user_id IS
-'The protected user; for a lead that is free, the last one.';
+'The protected user, also after the protection has expired; null: the leads that are nobody''s.';
 COMMENT ON COLUMN lead_protection.v_kpi_users.leads IS 'All of them.';
 COMMENT ON COLUMN lead_protection.v_kpi_users.protected IS 'In state PROTECTED, on hold included.';
 COMMENT ON COLUMN lead_protection.v_kpi_users.reminder_due IS 'In state REMINDER_DUE, on hold included.';
@@ -37,3 +38,5 @@ COMMENT ON COLUMN lead_protection.v_kpi_users.expiring IS
 'Protections that end within 7 days of 24 hours, those on hold left out.';
 COMMENT ON COLUMN lead_protection.v_kpi_users.expiring_reminded IS 'Of these, the user was reminded of so many.';
 COMMENT ON COLUMN lead_protection.v_kpi_users.next_expires_at IS 'When the first of these ends; null: none does.';
+COMMENT ON COLUMN lead_protection.v_kpi_users.free IS
+'In state FREE: of nobody''s leads those that are not closed; 0 for every user.';

@@ -47,7 +47,8 @@ BEGIN
         ELSIF apply_adopted_lead.started_at <> apply_adopted_lead.seen.started_at THEN
             -- A protection that began with a transfer began then, whatever the table says of the lead.
             IF NOT EXISTS (
-                SELECT FROM lead_protection.lead_history AS h WHERE h.lead_id = lead.id AND h.user_id <> lead.user_id
+                SELECT FROM lead_protection.lead_history AS h
+                WHERE h.lead_id = lead.id AND h.user_id IS DISTINCT FROM lead.user_id
             ) THEN
                 IF apply_adopted_lead.started_at < lead.created_at THEN
                     PERFORM lead_protection.backdate_lead(
