@@ -31,7 +31,7 @@ def insert_lead(
     db: psycopg.Connection,
     lead_id: int,
     created_at: datetime | str,
-    user_id: int = 7,
+    user_id: int | None = 7,
     policy_id: int | None = None,
     closed_at: datetime | str | None = None,
 ) -> None:

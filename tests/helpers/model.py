@@ -25,9 +25,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class Version:
-    """What a lead is until `valid_until`, or from then on if that is None."""
+    """What a lead is until `valid_until`, or from then on if that is None; without a user it is nobody's."""
 
-    user_id: int
+    user_id: int | None
     policy: Policy
     start: datetime
     closed_at: datetime | None = None
@@ -86,8 +86,8 @@ class Lead:
 class Protection:
     """What a lead shows."""
 
-    user_id: int
-    protection_expires_at: datetime
+    user_id: int | None
+    protection_expires_at: datetime | None
     state: str
     on_hold: bool
     reminder_due_at: datetime | None
@@ -263,6 +263,9 @@ def protection(lead: Lead, as_of: datetime) -> Protection | None:
     version = version_at(lead, as_of)
     if version is None:
         return None
+    if version.user_id is None:
+        is_closed = version.closed_at is not None and version.closed_at <= as_of
+        return Protection(None, None, "CLOSED" if is_closed else "FREE", False, None)
     clock = Clock(lead, version, as_of)
     since = clock.stopped_since(as_of) if clock.closed_at is None else None
     state = clock.state(as_of if since is None else since)

@@ -12,7 +12,9 @@ REFUSED = [
     ("LP005", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, 'infinity')"),
     ("leads_created_at_sensible", "INSERT INTO {}.leads (id, user_id, created_at) VALUES (2, 7, '-infinity')"),
     ("leads_closed_after_created", "UPDATE {}.leads SET closed_at = created_at - INTERVAL '1 second'"),
-    ("23502", "INSERT INTO {}.leads (id, user_id) VALUES (2, NULL)"),
+    ("lead_clocks_all_or_nobody", "UPDATE {}.lead_clocks SET user_id = NULL"),
+    ("lead_clocks_nobody_on_hold", "UPDATE {}.lead_clocks SET user_id = NULL, base_expires_at = NULL, "
+     "protection_expires_at = NULL, window_date = NULL, reminder_due_at = NULL"),
     ("leads_policy_id_fkey", "UPDATE {}.leads SET policy_id = 99"),
     ("LP017", "UPDATE {}.protection_policies SET is_default = false; INSERT INTO {}.leads (user_id) VALUES (7)"),
     ("LP011", "UPDATE {}.protection_policies SET grace_days = 11"),

@@ -57,7 +57,7 @@ def written_about(db, lead_ids: list[int]) -> list[tuple]:
 
 
 # What a call may refuse. An UPDATE of a row may also break a constraint of the table.
-DOCUMENTED = {f"LP{number:03}" for number in (*range(1, 11), *range(19, 29), *range(33, 37))}
+DOCUMENTED = {f"LP{number:03}" for number in (*range(1, 11), *range(19, 29), *range(33, 37), 64)}
 
 EVENTS = {
     "create_lead_hold": "lead.hold.created",
@@ -65,6 +65,7 @@ EVENTS = {
     "correct_lead_hold": "lead.hold.corrected",
     "void_lead_hold": "lead.hold.voided",
     "transfer_lead": "lead.protection.transferred",
+    "give_back_lead": "lead.protection.given_back",
     "extend_lead": "lead.protection.extended",
     "backdate_lead": "lead.protection.backdated",
     "close_lead": "lead.closed",
@@ -77,7 +78,7 @@ EVENTS = {
     "UPDATE": "lead.changed",
 }
 
-ENDING_HOLDS = {"release_lead_hold", "transfer_lead", "close_lead", "reopen_lead", "delete_lead"}
+ENDING_HOLDS = {"release_lead_hold", "transfer_lead", "give_back_lead", "close_lead", "reopen_lead", "delete_lead"}
 
 RUNS, STEPS = cases(25, fast=3), 40
 
@@ -143,10 +144,10 @@ class Calls:
         """One of the leads."""
         return self.draw(self.leads)
 
-    def protected(self) -> tuple[int, int]:
-        """A lead and its user; now and then another's."""
+    def protected(self) -> tuple[int, int | None]:
+        """A lead and its user, None if it is nobody's; now and then another's."""
         lead_id = self.lead()
-        return lead_id, self.draw([self.shown[lead_id]["user_id"]] * 12 + [7, 8])
+        return lead_id, self.draw([self.shown[lead_id]["user_id"]] * 12 + [7, 8, None])
 
     def now(self) -> tuple[dict, list, list]:
         """What the leads show, all that is written about them, and their log."""
@@ -304,7 +305,8 @@ class Calls:
         "record_lead_activity": 4,
         "correct_lead_activity": 2,
         "delete_lead_activity": 2,
-        "transfer_lead": 1,
+        "transfer_lead": 2,
+        "give_back_lead": 1,
         "extend_lead": 2,
         "backdate_lead": 2,
         "close_lead": 1,
@@ -369,6 +371,9 @@ class Calls:
         transfer = "transfer_lead(%s, %s, %s, %s, 5)"
         self.call("transfer_lead", transfer, *self.protected(), self.draw([7, 8, 9, None]), self.draw(REASONS))
 
+    def give_back_lead(self):
+        self.call("give_back_lead", "give_back_lead(%s, %s, %s, 5)", *self.protected(), self.draw(REASONS))
+
     def extend_lead(self):
         lead_id, user_id = self.protected()
         days, key, reason = self.draw([-1, 0, 1, 2, 4, 15, 40, 61]), self.draw(KEYS), self.draw(REASONS)
@@ -408,6 +413,7 @@ class Calls:
                 ("closed_at = %s", ago(self.draw([-1, 0, 1, 30]))),
                 ("closed_at = %s", None),
                 ("policy_id = %s", self.draw(self.policies)),
+                ("user_id = %s", self.draw([None, 7, 8])),
             ]
         )
         self.call("UPDATE", f"UPDATE lead_protection.leads SET {change} WHERE id = %s", value, self.lead())
@@ -419,6 +425,7 @@ class Calls:
                 "create_lead_hold(%s, %s, 'x', 5)",
                 "release_lead_hold(%s, %s, 5)",
                 "transfer_lead(%s, %s, 8, 'x', 5)",
+                "give_back_lead(%s, %s, 'x', 5)",
                 "extend_lead(%s, %s, 3, 'x', 5, 5, 'k')",
                 "backdate_lead(%s, %s, '2020-01-01', 'x', 'x', 5)",
                 "close_lead(%s, %s, 'LOST', 'x', 5)",
@@ -433,7 +440,10 @@ class Calls:
         self.history.append((function, *arguments))
         with pytest.raises(psycopg.Error) as refused:
             self.db.execute(f"SELECT lead_protection.{function}", arguments)
-        assert refused.value.sqlstate == ("LP001" if None in arguments else "LP002")
+        # These take a user of null for nobody.
+        for_nobody = function.startswith(("transfer_lead", "close_lead", "reopen_lead", "delete_lead"))
+        is_null = arguments[0] is None or (arguments[1] is None and not for_nobody)
+        assert refused.value.sqlstate == ("LP001" if is_null else "LP002")
         assert written_about(self.db, self.leads) == self.written
 
     def pipeline(self):

@@ -39,6 +39,9 @@ MOVES = {
     ("EXPIRED", "GRACE"): (75, 65, 2),
 }
 
+# Days since the start, and since a reminder was sent, that put a lead there.
+STANDS = {"PROTECTED": (50, None), "REMINDER_DUE": (65, None), "GRACE": (65, 2), "EXPIRED": (75, None)}
+
 EARLIER = {pair for pair, (before, after, _) in MOVES.items() if after > before}
 
 LATER = set(MOVES) - EARLIER
@@ -164,6 +167,42 @@ class Scenarios:
     def transfer_lead(self, before, after, reminded):
         yield (lead_id := self.lead(before, reminded))
         self.call("transfer_lead(%s, 7, 8, 'x', 1)", lead_id)
+        yield lead_id
+
+    def give_back_lead(self, before, after, reminded):
+        yield (lead_id := self.lead(before, reminded))
+        self.call("give_back_lead(%s, 7, 'x', 1)", lead_id)
+        yield lead_id
+
+    def free_as_row(self, before, after, reminded):
+        yield (lead_id := self.lead(before, reminded))
+        self.update(lead_id, user_id=None)
+        yield lead_id
+
+    def free_lead(self, call, *arguments):
+        """A lead that was nobody's for long."""
+        yield (lead_id := self.lead(100, user_id=None))
+        self.call(call, lead_id, *arguments)
+        yield lead_id
+
+    def free_lead_given_as_row(self):
+        yield (lead_id := self.lead(100, user_id=None))
+        self.update(lead_id, user_id=8)
+        yield lead_id
+
+    def free_lead_closed_as_row(self):
+        yield (lead_id := self.lead(100, user_id=None))
+        self.update(lead_id, closed_at=datetime.now(UTC))
+        yield lead_id
+
+    def closed_free_lead_reopened(self):
+        yield (lead_id := self.lead(100, user_id=None, closed_at=ago(1)))
+        self.call("reopen_lead(%s, NULL, 'x', 1)", lead_id)
+        yield lead_id
+
+    def closed_free_lead_opened_as_row(self):
+        yield (lead_id := self.lead(100, user_id=None, closed_at=ago(1)))
+        self.update(lead_id, closed_at=None)
         yield lead_id
 
     def pipeline(self, before, after, reminded):
@@ -330,16 +369,20 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
     for state, reminded in (("REMINDER_DUE", None), ("GRACE", 0.1)):
         near_midnight = ("open_hold_released_near_midnight", None, None, reminded)
         made[state, "PROTECTED", "release_lead_hold"] = near_midnight
-    for state, days, reminded in (
-        ("PROTECTED", 50, None),
-        ("REMINDER_DUE", 65, None),
-        ("GRACE", 65, 2),
-        ("EXPIRED", 75, None),
-    ):
+    for state, (days, reminded) in STANDS.items():
+        for cause, scenario in (("give_back_lead",) * 2, ("UPDATE", "free_as_row")):
+            made[state, "FREE", cause] = (scenario, days, None, reminded)
         for cause, scenario in (("close_lead",) * 2, ("delete_lead",) * 2, ("UPDATE", "close_as_row")):
             made[state, "CLOSED", cause] = (scenario, days, None, reminded)
         for cause, scenario in (("reopen_lead",) * 2, ("UPDATE", "open_as_row")):
             made["CLOSED", state, cause] = (scenario, None, days, reminded)
+    made["FREE", "PROTECTED", "transfer_lead"] = ("free_lead", "transfer_lead(%s, NULL, 8, 'x', 1)")
+    made["FREE", "CLOSED", "close_lead"] = ("free_lead", "close_lead(%s, NULL, 'LOST', 'x', 1)")
+    made["FREE", "CLOSED", "delete_lead"] = ("free_lead", "delete_lead(%s, NULL, 'x', 1)")
+    made["FREE", "PROTECTED", "UPDATE"] = ("free_lead_given_as_row",)
+    made["FREE", "CLOSED", "UPDATE"] = ("free_lead_closed_as_row",)
+    made["CLOSED", "FREE", "reopen_lead"] = ("closed_free_lead_reopened",)
+    made["CLOSED", "FREE", "UPDATE"] = ("closed_free_lead_opened_as_row",)
     made["running", "on_hold", "create_lead_hold"] = ("hold_made",)
     for cause, arguments in {
         "record_lead_activity": ("hold_reached_by_an_activity",),
@@ -352,6 +395,7 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
     ended: dict[str, tuple] = {
         "release_lead_hold": ("hold_ended_by", "release_lead_hold(%s, 7, 1)"),
         "transfer_lead": ("hold_ended_by", "transfer_lead(%s, 7, 8, 'x', 1)"),
+        "give_back_lead": ("hold_ended_by", "give_back_lead(%s, 7, 'x', 1)"),
         "close_lead": ("hold_ended_by", "close_lead(%s, 7, 'LOST', 'x', 1)"),
         "delete_lead": ("hold_ended_by", "delete_lead(%s, 7, 'x', 1)"),
         "backdate_lead": ("hold_ended_by", "backdate_lead(%s, 7, %s, 'x', 'x', 1)", ago(90)),
@@ -370,7 +414,7 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
 def test_the_diagram_has_the_transitions_that_are_made_below():
     of_time = {("PROTECTED", "REMINDER_DUE"), ("PROTECTED", "GRACE"), ("REMINDER_DUE", "EXPIRED"), ("GRACE", "EXPIRED")}
     of_time |= {("running", "on_hold"), ("on_hold", "running")}
-    of_inserts = {("[*]", state, "INSERT") for state in ("PROTECTED", "REMINDER_DUE", "EXPIRED", "CLOSED", "running")}
+    of_inserts = {("[*]", state, "INSERT") for state in ("PROTECTED", "REMINDER_DUE", "EXPIRED", "CLOSED", "FREE", "running")}
     made = set(scenarios()) | {(*pair, "time") for pair in of_time} | of_inserts
     assert named(diagram()) == named(made)
 
@@ -390,9 +434,10 @@ def test_each_transition_of_a_function_is_made_by_it(db):
 
 def test_a_new_lead_is_where_its_start_puts_it(db):
     world = Scenarios(db)
-    ids = [world.lead(days) for days in (0, 65, 75)] + [world.lead(10, closed_at=ago(1))]
+    ids = [world.lead(days) for days in (0, 65, 75)]
+    ids += [world.lead(10, closed_at=ago(1)), world.lead(75, user_id=None)]
     states = [row["state"] for row in look(db, ids).values()]
-    assert states == ["PROTECTED", "REMINDER_DUE", "EXPIRED", "CLOSED"]
+    assert states == ["PROTECTED", "REMINDER_DUE", "EXPIRED", "CLOSED", "FREE"]
 
 
 def test_time_alone_leads_to_the_reminder_and_to_the_end(db):

@@ -47,6 +47,11 @@ offsets = st.one_of(
 )
 
 
+users = st.sampled_from(USERS)
+# None: nobody.
+owners = st.sampled_from([*USERS, None])
+
+
 class Moments:
     """Instants of one world: new ones, or again one that something else already happens at."""
 
@@ -75,19 +80,20 @@ class Moments:
 
 
 def draw_versions(draw, moments: Moments, terms: list[Policy]) -> tuple[Version, ...]:
-    """The lead from its start on: transfers, moves to another policy, closings with and without a reopening."""
-    user_id, policy, start, versions = USERS[0], terms[0], moments.start, []
+    """The lead from its start on: transfers, also from nobody and to the same user once more, and given back; moves to
+    another policy; closings with and without a reopening."""
+    user_id, policy, start, versions = draw(owners), terms[0], moments.start, []
     changes = sorted({moment for _ in moments.some(3) if (moment := moments.any()) > start})
     for changed_at in changes:
-        change = draw(st.sampled_from(["transfer", "move", "reopen"]))
+        change = draw(st.sampled_from(["hand over", "hand over", "move", "reopen"]))
         closed_at = None
         if change == "reopen":
             closed_at = min(max(moments.any(), start), changed_at)
         versions.append(Version(user_id, policy, start, closed_at, changed_at))
         if change != "reopen":
             policy = draw(st.sampled_from(terms))
-        if change == "transfer":
-            user_id, start = USERS[user_id == USERS[0]], changed_at
+        if change == "hand over":
+            user_id, start = draw(owners), changed_at
     closed_at = max(moments.any(), start) if draw(st.integers(0, 5)) == 0 else None
     return (*versions, Version(user_id, policy, start, closed_at))
 
@@ -113,6 +119,8 @@ def draw_reminders(draw, moments: Moments, lead: Lead) -> tuple[Reminder, ...]:
     for _ in moments.some(3):
         as_of = moments.any()
         version = version_at(lead, as_of) or lead.versions[0]
+        if version.user_id is None:
+            continue
         clock = Clock(lead, version, as_of)
         window = clock.window if draw(st.integers(0, 3)) else date(1999, 1, 1)
         sent_at = moments.remember(draw(st.sampled_from([as_of, clock.due, clock.due + draw(offsets) / 10])))
@@ -126,11 +134,10 @@ def boundaries(lead: Lead, moments: Moments) -> list[datetime]:
     for moment in moments.known:
         shown = protection(lead, moment)
         if shown is not None:
-            edges |= {shown.protection_expires_at, shown.reminder_due_at or moment}
+            edges |= {shown.protection_expires_at or moment, shown.reminder_due_at or moment}
     return sorted({edge + step for edge in edges for step in (-MICROSECOND, timedelta(0), MICROSECOND)})
 
 
-users = st.sampled_from(USERS)
 
 
 @st.composite
@@ -307,7 +314,7 @@ $$
 def shown_by(db: psycopg.Connection, function: str, lead_id: int, looks: list[datetime]) -> list[Protection | None]:
     """What a function of the instant shows of the lead at each look; None where it has no row."""
     rows = db.execute(f"SELECT * FROM pg_temp.look_by_{function}(%s, %s)", (lead_id, looks))
-    return [None if row[0] is None else Protection(*in_utc(row)) for row in rows]
+    return [None if row[2] is None else Protection(*in_utc(row)) for row in rows]
 
 
 def last_known(lead: Lead) -> datetime:

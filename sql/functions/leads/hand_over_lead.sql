@@ -22,9 +22,7 @@ BEGIN
     );
     UPDATE lead_protection.lead_expiries AS x
     SET reactivated_at = greatest(hand_over_lead.decided_at, x.recorded_at)
-    WHERE
-        x.lead_id = hand_over_lead.before.lead_id AND x.user_id = hand_over_lead.before.user_id
-        AND x.reactivated_at IS NULL;
+    WHERE x.lead_id = hand_over_lead.before.lead_id AND x.reactivated_at IS NULL;
 
     -- The log tells one change after the other, the answer tells all that the call did.
     without_holds := lead_protection.read_lead(hand_over_lead.before.lead_id, hand_over_lead.decided_at);
