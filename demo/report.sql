@@ -35,7 +35,7 @@ SELECT
     max(protection_expires_at)::date AS last_expiry
 FROM lead_protection.v_user_lead_protection
 GROUP BY state
-ORDER BY array_position(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED'], state);
+ORDER BY array_position(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED', 'FREE'], state);
 
 \echo 'Some of them: lead_protection.v_user_lead_protection (times are local, Europe/Berlin)'
 SELECT
@@ -53,7 +53,7 @@ FROM (
     FROM lead_protection.v_user_lead_protection
 ) AS v
 WHERE nth <= CASE WHEN state = 'PROTECTED' AND NOT on_hold THEN 3 ELSE 2 END
-ORDER BY array_position(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED'], state), on_hold, protection_expires_at
+ORDER BY array_position(ARRAY['PROTECTED', 'REMINDER_DUE', 'GRACE', 'EXPIRED', 'CLOSED', 'FREE'], state), on_hold, protection_expires_at
 LIMIT 15;
 
 \echo 'The agents under the parallel rule: whichever clock ends first'

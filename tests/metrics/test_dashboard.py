@@ -18,13 +18,14 @@ ALERTS = {
     ]
 }
 
-# Green, amber, orange, grey, light.
+# Green, amber, orange, grey, light, blue.
 STATES = {
     "PROTECTED": "#2E9E5B",
     "REMINDER_DUE": "#F5B800",
     "GRACE": "#E8700A",
     "EXPIRED": "#8A8F98",
     "CLOSED": "#D5D8DD",
+    "FREE": "#6FA8DC",
 }
 # The alert that fires on what a figure shows.
 ALERT_OF = {

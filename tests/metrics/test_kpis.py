@@ -14,14 +14,14 @@ def of_view(db: psycopg.Connection, columns: str, view: str, where: str = "true"
 
 def test_states_and_users_count_every_lead_once(sample):
     by_state = of_view(sample, "state, on_hold, leads", "v_kpi_states")
-    assert len(by_state) == 10, "also those of which there is none"
+    assert len(by_state) == 12, "also those of which there is none"
     (leads,) = sample.execute("SELECT count(*) FROM lead_protection.leads").fetchone()
     assert sum(row[2] for row in by_state) == leads == 312
-    sums = "sum(leads), sum(protected), sum(reminder_due), sum(grace), sum(expired), sum(closed), sum(on_hold)"
+    sums = "sum(leads), sum(protected), sum(reminder_due), sum(grace), sum(expired), sum(closed), sum(free), sum(on_hold)"
     (total, *of_states, on_hold) = sample.execute(f"SELECT {sums} FROM lead_protection.v_kpi_users").fetchone()
     assert total == leads == sum(of_states)
     assert on_hold == sum(row[2] for row in by_state if row[1])
-    names = ("PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED", "CLOSED")
+    names = ("PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED", "CLOSED", "FREE")
     assert of_states == [sum(row[2] for row in by_state if row[0] == name) for name in names]
 
 

@@ -1,5 +1,5 @@
--- The announced end did not come: a reminded lead stands before its next reminder again, or a free lead is protected
--- again. Found by comparing what was announced with what the clock says, whatever moved it.
+-- The announced end did not come: a reminded lead stands before its next reminder again, or an expired lead is
+-- protected again. Found by comparing what was announced with what the clock says, whatever moved it.
 CREATE OR REPLACE FUNCTION lead_protection.record_reactivations(as_of timestamptz, batch_size integer)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
