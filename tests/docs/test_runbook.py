@@ -433,7 +433,7 @@ def schema_is_gone(results: Results) -> None:
 def daily_numbers(results: Results) -> None:
     sla, states = results.take("sla", "states")
     assert sum(int(row[1]) for row in sla) >= 20
-    assert {row[0] for row in states} == {"PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED", "CLOSED", "FREE"}
+    assert {row[0] for row in states} == {"PROTECTED", "REMINDER_DUE", "GRACE", "EXPIRED", "CLOSED"}
 
 
 @dataclass(frozen=True)

@@ -482,7 +482,9 @@ def test_a_message_with_a_reminder_of_a_lead_given_back_is_not_sent(db):
     answer = call_row(db, "start_reminder_delivery(1, 7, %s, '<2@x>')", window)
     assert (answer["deliver"], answer["outcome"], answer["why"]) == (False, "skipped", "FREE")
     # Nor is the failed one repeated.
-    db.execute("UPDATE lead_protection.reminder_deliveries SET retry_at = now() - INTERVAL '1 hour' WHERE retry_at IS NOT NULL")
+    db.execute(
+        "UPDATE lead_protection.reminder_deliveries SET retry_at = now() - INTERVAL '1 hour' WHERE retry_at IS NOT NULL"
+    )
     assert did(db) == {}
     assert payload(db, "lead.reminder.skipped")["user_id"] == 7
 

@@ -414,7 +414,9 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
 def test_the_diagram_has_the_transitions_that_are_made_below():
     of_time = {("PROTECTED", "REMINDER_DUE"), ("PROTECTED", "GRACE"), ("REMINDER_DUE", "EXPIRED"), ("GRACE", "EXPIRED")}
     of_time |= {("running", "on_hold"), ("on_hold", "running")}
-    of_inserts = {("[*]", state, "INSERT") for state in ("PROTECTED", "REMINDER_DUE", "EXPIRED", "CLOSED", "FREE", "running")}
+    of_inserts = {
+        ("[*]", state, "INSERT") for state in ("PROTECTED", "REMINDER_DUE", "EXPIRED", "CLOSED", "FREE", "running")
+    }
     made = set(scenarios()) | {(*pair, "time") for pair in of_time} | of_inserts
     assert named(diagram()) == named(made)
 

@@ -17,7 +17,9 @@ def test_states_and_users_count_every_lead_once(sample):
     assert len(by_state) == 12, "also those of which there is none"
     (leads,) = sample.execute("SELECT count(*) FROM lead_protection.leads").fetchone()
     assert sum(row[2] for row in by_state) == leads == 312
-    sums = "sum(leads), sum(protected), sum(reminder_due), sum(grace), sum(expired), sum(closed), sum(free), sum(on_hold)"
+    sums = (
+        "sum(leads), sum(protected), sum(reminder_due), sum(grace), sum(expired), sum(closed), sum(free), sum(on_hold)"
+    )
     (total, *of_states, on_hold) = sample.execute(f"SELECT {sums} FROM lead_protection.v_kpi_users").fetchone()
     assert total == leads == sum(of_states)
     assert on_hold == sum(row[2] for row in by_state if row[1])

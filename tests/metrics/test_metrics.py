@@ -371,9 +371,10 @@ def test_leads_are_counted_as_the_views_show_them(sample):
             seen = metrics(sample)
         assert {state: seen[f'lead_protection_state{{state="{state}"}}'] for state, _ in shown} == dict(shown)
         assert seen["lead_reminder_waiting"] == waiting and seen["lead_protection_expiring"] == expiring
-        assert len(shown) == 5
+        assert len(shown) == 6
         return dict(shown)
 
+    sample.execute("INSERT INTO lead_protection.leads DEFAULT VALUES")
     assert min(same().values()) > 0
     sample.execute(PIPELINE)
     same()
@@ -382,7 +383,7 @@ def test_leads_are_counted_as_the_views_show_them(sample):
 def test_states_of_no_lead_are_zero(db):
     db.execute(REFRESH)
     seen = metrics(db)
-    assert [value for name, value in seen.items() if name.startswith("lead_protection_state")] == [0] * 5
+    assert [value for name, value in seen.items() if name.startswith("lead_protection_state")] == [0] * 6
     assert seen["lead_protection_expiring"] == seen["lead_reminder_waiting"] == seen["lead_holds_active"] == 0
 
 
@@ -563,7 +564,7 @@ def test_the_monitor_reads_all_of_it_and_writes_nothing(sample):
     assert sample.execute("SELECT length(lead_protection.prometheus_metrics()) > 1000").fetchone() == (True,)
     assert sample.execute(
         "SELECT count(*) FROM lead_protection.metric_samples('lead_protection_state')"
-    ).fetchone() == (5,)
+    ).fetchone() == (6,)
     for view in [*KPI_VIEWS, "v_metrics", "v_metric_counters", "metric_definitions"]:
         sample.execute(f"SELECT * FROM lead_protection.{view}")
     for call in (

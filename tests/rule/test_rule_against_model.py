@@ -138,8 +138,6 @@ def boundaries(lead: Lead, moments: Moments) -> list[datetime]:
     return sorted({edge + step for edge in edges for step in (-MICROSECOND, timedelta(0), MICROSECOND)})
 
 
-
-
 @st.composite
 def worlds(draw):
     """Everything that is known of a lead, and the instants at which it is looked at."""
