@@ -12,7 +12,6 @@ AS $$
 DECLARE
     without_holds lead_protection.v_user_lead_protection;
     after lead_protection.v_user_lead_protection;
-    policies jsonb := '{}';
 BEGIN
     -- An expiry that no run of the pipeline has seen yet must not be lost.
     PERFORM lead_protection.record_expiries_of(ARRAY[hand_over_lead.before.lead_id], hand_over_lead.decided_at);
@@ -39,14 +38,15 @@ BEGIN
     WHERE l.id = hand_over_lead.before.lead_id;
     after := lead_protection.read_lead(hand_over_lead.before.lead_id, hand_over_lead.decided_at);
 
-    IF hand_over_lead.new_user_id IS NOT NULL THEN
-        policies := jsonb_build_object(
-            'policy_id_before', hand_over_lead.before.policy_id, 'policy_id', after.policy_id
-        );
-    END IF;
     PERFORM lead_protection.log_lead_change(
         hand_over_lead.event_type, without_holds, after, hand_over_lead.decided_at, hand_over_lead.actor_id,
-        hand_over_lead.reason, policies || jsonb_build_object('user_id_before', hand_over_lead.before.user_id)
+        hand_over_lead.reason,
+        jsonb_build_object(
+            'user_id_before', hand_over_lead.before.user_id,
+            -- Of terms that nobody has there is nothing to tell.
+            'policy_id_before', CASE WHEN after.user_id IS NOT NULL THEN hand_over_lead.before.policy_id END,
+            'policy_id', CASE WHEN after.user_id IS NOT NULL THEN after.policy_id END
+        )
     );
     RETURN lead_protection.lead_change(hand_over_lead.before, after, true, hand_over_lead.decided_at);
 END;
