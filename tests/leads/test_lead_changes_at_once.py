@@ -44,6 +44,21 @@ def test_eight_sessions_transfer_a_lead_to_the_same_user(db, connect, long):
     assert events(db) == ["lead.protection.transferred"]
 
 
+def test_eight_sessions_take_a_lead_from_nobody(db, connect, long):
+    """The one that comes first has it; the others find it protected."""
+    call_row(db, "give_back_lead(1, 7, 'x', 5)")
+    answers = changed_at_once([connect() for _ in range(8)], [f"transfer_lead(1, NULL, {n}, 'x', 5)" for n in range(8)])
+    assert sorted(map(str, answers)) == ["LP003"] * 7 + ["True"]
+    assert shown(db)["user_id"] == answers.index(True)
+    proved(db)
+
+
+def test_eight_sessions_give_a_lead_back(db, connect, long):
+    answers = changed_at_once([connect() for _ in range(8)], ["give_back_lead(1, 7, 'x', 5)"] * 8)
+    assert sorted(answers) == [False] * 7 + [True]
+    assert events(db) == ["lead.protection.given_back"]
+
+
 def test_transfers_in_a_row_leave_no_gap(db, connect, long):
     """Each session waits for the lead to be its user's, and hands it on; the history joins end to start."""
 
@@ -87,6 +102,10 @@ def test_eight_sessions_cannot_exceed_the_limit(db, connect, long):
         ("close_lead(1, 7, 'LOST', 'x', 5)", "transfer_lead(1, 7, 8, 'x', 5)", "LP009"),
         ("transfer_lead(1, 7, 8, 'x', 5)", "close_lead(1, 7, 'LOST', 'x', 5)", "LP003"),
         ("transfer_lead(1, 7, 8, 'x', 5)", "create_lead_hold(1, 7, 'x', 5)", "LP003"),
+        ("give_back_lead(1, 7, 'x', 5)", "create_lead_hold(1, 7, 'x', 5)", "LP064"),
+        ("give_back_lead(1, 7, 'x', 5)", "transfer_lead(1, 7, 8, 'x', 5)", "LP064"),
+        ("transfer_lead(1, 7, 8, 'x', 5)", "give_back_lead(1, 7, 'x', 5)", "LP003"),
+        ("close_lead(1, 7, 'LOST', 'x', 5)", "give_back_lead(1, 7, 'x', 5)", "LP009"),
         ("delete_lead(1, 7, 'x', 5)", "extend_lead(1, 7, 5, 'x', 6, 5, 'k')", "LP009"),
         ("close_lead(1, 7, 'LOST', 'x', 5)", "close_lead(1, 7, 'LOST', 'x', 5)", None),
     ],
