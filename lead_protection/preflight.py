@@ -42,6 +42,7 @@ class Preflight:
         self._look_at_group_roles()
         self._look_at_owner()
         self._look_at_indexes()
+        self._look_at_code_of_others()
         if self._look_at_pg_cron() and self._may_look_into_cron():
             self._look_at_job_roles()
             self._look_at_jobs()
@@ -126,6 +127,54 @@ class Preflight:
                 f"{index.name} is INVALID: its build was interrupted",
                 "  lead-protection apply",
                 f"which runs: {index.repair};",
+            )
+
+    def _look_at_code_of_others(self) -> None:
+        """Look for what of ours is built on a function, an operator or a type of somebody else's."""
+        # What is pinned, PostgreSQL's own, is not in pg_depend at all.
+        rows = self.db.execute(
+            """
+            SELECT DISTINCT
+                pg_describe_object(d.classid, CASE d.classid WHEN 'pg_attrdef'::regclass THEN a.adrelid ELSE d.objid END,
+                    CASE d.classid WHEN 'pg_attrdef'::regclass THEN a.adnum ELSE d.objsubid END),
+                pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)
+            FROM pg_namespace AS n
+            CROSS JOIN pg_depend AS d
+            LEFT JOIN pg_attrdef AS a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+            LEFT JOIN pg_rewrite AS w ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+            LEFT JOIN pg_trigger AS t ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+            LEFT JOIN pg_policy AS p ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+            LEFT JOIN pg_constraint AS k ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
+            LEFT JOIN pg_proc AS f ON d.classid = 'pg_proc'::regclass AND d.objid = f.oid
+            LEFT JOIN pg_type AS y ON d.classid = 'pg_type'::regclass AND d.objid = y.oid
+            LEFT JOIN pg_class AS c ON c.oid = coalesce(
+                a.adrelid, w.ev_class, t.tgrelid, p.polrelid,
+                CASE WHEN d.classid = 'pg_class'::regclass THEN d.objid END
+            )
+            WHERE
+                n.nspname = 'lead_protection'
+                AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
+                AND n.oid IN (c.relnamespace, k.connamespace, f.pronamespace, y.typnamespace)
+                AND d.deptype <> 'e'
+                AND NOT EXISTS (
+                    SELECT
+                    FROM pg_proc AS o WHERE d.refclassid = 'pg_proc'::regclass AND o.oid = d.refobjid
+                        AND o.pronamespace = n.oid
+                    UNION ALL
+                    SELECT
+                    FROM pg_type AS o WHERE d.refclassid = 'pg_type'::regclass AND o.oid = d.refobjid
+                        AND o.typnamespace = n.oid
+                )
+            ORDER BY 1, 2
+            """
+        ).fetchall()
+        if rows:
+            self.add(
+                MISSING,
+                "code",
+                "objects of ours are built on code outside pg_catalog and our schema, which runs with the owner's rights",
+                *(f"  {ours} uses {theirs}" for ours, theirs in rows),
+                "Find out who made it and why. What was there when an older version was applied: lead-protection apply.",
             )
 
     def _look_at_pg_cron(self) -> bool:
