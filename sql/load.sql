@@ -46,6 +46,7 @@
 
 -- leads: a lead from its start to its end
 \ir functions/leads/lock_leads.sql
+\ir functions/pipeline/lock_free_leads.sql
 \ir functions/leads/check_lead.sql
 \ir functions/leads/read_lead.sql
 \ir functions/leads/read_leads.sql
@@ -91,6 +92,7 @@
 \ir functions/holds/begin_bulk_request.sql
 \ir functions/holds/hold_leads.sql
 \ir functions/holds/release_leads.sql
+\ir functions/holds/purge_bulk_requests.sql
 \ir views/holds/v_active_holds.sql
 \ir views/holds/v_hold_history.sql
 \ir functions/holds/end_overrun_holds.sql
@@ -106,6 +108,7 @@
 \ir functions/explain/forecast_protection.sql
 
 -- events: the outbox and its consumers
+\ir functions/events/event_payload.sql
 \ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
 \ir views/events/v_cloud_events.sql
@@ -122,6 +125,7 @@
 \ir functions/events/discard_dead_events.sql
 \ir views/events/v_event_consumers.sql
 \ir views/events/v_dead_events.sql
+\ir functions/events/publish_missing_events.sql
 \ir functions/events/purge_events.sql
 
 -- reminders: sent, delivered, on time
@@ -189,15 +193,17 @@
 \ir functions/pipeline/record_expiries.sql
 \ir functions/pipeline/is_reactivated.sql
 \ir functions/pipeline/record_reactivations.sql
-\ir functions/pipeline/job_lock_key.sql
 \ir functions/pipeline/waiting_reason.sql
 \ir functions/pipeline/pause_protection.sql
 \ir functions/pipeline/resume_protection.sql
+\ir functions/pipeline/count_passed_over.sql
 \ir functions/pipeline/start_job_run.sql
+\ir functions/pipeline/start_drill.sql
 \ir functions/pipeline/run_job_step.sql
 \ir functions/pipeline/raise_job_failure.sql
 \ir functions/pipeline/try_refresh_metrics.sql
 \ir functions/pipeline/run_protection_pipeline.sql
+\ir functions/pipeline/run_protection_drill.sql
 \ir functions/pipeline/run_nightly_maintenance.sql
 
 -- metrics: what Prometheus is told
@@ -213,6 +219,7 @@
 \ir views/metrics/v_kpi_reminders.sql
 \ir views/metrics/v_kpi_holds.sql
 \ir views/metrics/v_kpi_jobs.sql
+\ir views/health/v_passed_over_leads.sql
 \ir views/metrics/v_kpi_clock_drift.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql
@@ -220,6 +227,7 @@
 \ir functions/metrics/prometheus_metrics.sql
 
 -- health: what is wrong, and what to do
+\ir functions/health/cron_faults.sql
 \ir views/health/health_checks.sql
 \ir views/health/health.sql
 \ir functions/health/find_help.sql

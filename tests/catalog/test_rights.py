@@ -227,5 +227,13 @@ def test_the_jobs_role_may_call_the_jobs_what_they_call_and_the_schedule_and_not
 @pytest.mark.parametrize("group", ["app", "operator", "monitor", "jobs", "consumer"])
 def test_the_steps_of_the_jobs_that_check_no_argument_are_for_nobody(db, group):
     """What they send or delete cannot be taken back: the jobs check as_of, batch_size and keep for them."""
-    steps = {"record_reactivations", "record_expiries", "reminders_to_send", "send_due_reminders", "purge_events"}
+    steps = {
+        "start_drill",
+        "run_protection_drill",
+        "record_reactivations",
+        "record_expiries",
+        "reminders_to_send",
+        "send_due_reminders",
+        "purge_events",
+    }
     assert may_execute(db, f"lead_protection_{group}") & steps == set()

@@ -563,17 +563,23 @@ def test_runbook_for_a_run_that_hangs(sample_dbname, server, wait_until):
 def test_a_taken_job_lock_is_named_with_who_holds_it(sample_dbname, server):
     """Somebody tried something in psql and left the transaction open: every run leaves at once."""
     with psycopg.connect(server.url(sample_dbname)) as forgotten:
-        forgotten.execute("SELECT pg_try_advisory_xact_lock(lead_protection.job_lock_key('lead-protection-reminders'))")
-        server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
-        server.psql(
-            "UPDATE lead_protection.job_runs SET started_at = started_at - INTERVAL '1 hour'", dbname=sample_dbname
+        forgotten.execute(
+            "SELECT FROM lead_protection.lock_rows WHERE lock_name = 'lead-protection-reminders' FOR UPDATE"
         )
-        found = server.psql(
-            "SELECT found FROM lead_protection.health WHERE check_name = 'job_hanging' AND status = 'critical'",
-            dbname=sample_dbname,
-        ).stdout
-        assert found.startswith("runs of lead-protection-reminders have been skipped for 1 h")
-        assert f"process {forgotten.info.backend_pid}" in found
+        # At once, and not after runs have been skipped for a quarter of an hour.
+        for expected in ("warn", "critical"):
+            found = server.psql(
+                f"SELECT found FROM lead_protection.health WHERE check_name = 'job_hanging' AND status = '{expected}'",
+                dbname=sample_dbname,
+            ).stdout
+            assert found.startswith(
+                f"process {forgotten.info.backend_pid} of role postgres (no application name) holds"
+            )
+            server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
+            server.psql(
+                "UPDATE lead_protection.job_runs SET started_at = started_at - INTERVAL '2 hours'",
+                dbname=sample_dbname,
+            )
     server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
     assert not_ok(server, sample_dbname) == {}
 

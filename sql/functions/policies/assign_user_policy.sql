@@ -12,9 +12,7 @@ BEGIN
 
     -- There is no row of the user's to lock. Without this lock two equal calls might both be recorded; which policy
     -- the user has would be clear all the same, from the order of the ids.
-    PERFORM pg_advisory_xact_lock(
-        hashtextextended(format('lead_protection.assign_user_policy %s', assign_user_policy.user_id), 0)
-    );
+    PERFORM FROM lead_protection.lock_rows AS l WHERE l.lock_name = 'policy-assignments' FOR UPDATE;
     IF (
         SELECT a.policy_id
         FROM lead_protection.policy_assignments AS a

@@ -177,6 +177,20 @@ INNER JOIN (
     FROM jobs AS j
     UNION ALL
     SELECT
+        'lead_job_skipped_locked',
+        'lead_job_skipped_locked',
+        '{}',
+        count(*)
+    FROM lead_protection.passed_over_leads AS o
+    UNION ALL
+    SELECT
+        'lead_job_passed_over_seconds',
+        'lead_job_passed_over_seconds',
+        '{}',
+        coalesce(extract(EPOCH FROM now() - min(o.since)), 0)
+    FROM lead_protection.passed_over_leads AS o
+    UNION ALL
+    SELECT
         'lead_clock_drift',
         'lead_clock_drift',
         '{}',
