@@ -11,14 +11,13 @@ COMMENT ON TABLE lead_protection.lock_rows IS
 'A row for each lock that is not a lead''s: whoever locks the row has it. An advisory lock could be taken by anybody who '
 'may connect; a row of ours by nobody whom we do not let. The rows never change.';
 COMMENT ON COLUMN lead_protection.lock_rows.lock_name IS
-'A job: one of its runs is in a transaction. policy-assignments: somebody gives a user a policy.';
+'A job: one of its runs is in a transaction. policy of user N: somebody gives that user a policy.';
 
 INSERT INTO lead_protection.lock_rows (lock_name)
 VALUES
 ('lead-protection-reminders'),
 ('lead-protection-nightly'),
-('lead-protection-metrics'),
-('policy-assignments');
+('lead-protection-metrics');
 
 -- No foreign key: the pipeline locks the lead's row as little as it can.
 CREATE TABLE lead_protection.passed_over_leads (

@@ -76,6 +76,7 @@ BEGIN
             ('protection_policies',               'x',  'x',  'x',  '',   ''),
             ('assign_user_policy',                '',   'x',  '',   '',   ''),
             ('create_policy_version',             '',   'x',  '',   '',   ''),
+            ('limits_count_from',                 'x',  'x',  'x',  '',   ''),
             ('move_leads_to_policy',              '',   'x',  '',   '',   ''),
             ('set_default_policy',                '',   'x',  '',   '',   ''),
             -- leads

@@ -38,6 +38,7 @@
 
 -- policies: the terms
 \ir functions/policies/policy_of_user.sql
+\ir functions/policies/limits_count_from.sql
 \ir functions/policies/require_known_policy.sql
 \ir functions/policies/create_policy_version.sql
 \ir functions/policies/set_default_policy.sql

@@ -116,6 +116,8 @@ BEGIN
         'lead_protection.update_job_run(bigint, jsonb, text, text)',
         -- before locks were rows, and the pipeline decided for now
         'lead_protection.announce_hold_limits(interval)',
+        'lead_protection.create_policy_version('
+        'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer)',
         'lead_protection.end_overrun_holds()',
         'lead_protection.job_lock_key(text)',
         'lead_protection.run_protection_pipeline(timestamptz, integer)'
