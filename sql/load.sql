@@ -91,6 +91,7 @@
 \ir functions/holds/void_lead_hold.sql
 \ir functions/holds/override_hold_limit.sql
 \ir functions/holds/begin_bulk_request.sql
+\ir functions/holds/bulk_answers.sql
 \ir functions/holds/hold_leads.sql
 \ir functions/holds/release_leads.sql
 \ir functions/holds/purge_bulk_requests.sql

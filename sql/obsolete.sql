@@ -116,6 +116,7 @@ BEGIN
         'lead_protection.update_job_run(bigint, jsonb, text, text)',
         -- before locks were rows, and the pipeline decided for now
         'lead_protection.announce_hold_limits(interval)',
+        'lead_protection.begin_bulk_request(text, jsonb, bigint[], bigint)',
         'lead_protection.create_policy_version('
         'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer)',
         'lead_protection.end_overrun_holds()',
