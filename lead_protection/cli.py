@@ -59,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except yoyo.exceptions.BadMigration as error:
         return _fail(f"yoyo cannot read a migration: {error}")
+    except psycopg.errors.InsufficientPrivilege as error:
+        return _fail(f"the database reported an error:\n{describe_error(error)}\n{_missing_right(args)}")
     except psycopg.Error as error:
         return _fail(f"the database reported an error:\n{describe_error(error)}")
     except BrokenPipeError:  # `... | head`: nobody reads on, and nothing may complain about it at exit
@@ -66,6 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return _fail("interrupted; the transaction at work was undone.", status=130)
+
+
+def _missing_right(args: argparse.Namespace) -> str:
+    """Say which role lacks a right, and what gives it."""
+    role = conninfo_to_dict(checked_conninfo(args.database)).get("user") or "the role you connected as"
+    group, does = {
+        "run_status": ("lead_protection_monitor", "look at this installation"),
+        "run_schedule": ("lead_protection_jobs", "schedule and run the jobs"),
+    }.get(args.run.__name__, (None, None))
+    if group is None:
+        return f"  Role {role} may not do this: apply and rollback are for the owner of schema lead_protection."
+    return (
+        f"  Role {role} may not {does}. By a superuser or whoever administers that group:"
+        f" GRANT {group} TO {role};\n"
+        "  Or name another role in the URL. In the database that pg_cron lives in: GRANT USAGE ON SCHEMA cron, see"
+        " lead-protection sql --roles."
+    )
 
 
 def _fail(message: str, status: int = 1) -> int:

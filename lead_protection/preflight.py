@@ -44,6 +44,8 @@ class Preflight:
         self._look_at_indexes()
         self._look_at_code_of_others()
         if self._look_at_pg_cron() and self._may_look_into_cron():
+            self._look_at_orphaned_jobs()
+            self._look_at_doubled_jobs()
             self._look_at_job_roles()
             self._look_at_jobs()
             self._look_at_last_run()
@@ -135,8 +137,10 @@ class Preflight:
         rows = self.db.execute(
             """
             SELECT DISTINCT
-                pg_describe_object(d.classid, CASE d.classid WHEN 'pg_attrdef'::regclass THEN a.adrelid ELSE d.objid END,
-                    CASE d.classid WHEN 'pg_attrdef'::regclass THEN a.adnum ELSE d.objsubid END),
+                CASE d.classid
+                    WHEN 'pg_attrdef'::regclass THEN pg_describe_object('pg_class'::regclass, a.adrelid, a.adnum)
+                    ELSE pg_describe_object(d.classid, d.objid, d.objsubid)
+                END,
                 pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)
             FROM pg_namespace AS n
             CROSS JOIN pg_depend AS d
@@ -172,9 +176,10 @@ class Preflight:
             self.add(
                 MISSING,
                 "code",
-                "objects of ours are built on code outside pg_catalog and our schema, which runs with the owner's rights",
+                "objects of ours are built on code outside pg_catalog and our schema; it runs with the owner's rights",
                 *(f"  {ours} uses {theirs}" for ours, theirs in rows),
-                "Find out who made it and why. What was there when an older version was applied: lead-protection apply.",
+                "Find out who made it and why. What an older version built in, this one makes anew:",
+                "  lead-protection apply",
             )
 
     def _look_at_pg_cron(self) -> bool:
@@ -259,6 +264,39 @@ class Preflight:
         except psycopg.errors.InsufficientPrivilege:  # there is such a setting, but not for everybody's eyes
             return None, True
         return None, False
+
+    def _look_at_orphaned_jobs(self) -> None:
+        """Look for jobs, anybody's, whose role was dropped: pg_cron 1.4 stops at the first, for all databases."""
+        rows = self.cron.execute(
+            "SELECT jobid, coalesce(jobname, command), username FROM cron.job"
+            " WHERE username NOT IN (SELECT rolname FROM pg_roles) ORDER BY jobid"
+        ).fetchall()
+        for jobid, name, user in rows:
+            self.add(
+                MISSING,
+                "jobs",
+                f"job {jobid} ({name}) belongs to role {user}, which is gone",
+                "pg_cron 1.4 runs no job at all any more, not even after a restart. By a superuser, in database"
+                f" {self.cron.info.dbname}, then restart the server:",
+                "  DELETE FROM cron.job WHERE username NOT IN (SELECT rolname FROM pg_roles);",
+            )
+
+    def _look_at_doubled_jobs(self) -> None:
+        """Look for jobs of this database that two roles have scheduled."""
+        rows = self.cron.execute(
+            "SELECT jobname, string_agg(username, ', ' ORDER BY username) FROM cron.job"
+            " WHERE database = %s AND active AND command LIKE 'CALL lead\\_protection.%%'"
+            " GROUP BY jobname HAVING count(*) > 1 ORDER BY jobname",
+            [self.dbname],
+        ).fetchall()
+        for name, users in rows:
+            self.add(
+                MISSING,
+                "jobs",
+                f"{name} is scheduled twice, by {users}",
+                "A run leaves while another is at work, but one role is enough. As one of them:",
+                "  lead-protection unschedule",
+            )
 
     def _look_at_job_roles(self) -> None:
         """Look at every role that may run the jobs or has scheduled some: can it, from where pg_cron lives?"""

@@ -9,7 +9,7 @@ CREATE TABLE lead_protection.lock_rows (
 
 COMMENT ON TABLE lead_protection.lock_rows IS
 'A row for each lock that is not a lead''s: whoever locks the row has it. An advisory lock could be taken by anybody who '
-'may connect; a row of ours by nobody whom we do not let. The rows never change.';
+'may connect; a row of ours by nobody whom we do not let. The rows never change. Internal.';
 COMMENT ON COLUMN lead_protection.lock_rows.lock_name IS
 'A job: one of its runs is in a transaction. policy of user N: somebody gives that user a policy.';
 
@@ -31,7 +31,8 @@ CREATE TABLE lead_protection.passed_over_leads (
 
 COMMENT ON TABLE lead_protection.passed_over_leads IS
 'Leads that the last run of a job had something to do for and found locked by another session. The next run tries '
-'again, and takes out what it could do. health names those that wait for long, and who holds them.';
+'again, and takes out what it could do. health names those that wait for long. Internal: v_passed_over_leads shows who '
+'holds them.';
 COMMENT ON COLUMN lead_protection.passed_over_leads.lead_id IS 'The lead.';
 COMMENT ON COLUMN lead_protection.passed_over_leads.job_name IS 'The job, as in job_definitions.';
 COMMENT ON COLUMN lead_protection.passed_over_leads.step IS 'What it had to do, as in job_definitions.steps.';

@@ -144,6 +144,7 @@ BEGIN
             ('retry_adoption_queue',              '',   'x',  '',   '',   ''),
             -- jobs
             ('job_definitions',                   '',   'x',  'x',  'x',  ''),
+            ('require_cron_rights_sql',           '',   'x',  '',   'x',  ''),
             ('schedule_jobs',                     '',   'x',  '',   'x',  ''),
             ('schedule_jobs_sql',                 '',   'x',  '',   'x',  ''),
             ('unschedule_jobs',                   '',   'x',  '',   'x',  ''),
@@ -164,7 +165,7 @@ BEGIN
             ('prometheus_metrics',                '',   'x',  'x',  '',   ''),
             ('refresh_metrics',                   '',   'x',  '',   'x',  ''),
             -- health
-            ('cron_faults',                       '',   'x',  'x',  '',   ''),
+            ('cron_faults',                       '',   'x',  'x',  'x',  ''),
             ('find_help',                         'x',  'x',  'x',  '',   ''),
             -- common
             ('elapsed_text',                      '',   'x',  'x',  '',   ''),

@@ -183,8 +183,10 @@
 
 -- jobs: the schedule
 \ir jobs/job_definitions.sql
+\ir jobs/require_cron_rights_sql.sql
 \ir jobs/schedule_jobs_sql.sql
 \ir jobs/unschedule_jobs_sql.sql
+\ir functions/health/cron_faults.sql
 \ir jobs/schedule_jobs.sql
 \ir jobs/unschedule_jobs.sql
 \ir jobs/tell_about_pg_cron.sql
@@ -229,7 +231,6 @@
 \ir functions/metrics/prometheus_metrics.sql
 
 -- health: what is wrong, and what to do
-\ir functions/health/cron_faults.sql
 \ir views/health/health_checks.sql
 \ir views/health/health.sql
 \ir functions/health/find_help.sql

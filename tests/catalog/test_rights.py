@@ -216,6 +216,7 @@ def test_the_jobs_role_may_call_the_jobs_what_they_call_and_the_schedule_and_not
     jobs = {"run_protection_pipeline", "run_nightly_maintenance"}
     inside = {"start_job_run", "run_job_step", "try_refresh_metrics", "raise_job_failure"}
     schedule = {"schedule_jobs", "schedule_jobs_sql", "unschedule_jobs", "unschedule_jobs_sql"}
+    schedule |= {"require_cron_rights_sql", "cron_faults"}
     assert may_execute(db, "lead_protection_jobs") == jobs | inside | {"refresh_metrics"} | schedule
     readable = db.execute(
         "SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'lead_protection'::regnamespace"

@@ -20,4 +20,4 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.start_drill(timestamptz, integer) IS
-'Opens the run of a drill, see run_protection_drill(), whose errors it raises. Internal, and granted to nobody.';
+'Opens the run of a drill, see run_protection_drill(), whose errors it raises. Granted to nobody. Internal.';

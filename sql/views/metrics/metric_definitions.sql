@@ -31,6 +31,11 @@ FROM (
     ('lead_job_skipped_locked', 'gauge', 'Leads that the last runs left because other sessions hold them locked.'),
     ('lead_job_passed_over_seconds', 'gauge', 'For how long the first of these has been left; 0: there is none.'),
     ('lead_job_failures_total', 'counter', 'Runs of the job that failed or never came back.'),
+    (
+        'lead_cron_faults', 'gauge',
+        'Jobs in pg_cron whose role is gone, or that two roles have scheduled, as far as is seen.'
+    ),
+    ('lead_log_events_missing', 'gauge', 'Log rows that had no event in the last nightly proof.'),
     ('lead_clock_drift', 'gauge', 'Cached clocks that differed from the rule in the last nightly proof.'),
     ('lead_holds_active', 'gauge', 'Holds in force.'),
     ('lead_holds_overrun', 'gauge', 'Open holds that have passed the limit of their policy.'),
