@@ -28,7 +28,7 @@ COMMENT ON COLUMN lead_protection.leads.application_name IS
 
 ALTER TABLE lead_protection.protection_policies ADD COLUMN approval_by_another boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN lead_protection.protection_policies.approval_by_another IS
-'True: whoever enters an extension cannot be the one who approved it (LP065).';
+'True: whoever enters an extension cannot be the one who approved it (LP081).';
 
 ALTER TABLE lead_protection.settings ADD COLUMN for_drills boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN lead_protection.settings.for_drills IS

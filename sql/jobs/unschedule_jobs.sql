@@ -23,4 +23,4 @@ $$;
 COMMENT ON FUNCTION lead_protection.unschedule_jobs() IS
 'Removes the calling role''s jobs from pg_cron of this database and returns their names. Repeated: no rows, nothing '
 'happens. A run under way is not stopped. Errors: LP014 if pg_cron is not in this database (see '
-'unschedule_jobs_sql()), LP067 with the GRANT if the role may not use pg_cron.';
+'unschedule_jobs_sql()), LP083 with the GRANT if the role may not use pg_cron.';

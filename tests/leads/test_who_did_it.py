@@ -128,7 +128,7 @@ def test_approval_by_another_is_a_term_of_a_policy(db):
     assert extend(db, 1, "own", approved_by=5)["changed"], "off by default"
     strict = make_policy(db, "strict", approval_by_another=True)
     insert_lead(db, 2, ago(100), policy_id=strict)
-    refused("LP065", extend, db, 1, "own", lead_id=2, approved_by=5)
+    refused("LP081", extend, db, 1, "own", lead_id=2, approved_by=5)
     assert extend(db, 1, "own", lead_id=2, approved_by=6)["changed"]
     assert not extend(db, 1, "own", lead_id=2, approved_by=5)["changed"], "a repeated call is answered"
     again = call(db, "create_policy_version", name="strict", actor_id=5, approval_by_another=True)[0]

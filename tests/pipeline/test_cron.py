@@ -180,7 +180,7 @@ def test_the_wrong_role_is_told_which_grant_is_missing(command, in_cron_database
         return
     in_cron_database.execute(f"GRANT lead_protection_jobs TO {stranger}")
     status, output = run_cli(command, "--database", url)
-    assert status == 1 and "LP067" in output and f"GRANT USAGE ON SCHEMA cron TO {stranger};" in output
+    assert status == 1 and "LP083" in output and f"GRANT USAGE ON SCHEMA cron TO {stranger};" in output
     in_cron_database.execute(f"GRANT USAGE ON SCHEMA cron TO {stranger}")
     run_ok(command, "--database", url)
 
@@ -190,5 +190,5 @@ def test_a_role_that_may_not_schedule_for_other_databases_is_told_so(database_ur
     cron.execute(f"GRANT USAGE ON SCHEMA cron TO {stranger}")
     url = database_url.replace("postgres@", f"{stranger}@")
     status, output = run_cli("schedule", "--database", url, "--cron-database", "postgres")
-    assert status == 1 and "LP067" in output
+    assert status == 1 and "LP083" in output
     assert "GRANT EXECUTE ON FUNCTION cron.schedule_in_database(" in output and f" TO {stranger};" in output

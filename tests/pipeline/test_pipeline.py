@@ -172,7 +172,7 @@ def test_a_drill_is_refused_where_leads_are_real(db):
     """0.4.0 let the job role take the grace from users: a reminder that bears an instant 15 days ago."""
     insert_lead_of_age(db, 1, REMINDER_DUE)
     assert db.execute("SELECT for_drills FROM lead_protection.settings").fetchone() == (False,)
-    refused("LP064", db.execute, "CALL lead_protection.run_protection_drill(now() - INTERVAL '15 days')")
+    refused("LP080", db.execute, "CALL lead_protection.run_protection_drill(now() - INTERVAL '15 days')")
     assert (events(db), rows(db, "SELECT FROM lead_protection.job_runs")) == ([], [])
 
 
@@ -243,7 +243,7 @@ def test_the_job_role_cannot_make_health_believe_in_a_run_that_did_not_happen(db
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute(statement)
     assert db.execute(believed).fetchone() == (None,)
-    refused("LP066", session.execute, "SELECT lead_protection.start_job_run('lead-protection-cron-history')")
+    refused("LP082", session.execute, "SELECT lead_protection.start_job_run('lead-protection-cron-history')")
     # It can take the run on, and then the run has happened.
     while session.execute("SELECT lead_protection.run_job_step(%s)", (run_id,)).fetchone() == (True,):
         assert db.execute(believed).fetchone() == (None,)

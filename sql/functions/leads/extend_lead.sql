@@ -86,7 +86,7 @@ BEGIN
     WHERE p.id = before.policy_id;
     IF by_another AND extend_lead.approved_by = extend_lead.actor_id THEN
         RAISE EXCEPTION 'user % cannot enter what they approved themselves', extend_lead.actor_id
-            USING ERRCODE = 'LP065',
+            USING ERRCODE = 'LP081',
             DETAIL = format(
                 'The policy of lead %s wants another''s approval; approved_by and actor_id are %s.', before.lead_id,
                 extend_lead.actor_id
@@ -132,6 +132,6 @@ Returns the lead before and after, with changed = true. Repeated with the same r
 'nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or request_key blank or too '
 'long, LP008 expired, LP009 closed, LP020 the key was used for another user or number of days, LP023 days below 1, '
-'LP024 over the policy''s limit, LP065 approved by whoever enters it.
+'LP024 over the policy''s limit, LP081 approved by whoever enters it.
 Logs and publishes lead.protection.extended in the same transaction. A dry run does it and undoes it: it needs a '
 'database that takes writes and waits for, and for a moment holds, the lead''s lock.';

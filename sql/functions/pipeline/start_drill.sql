@@ -7,7 +7,7 @@ DECLARE
 BEGIN
     IF NOT (SELECT s.for_drills FROM lead_protection.settings AS s) THEN
         RAISE EXCEPTION 'this database is not for drills'
-            USING ERRCODE = 'LP064',
+            USING ERRCODE = 'LP080',
             DETAIL = format('settings.for_drills is false in database %s.', current_database()),
             HINT = 'CALL run_protection_pipeline(), which decides for now. For a drill take a copy, and set it there.';
     END IF;

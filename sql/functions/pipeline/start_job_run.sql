@@ -14,7 +14,7 @@ BEGIN
     PERFORM lead_protection.require_job_arguments(NULL, start_job_run.batch_size, start_job_run.keep);
     IF steps IS NULL THEN
         RAISE EXCEPTION 'there is no job % with steps', coalesce(start_job_run.job_name, 'null')
-            USING ERRCODE = 'LP066',
+            USING ERRCODE = 'LP082',
             DETAIL = format('The jobs are %s.', (
                 SELECT string_agg(j.job_name, ', ' ORDER BY j.job_name)
                 FROM lead_protection.job_definitions AS j
@@ -42,4 +42,4 @@ $$;
 COMMENT ON FUNCTION lead_protection.start_job_run(text, integer, interval) IS
 'Opens a row in job_runs, with all steps of the job still to do, for run_job_step(); marks runs of the job that were '
 'killed as abandoned. batch_size, keep: as for the jobs. Returns the run''s number. Errors: LP016 batch_size or keep '
-'makes no sense, LP066 no such job. Internal: the jobs call it and commit.';
+'makes no sense, LP082 no such job. Internal: the jobs call it and commit.';
