@@ -175,7 +175,8 @@ def pipeline(db):
     """Everything that is due, sent in one run."""
     # Expiries out of the way, and reminders unsent again: the run that is measured does nothing else.
     db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")
-    db.execute("CALL lead_protection.run_protection_pipeline(as_of => now() - INTERVAL '1 hour')")
+    db.execute("UPDATE lead_protection.settings SET for_drills = true")
+    db.execute("CALL lead_protection.run_protection_drill(now() - INTERVAL '1 hour')")
     db.execute("ALTER TABLE lead_protection.lead_reminders DISABLE TRIGGER refuse_change")
     db.execute("TRUNCATE lead_protection.lead_reminders CASCADE")
     db.execute("UPDATE lead_protection.lead_clocks SET reminded_at = NULL, reminded_window = NULL")

@@ -18,11 +18,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lead_protection import __version__, check, installer, preflight, script
 from lead_protection.database import (
+    ApplyLock,
     Progress,
     Refusal,
     ScriptError,
     UsageError,
-    apply_lock,
     checked_conninfo,
     connect,
     describe,
@@ -59,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except yoyo.exceptions.BadMigration as error:
         return _fail(f"yoyo cannot read a migration: {error}")
+    except psycopg.errors.InsufficientPrivilege as error:
+        return _fail(f"the database reported an error:\n{describe_error(error)}\n{_missing_right(args)}")
     except psycopg.Error as error:
         return _fail(f"the database reported an error:\n{describe_error(error)}")
     except BrokenPipeError:  # `... | head`: nobody reads on, and nothing may complain about it at exit
@@ -66,6 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return _fail("interrupted; the transaction at work was undone.", status=130)
+
+
+def _missing_right(args: argparse.Namespace) -> str:
+    """Say which role lacks a right, and what gives it."""
+    role = conninfo_to_dict(checked_conninfo(args.database)).get("user") or "the role you connected as"
+    group, does = {
+        "run_status": ("lead_protection_monitor", "look at this installation"),
+        "run_schedule": ("lead_protection_jobs", "schedule and run the jobs"),
+    }.get(args.run.__name__, (None, None))
+    if group is None:
+        return f"  Role {role} may not do this: apply and rollback are for the owner of schema lead_protection."
+    return (
+        f"  Role {role} may not {does}. By a superuser or whoever administers that group:"
+        f" GRANT {group} TO {role};\n"
+        "  Or name another role in the URL. In the database that pg_cron lives in: GRANT USAGE ON SCHEMA cron, see"
+        " lead-protection sql --roles."
+    )
 
 
 def _fail(message: str, status: int = 1) -> int:
@@ -166,7 +185,7 @@ def _positive(text: str) -> int:
 
 def run_check(args: argparse.Namespace, conninfo: str) -> int:
     """Say whether tables of the company's own can be adopted."""
-    with connect(conninfo) as connection:
+    with connect(conninfo, own_path=False) as connection:
         print(f"lead-protection {__version__}: check in {describe(connection)}")
         fit = check.check_tables(connection, installer.find_home(), args.table, args.kind, args.arguments)
     print("\nFit to be adopted." if fit else "\nNot yet: see the problems above.", flush=True)
@@ -183,11 +202,12 @@ def run_apply(args: argparse.Namespace, conninfo: str) -> int:
         return 0
     with connect(conninfo) as connection:
         print(f"lead-protection {__version__}: apply to {describe(connection)}", flush=True)
-        with apply_lock(connection):
+        with ApplyLock(conninfo) as lock:
             installer.apply(
                 connection,
                 home,
                 Progress(connection),
+                lock,
                 conninfo=conninfo,
                 lock_timeout=args.lock_timeout,
                 retries=args.retries,
@@ -212,14 +232,15 @@ def run_rollback(args: argparse.Namespace, conninfo: str) -> int:
     home = installer.find_home()
     with connect(conninfo) as connection:
         print(f"lead-protection {__version__}: rollback in {describe(connection)}", flush=True)
-        with apply_lock(connection):
+        # The lock as such, to wait for an apply that is at work; rollback() takes it once more by itself.
+        with ApplyLock(conninfo):
             chosen = installer.choose_for_rollback(installer.read_state(connection, home), args.steps)
-            if not chosen:
-                print("Nothing is applied.", flush=True)
-                return 0
-            if not args.yes:
-                _confirm(f"Roll back {', '.join(m.id for m in chosen)}? Their tables and rows are lost.")
-            installer.rollback(connection, home, Progress(connection), chosen)
+        if not chosen:
+            print("Nothing is applied.", flush=True)
+            return 0
+        if not args.yes:
+            _confirm(f"Roll back {', '.join(m.id for m in chosen)}? Their tables and rows are lost.")
+        installer.rollback(connection, home, Progress(connection), chosen)
     print(
         "Done. The views and functions are gone too: `lead-protection apply` brings back the code and the"
         " tables,\nbut not the data that was in them.",

@@ -13,11 +13,17 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import Params
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from yoyo.migrations import default_migration_table
 
-# "leadprot" in ASCII: the advisory lock that lets one apply or rollback at a time into a database.
-APPLY_LOCK = 0x6C65616470726F74
+# Everything that we run on a connection of ours sees PostgreSQL's own functions, operators and types first and last:
+# whatever else the session's path has to offer is never looked up.
+PINNED_PATH = "pg_catalog, pg_temp"
+
+# The table whose lock lets one apply or rollback at a time into a database. Only its owner may take that lock, and no
+# migration alters it.
+LOCKED_TABLE = "lead_protection.migration_checksums"
 
 Statement: TypeAlias = str | bytes | sql.SQL | sql.Composed
 
@@ -91,8 +97,10 @@ def checked_conninfo(url: str) -> str:
     return make_conninfo("", **parts)
 
 
-def connect(conninfo: str, *, read_only: bool = False) -> psycopg.Connection:
+def connect(conninfo: str, *, read_only: bool = False, own_path: bool = True) -> psycopg.Connection:
     """Open a connection in autocommit mode; with `read_only` the server refuses any write on it.
+
+    Its search path is PINNED_PATH; without `own_path` it stays as the role has it, for names that the caller was given.
 
     Raises:
         psycopg.OperationalError: no connection.
@@ -100,25 +108,42 @@ def connect(conninfo: str, *, read_only: bool = False) -> psycopg.Connection:
     connection = psycopg.connect(
         conninfo, autocommit=True, cursor_factory=StatementCursor, fallback_application_name="lead-protection"
     )
-    # yoyo keeps its tables in the first schema of search_path. That must be where they are, or else where the role may
-    # make them. Never ours (set for the application's convenience): a rollback drops it.
-    connection.execute(
-        """
-        SELECT pg_catalog.set_config('search_path', coalesce(pg_catalog.string_agg(
-            pg_catalog.quote_ident(name), ', '
-            ORDER BY coalesce(pg_catalog.has_table_privilege(books, 'INSERT'), false) DESC,
-                pg_catalog.has_schema_privilege(name, 'CREATE') DESC, position), 'public'), false)
-        FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS listed (name, position),
-            LATERAL (
-                SELECT pg_catalog.to_regclass(pg_catalog.quote_ident(name) || '.' || %s)::oid AS books
-            ) AS yoyo
-        WHERE name <> 'lead_protection'
-        """,
-        [default_migration_table],
-    )
+    if own_path:
+        pin_search_path(connection)
     if read_only:
         connection.execute("SET default_transaction_read_only = on")
     return connection
+
+
+def pin_search_path(connection: psycopg.Connection, *, local: bool = False) -> None:
+    """Pin the search path of a session, or of its transaction, and note where yoyo's tables are by the path before it.
+
+    They are in the first schema of the path: the one that has them, or else the first in which the role may make them.
+    Never in ours (set for the application's convenience): a rollback drops it.
+    """
+    # By a call without an operator: those of the path are not to be trusted yet.
+    (schemas,) = one_row(connection, "SELECT pg_catalog.current_schemas(false)")
+    connection.execute("SELECT pg_catalog.set_config('search_path', %s, %s)", [PINNED_PATH, local])
+    connection.execute(
+        """
+        SELECT set_config('lead_protection.books', coalesce((
+            SELECT quote_ident(name)
+            FROM unnest(%s::text[]) WITH ORDINALITY AS listed (name, position)
+            CROSS JOIN LATERAL (SELECT to_regclass(quote_ident(name) || '.' || quote_ident(%s))::oid) AS yoyo (books)
+            WHERE name <> 'lead_protection'
+            ORDER BY coalesce(has_table_privilege(books, 'INSERT'), false) DESC,
+                has_schema_privilege(name, 'CREATE') DESC, position
+            LIMIT 1
+        ), 'public'), %s)
+        """,
+        [[name for name in schemas if name != "pg_catalog"], default_migration_table, local],
+    )
+
+
+def books_schema(connection: psycopg.Connection) -> str:
+    """Return the schema of yoyo's tables, quoted, as pin_search_path() noted it."""
+    (schema,) = one_row(connection, "SELECT pg_catalog.current_setting('lead_protection.books')")
+    return str(schema)
 
 
 def one_row(connection: psycopg.Connection, query: Statement, parameters: Params | None = None) -> TupleRow:
@@ -164,25 +189,88 @@ def describe_error(error: psycopg.Error) -> str:
     return "\n".join(lines)
 
 
-@contextmanager
-def apply_lock(connection: psycopg.Connection) -> Iterator[None]:
-    """Hold the apply lock of this database; wait for it as long as it takes.
+class ApplyLock:
+    """The lock that lets one apply or rollback at a time into a database.
 
-    It belongs to the session, so it spans transactions and goes when this process dies.
+    It is a lock on a table of ours, which nobody else may take, and not an advisory one, which anybody may who can
+    connect. A second connection holds it, so that it spans transactions; it goes when this process dies. Where nothing
+    is installed yet there is no such table: there two applies meet where they make the schema.
     """
 
-    def taken() -> bool:
-        return one_row(connection, "SELECT pg_catalog.pg_try_advisory_lock(%s)", [APPLY_LOCK]) == (True,)
+    def __init__(self, conninfo: str):
+        """Prepare to lock the database of `conninfo`; nothing is locked yet."""
+        self._conninfo = conninfo
+        self._holder: psycopg.Connection | None = None
 
-    if not taken():
-        print("Waiting for another apply or rollback in this database to end ...", flush=True)
-        # Asked again and again, for a query that waits on the server holds a snapshot, and a CREATE INDEX
-        # CONCURRENTLY of the other apply would wait for that snapshot: a deadlock.
-        while not taken():
+    def __enter__(self) -> Self:
+        """Take it, as take() does."""
+        self.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        if self._holder is not None:
+            self._holder.close()
+
+    @property
+    def held(self) -> bool:
+        """Whether it is taken."""
+        return self._holder is not None
+
+    def take(self) -> bool:
+        """Take it, unless it is held already or nothing is installed; return whether others had to be waited for."""
+        if self.held:
+            return False
+        holder = connect(self._conninfo)
+        # It waits between its statements as long as the apply lasts.
+        holder.execute("SET idle_in_transaction_session_timeout = 0")
+        if one_row(holder, "SELECT to_regclass(%s)", [LOCKED_TABLE]) == (None,):
+            holder.close()
+            return False
+        waited = False
+        # Asked again and again, for a query that waits on the server holds a snapshot, and a CREATE INDEX CONCURRENTLY
+        # of the other apply would wait for that snapshot: a deadlock.
+        while not try_apply_lock(holder):
+            if not waited:
+                names = _lock_holders(holder) or "it cannot be seen"
+                print(f"Waiting for another apply or rollback in this database to end: {names}", flush=True)
+            waited = True
+            holder.rollback()
             time.sleep(0.2)
-    yield
-    # On failure the end of the connection frees it; asking a broken connection would hide the failure.
-    connection.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", [APPLY_LOCK])
+        self._holder = holder
+        return waited
+
+
+def try_apply_lock(connection: psycopg.Connection) -> bool:
+    """Take the apply lock in the connection's transaction, which this begins if none is open; False: others have it.
+
+    Raises:
+        psycopg.errors.InsufficientPrivilege: the role does not own our tables.
+    """
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        connection.execute("BEGIN")
+    try:
+        with connection.transaction():
+            # No statement of ours conflicts with it but the same one, and what drops or alters the table.
+            connection.execute(f"LOCK TABLE {LOCKED_TABLE} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def _lock_holders(connection: psycopg.Connection) -> str:
+    """Say who holds the apply lock, as far as the role may see."""
+    rows = connection.execute(
+        """
+        SELECT format('pid %%s, %%s (%%s)', l.pid, coalesce(a.usename, 'a process of the server'), a.application_name)
+        FROM pg_locks AS l LEFT JOIN pg_stat_activity AS a ON l.pid = a.pid
+        WHERE l.relation = %s::regclass AND l.granted AND l.mode IN (
+            'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'
+        )
+        """,
+        [LOCKED_TABLE],
+    )
+    return "; ".join(row[0] for row in rows)
 
 
 class LockWatch:

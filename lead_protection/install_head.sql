@@ -9,7 +9,22 @@
 \else
 \set lock_timeout 3s
 \endif
-SELECT pg_catalog.set_config('lock_timeout', :'lock_timeout', false) AS lock_timeout \gset
+-- From here on PostgreSQL's own functions, operators and types are meant, whatever the path of the session offers. Where
+-- yoyo's tables are is looked up by that path, before.
+SELECT
+    coalesce(pg_catalog.to_regclass('_yoyo_migration')::pg_catalog.oid, 0) AS yoyo_oid,
+    coalesce(pg_catalog.to_regclass('_yoyo_log')::pg_catalog.oid, 0) AS yoyo_log_oid,
+    pg_catalog.set_config('search_path', '@PATH@', false) AS search_path
+\gset
+SELECT
+    set_config('lock_timeout', :'lock_timeout', false) AS lock_timeout,
+    -- With their schema, which the path has no more; - where there is none.
+    set_config('lead_protection.books', :yoyo_oid::regclass::text, false) AS yoyo_table,
+    set_config('lead_protection.log', :yoyo_log_oid::regclass::text, false) AS yoyo_log,
+    :yoyo_oid <> 0 AS has_yoyo,
+    -- A DBA made the schema for a role that may make none.
+    to_regnamespace('lead_protection') IS NULL AS no_schema
+\gset
 
 -- Looks before anything is done: what is applied, and do that and this script go together?
 DO $look$
@@ -24,20 +39,26 @@ BEGIN
     IF pg_catalog.current_setting('server_version_num')::integer < @OLDEST@0000 THEN
         RAISE EXCEPTION 'PostgreSQL @OLDEST@ or newer is needed' USING ERRCODE = 'feature_not_supported';
     END IF;
-    IF NOT pg_catalog.pg_try_advisory_lock(@LOCK@) THEN
-        RAISE EXCEPTION 'another apply or install.sql is at work in this database'
-            USING ERRCODE = 'lock_not_available', HINT = 'Wait for it to end, then run the script again.';
-    END IF;
-
-    IF pg_catalog.to_regclass('lead_protection.migration_checksums') IS NOT NULL THEN
+    IF pg_catalog.to_regclass('@LOCKED@') IS NOT NULL THEN
+        BEGIN
+            LOCK TABLE @LOCKED@ IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                RAISE EXCEPTION 'another apply or install.sql is at work in this database'
+                    USING ERRCODE = 'lock_not_available', HINT = 'Wait for it to end, then run the script again.';
+        END;
         EXECUTE $$SELECT coalesce(jsonb_object_agg(migration_id, sha256), '{}')
             FROM lead_protection.migration_checksums WHERE migration_id <> 'sql/'$$ INTO recorded;
     END IF;
     -- yoyo's books, where the command line or yoyo keeps them, tell more: a plain `yoyo rollback` leaves checksums behind.
-    IF pg_catalog.to_regclass('_yoyo_migration') IS NOT NULL THEN
-        EXECUTE $$SELECT coalesce(array_agg(migration_id::text), '{}') FROM _yoyo_migration$$ INTO booked;
-        EXECUTE $$SELECT coalesce(array_agg(migration_id::text), '{}') FROM _yoyo_log WHERE operation = 'rollback'$$
-            INTO undone;
+    IF current_setting('lead_protection.books') <> '-' THEN
+        EXECUTE format(
+            'SELECT coalesce(array_agg(migration_id::text), ''{}'') FROM %s', current_setting('lead_protection.books')
+        ) INTO booked;
+        EXECUTE format(
+            'SELECT coalesce(array_agg(migration_id::text), ''{}'') FROM %s WHERE operation = ''rollback''',
+            current_setting('lead_protection.log')
+        ) INTO undone;
     END IF;
 
     SELECT array_agg(k) INTO pending
@@ -65,14 +86,3 @@ BEGIN
     PERFORM set_config('lead_protection.pending', array_to_string(pending, ','), false);
 END
 $look$;
-
-SELECT
-    pg_catalog.to_regclass('_yoyo_migration') IS NOT NULL AS has_yoyo,
-    (
-        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
-        FROM pg_catalog.pg_class AS c INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid
-        WHERE c.oid = pg_catalog.to_regclass('_yoyo_migration')
-    ) AS yoyo_table,
-    -- A DBA made the schema for a role that may make none.
-    pg_catalog.to_regnamespace('lead_protection') IS NULL AS no_schema
-\gset

@@ -24,24 +24,37 @@ from yoyo.migrations import Migration, default_migration_table, read_sql_migrati
 
 from lead_protection import runbook
 from lead_protection.database import (
+    LOCKED_TABLE,
+    PINNED_PATH,
+    ApplyLock,
     LockWatch,
     Progress,
     Refusal,
     ScriptError,
     Statement,
     StatementCursor,
+    books_schema,
     failed_statement,
     one_row,
+    pin_search_path,
+    try_apply_lock,
 )
 
 # The row of migration_checksums that tells which sql/ is loaded. No migration can have this name.
 CODE = "sql/"
 
 OLDEST_SERVER, NEWEST_SERVER = 15, 18
-CHECKSUMS = "lead_protection.migration_checksums"
+CHECKSUMS = LOCKED_TABLE
 # The one statement that an owner of nothing but this schema must not run, as migrations/0001_schema.sql has it.
 CREATE_SCHEMA = "CREATE SCHEMA lead_protection;"
 UNDONE = "Undone: the database is as it was before."
+# How the second of two applies fails that found nothing installed, and so no lock to take.
+_MADE_BY_ANOTHER = (
+    psycopg.errors.DuplicateSchema,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.UniqueViolation,
+)
 
 
 def find_home() -> Path:
@@ -96,11 +109,13 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no t
 
     By itself yoyo runs each migration on a new connection and keeps its books on another, so that each is
     committed alone. On one connection an outer transaction holds migrations, books and sql/ together, and
-    yoyo's own transactions become savepoints in it.
+    yoyo's own transactions become savepoints in it. The search path of that connection is pinned, so yoyo's tables are
+    named with their schema.
     """
 
     def __init__(self, connection: psycopg.Connection):
         self._given = connection
+        self._books = books_schema(connection)
         self._schema_is_given = _schema_is_given(connection)
         uri = DatabaseURI("postgresql+psycopg", None, None, None, None, connection.info.dbname, {})
         super().__init__(uri, default_migration_table)
@@ -120,8 +135,19 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no t
     def disable_transactions(self) -> AbstractContextManager[None]:
         return nullcontext()  # the connection is in autocommit mode
 
+    def quote_identifier(self, name: str) -> str:
+        quoted: str = super().quote_identifier(name)
+        tables = (self.migration_table, self.log_table, self.version_table)
+        return f"{self._books}.{quoted}" if name in tables else quoted
+
+    def list_tables(self, **_: object) -> list[str]:
+        rows = self._given.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s)", [self._books]
+        )
+        return [str(name) for (name,) in rows]
+
     def ensure_internal_schema_updated(self) -> None:
-        # yoyo would take its lock table first, which outlives a killed process; we hold an advisory lock.
+        # yoyo would take its lock table first, which outlives a killed process; we have a lock of our own.
         if internalmigrations.needs_upgrading(self):
             internalmigrations.upgrade(self)
 
@@ -199,12 +225,13 @@ def apply(
     connection: psycopg.Connection,
     home: Path,
     progress: Progress,
+    lock: ApplyLock,
     *,
     conninfo: str,
     lock_timeout: str = "3s",
     retries: int = 5,
 ) -> None:
-    """Apply what is pending, then load sql/. The caller holds the apply lock.
+    """Apply what is pending, then load sql/. The caller has taken the apply lock.
 
     Everything is one transaction; only a migration marked `-- transactional: false` ends it before and after. A lock
     that is not to be had within `lock_timeout` (as PostgreSQL writes it, with its unit; 0 waits for ever), and a
@@ -221,10 +248,17 @@ def apply(
     with LockWatch(connection, conninfo) as watch:
         for attempt in itertools.count(1):
             try:
-                _apply_once(connection, home, progress, watch)
+                _apply_once(connection, home, progress, watch, lock)
                 return
+            except _Overtaken:
+                continue
             except (ScriptError, psycopg.Error) as failure:
                 error = failure.error if isinstance(failure, ScriptError) else failure
+                if not lock.held and isinstance(error, _MADE_BY_ANOTHER):
+                    lock.take()
+                    if lock.held:
+                        print("Another apply was first. Looking again.", flush=True)
+                        continue
                 if not isinstance(error, (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)):
                     raise
                 print("In the way:", *watch.blockers(), sep="\n      ", flush=True)
@@ -240,7 +274,13 @@ def apply(
                 time.sleep(pause)
 
 
-def _apply_once(connection: psycopg.Connection, home: Path, progress: Progress, watch: LockWatch) -> None:
+class _Overtaken(Exception):
+    """Between two transactions of a first apply another one was at work: what is pending must be looked up anew."""
+
+
+def _apply_once(
+    connection: psycopg.Connection, home: Path, progress: Progress, watch: LockWatch, lock: ApplyLock
+) -> None:
     state = read_state(connection, home)
     refuse_to_apply(state, home)
     _require_rights(connection)
@@ -262,6 +302,9 @@ def _apply_once(connection: psycopg.Connection, home: Path, progress: Progress, 
                     _load_code(connection, home)
             _record_checksums(connection, state.applied + state.pending, [m.id for m in batch])
         committed.extend(m.id for m in batch)
+        # After the first transaction of a first apply there is something to lock.
+        if lock.take():
+            raise _Overtaken
 
     try:
         for index in state.invalid_indexes:
@@ -284,7 +327,9 @@ def _apply_once(connection: psycopg.Connection, home: Path, progress: Progress, 
 
 
 def rollback(connection: psycopg.Connection, home: Path, progress: Progress, chosen: list[Migration]) -> None:
-    """Drop the code, then roll back the chosen migrations in this order. The caller holds the apply lock.
+    """Drop the code, then roll back the chosen migrations in this order.
+
+    The apply lock is taken in the transaction that does it, for what it drops may be the very table.
 
     Raises:
         ScriptError: a file failed; everything is undone, unless a rollback file works CONCURRENTLY.
@@ -296,6 +341,8 @@ def rollback(connection: psycopg.Connection, home: Path, progress: Progress, cho
     unbooked = read_state(connection, home).unbooked
     try:
         with connection.transaction() if transactional else nullcontext():
+            if transactional and not try_apply_lock(connection):
+                raise Refusal("another apply or rollback is at work in this database.")
             for migration in unbooked:
                 backend.mark_one(migration)
             with progress.step("sql/drop.sql"):
@@ -343,6 +390,8 @@ def print_plan(connection: psycopg.Connection, home: Path) -> None:
     print("-- What apply would run now, besides its books. To install by psql: lead-protection sql")
     for index in state.invalid_indexes:
         print(f"\n-- {index.name} is INVALID: its build was interrupted\n{index.repair};")
+    if state.pending:
+        print(f"\nSET search_path = {PINNED_PATH};")
     inside = False
 
     def begin(wanted: bool) -> None:
@@ -390,6 +439,7 @@ def load_code_after_yoyo(connection: psycopg.Connection, home: Path) -> None:
     """
     progress = Progress(connection)
     with connection.transaction(), progress.step(f"sql/ ({len(load_order(home))} files)"):
+        pin_search_path(connection, local=True)
         _load_code(connection, home)
         _record_checksums(connection, read_migrations(home))
 
@@ -480,10 +530,11 @@ def _require_rights(connection: psycopg.Connection) -> None:
         SELECT pg_catalog.quote_ident(CURRENT_USER), pg_catalog.quote_ident(pg_catalog.current_database()),
             pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
             n.oid IS NOT NULL, pg_catalog.pg_has_role(n.nspowner, 'USAGE'),
-            pg_catalog.current_schema(), pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'CREATE'),
+            %(books)s, coalesce(has_schema_privilege(to_regnamespace(%(books)s)::oid, 'CREATE'), false),
             pg_catalog.current_setting('server_version_num')::integer / 10000
         FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'lead_protection'
         """,
+        {"books": books_schema(connection)},
     )
     if version < OLDEST_SERVER:
         raise Refusal(f"this server is PostgreSQL {version}; {OLDEST_SERVER} or newer is needed.")
@@ -494,21 +545,18 @@ def _require_rights(connection: psycopg.Connection) -> None:
             f"{role} may make no schema in this database. Have a superuser run sql/roles.sql (lead-protection sql"
             f" --roles), or: GRANT CREATE ON DATABASE {database} TO {role};"
         )
-    if not _exists(connection, default_migration_table) and not may_keep_books:
+    if not _exists(connection, f"{place}.{default_migration_table}") and not may_keep_books:
         raise Refusal(
-            f"{role} may make no table in {place or 'any schema of its search_path'}, where yoyo keeps its books."
+            f"{role} may make no table in {place}, where yoyo keeps its books."
             " Have a superuser run sql/roles.sql (lead-protection sql --roles), or:"
             f" CREATE SCHEMA {role} AUTHORIZATION {role};"
         )
 
 
 def _load_code(connection: psycopg.Connection, home: Path) -> None:
-    # The load pins the search path for its transaction, in which yoyo still has to find its own tables.
-    (search_path,) = one_row(connection, "SELECT current_setting('search_path')")
     for path in load_order(home):
         _run_script(connection, path, home)
     connection.execute(runbook.load_sql(home))
-    connection.execute("SELECT set_config('search_path', %s, true)", [search_path])
     connection.execute(
         f"INSERT INTO {CHECKSUMS} AS known (migration_id, sha256) VALUES (%s, %s)"
         " ON CONFLICT (migration_id) DO UPDATE SET sha256 = excluded.sha256, recorded_at = now()"
@@ -572,8 +620,8 @@ def _refuse_newer_database(state: State) -> None:
 
 
 def _booked_ids(connection: psycopg.Connection) -> set[str]:
-    """Read yoyo's table without letting yoyo create it; it is in the first schema of search_path."""
-    return _readable_ids(connection, default_migration_table, "true")
+    """Read yoyo's table without letting yoyo create it."""
+    return _readable_ids(connection, f"{books_schema(connection)}.{default_migration_table}", "true")
 
 
 def _applied_ids(connection: psycopg.Connection) -> set[str]:
@@ -581,7 +629,7 @@ def _applied_ids(connection: psycopg.Connection) -> set[str]:
 
     The rows of migration_checksums alone do not tell: a plain `yoyo rollback` leaves them behind.
     """
-    undone = _readable_ids(connection, "_yoyo_log", "operation = 'rollback'")
+    undone = _readable_ids(connection, f"{books_schema(connection)}._yoyo_log", "operation = 'rollback'")
     recorded = _readable_ids(connection, CHECKSUMS, "true") - {CODE}
     return _booked_ids(connection) | (recorded - undone)
 

@@ -42,7 +42,10 @@ class Preflight:
         self._look_at_group_roles()
         self._look_at_owner()
         self._look_at_indexes()
+        self._look_at_code_of_others()
         if self._look_at_pg_cron() and self._may_look_into_cron():
+            self._look_at_orphaned_jobs()
+            self._look_at_doubled_jobs()
             self._look_at_job_roles()
             self._look_at_jobs()
             self._look_at_last_run()
@@ -128,6 +131,57 @@ class Preflight:
                 f"which runs: {index.repair};",
             )
 
+    def _look_at_code_of_others(self) -> None:
+        """Look for what of ours is built on a function, an operator or a type of somebody else's."""
+        # What is pinned, PostgreSQL's own, is not in pg_depend at all.
+        rows = self.db.execute(
+            """
+            SELECT DISTINCT
+                CASE d.classid
+                    WHEN 'pg_attrdef'::regclass THEN pg_describe_object('pg_class'::regclass, a.adrelid, a.adnum)
+                    ELSE pg_describe_object(d.classid, d.objid, d.objsubid)
+                END,
+                pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)
+            FROM pg_namespace AS n
+            CROSS JOIN pg_depend AS d
+            LEFT JOIN pg_attrdef AS a ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+            LEFT JOIN pg_rewrite AS w ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+            LEFT JOIN pg_trigger AS t ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+            LEFT JOIN pg_policy AS p ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+            LEFT JOIN pg_constraint AS k ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid
+            LEFT JOIN pg_proc AS f ON d.classid = 'pg_proc'::regclass AND d.objid = f.oid
+            LEFT JOIN pg_type AS y ON d.classid = 'pg_type'::regclass AND d.objid = y.oid
+            LEFT JOIN pg_class AS c ON c.oid = coalesce(
+                a.adrelid, w.ev_class, t.tgrelid, p.polrelid,
+                CASE WHEN d.classid = 'pg_class'::regclass THEN d.objid END
+            )
+            WHERE
+                n.nspname = 'lead_protection'
+                AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
+                AND n.oid IN (c.relnamespace, k.connamespace, f.pronamespace, y.typnamespace)
+                AND d.deptype <> 'e'
+                AND NOT EXISTS (
+                    SELECT
+                    FROM pg_proc AS o WHERE d.refclassid = 'pg_proc'::regclass AND o.oid = d.refobjid
+                        AND o.pronamespace = n.oid
+                    UNION ALL
+                    SELECT
+                    FROM pg_type AS o WHERE d.refclassid = 'pg_type'::regclass AND o.oid = d.refobjid
+                        AND o.typnamespace = n.oid
+                )
+            ORDER BY 1, 2
+            """
+        ).fetchall()
+        if rows:
+            self.add(
+                MISSING,
+                "code",
+                "objects of ours are built on code outside pg_catalog and our schema; it runs with the owner's rights",
+                *(f"  {ours} uses {theirs}" for ours, theirs in rows),
+                "Find out who made it and why. What an older version built in, this one makes anew:",
+                "  lead-protection apply",
+            )
+
     def _look_at_pg_cron(self) -> bool:
         """Return whether pg_cron's tables are where `cron` leads to."""
         version = _extension_version(self.cron)
@@ -210,6 +264,39 @@ class Preflight:
         except psycopg.errors.InsufficientPrivilege:  # there is such a setting, but not for everybody's eyes
             return None, True
         return None, False
+
+    def _look_at_orphaned_jobs(self) -> None:
+        """Look for jobs, anybody's, whose role was dropped: pg_cron 1.4 stops at the first, for all databases."""
+        rows = self.cron.execute(
+            "SELECT jobid, coalesce(jobname, command), username FROM cron.job"
+            " WHERE username NOT IN (SELECT rolname FROM pg_roles) ORDER BY jobid"
+        ).fetchall()
+        for jobid, name, user in rows:
+            self.add(
+                MISSING,
+                "jobs",
+                f"job {jobid} ({name}) belongs to role {user}, which is gone",
+                "pg_cron 1.4 runs no job at all any more, not even after a restart. By a superuser, in database"
+                f" {self.cron.info.dbname}, then restart the server:",
+                "  DELETE FROM cron.job WHERE username NOT IN (SELECT rolname FROM pg_roles);",
+            )
+
+    def _look_at_doubled_jobs(self) -> None:
+        """Look for jobs of this database that two roles have scheduled."""
+        rows = self.cron.execute(
+            "SELECT jobname, string_agg(username, ', ' ORDER BY username) FROM cron.job"
+            " WHERE database = %s AND active AND command LIKE 'CALL lead\\_protection.%%'"
+            " GROUP BY jobname HAVING count(*) > 1 ORDER BY jobname",
+            [self.dbname],
+        ).fetchall()
+        for name, users in rows:
+            self.add(
+                MISSING,
+                "jobs",
+                f"{name} is scheduled twice, by {users}",
+                "A run leaves while another is at work, but one role is enough. As one of them:",
+                "  lead-protection unschedule",
+            )
 
     def _look_at_job_roles(self) -> None:
         """Look at every role that may run the jobs or has scheduled some: can it, from where pg_cron lives?"""

@@ -10,7 +10,7 @@ from pathlib import Path
 from yoyo.migrations import Migration
 
 from lead_protection import __version__, runbook
-from lead_protection.database import APPLY_LOCK, Refusal
+from lead_protection.database import LOCKED_TABLE, PINNED_PATH, Refusal
 from lead_protection.installer import (
     CHECKSUMS,
     CODE,
@@ -44,11 +44,12 @@ def install_script(home: Path) -> str:
         else f"One transaction, ended before and after: {', '.join(alone)}. A failure undoes what is not committed.",
         "CARRIED": json.dumps({m.id: migration_checksum(m) for m in migrations}),
         "OLDEST": str(OLDEST_SERVER),
-        "LOCK": str(APPLY_LOCK),
+        "PATH": PINNED_PATH,
+        "LOCKED": LOCKED_TABLE,
     }.items():
         head = head.replace(f"@{name}@", value)
 
-    parts = [head, "BEGIN;\n"]
+    parts = [head, _BEGIN]
     for migration in migrations:
         parts.append(_guarded(migration))
     for path in load_order(home):
@@ -57,7 +58,6 @@ def install_script(home: Path) -> str:
     parts.append(f"""
 {_record(CODE, code_checksum(home))}
 COMMIT;
-SELECT pg_catalog.pg_advisory_unlock({APPLY_LOCK}) AS unlocked \\gset
 \\echo Lead Protection {__version__} is installed.
 """)
     return "".join(parts)
@@ -69,7 +69,7 @@ def _guarded(migration: Migration) -> str:
     text = text.replace(CREATE_SCHEMA, f"\\if :no_schema\n{CREATE_SCHEMA}\n\\endif")
     books = _record(migration.id, migration_checksum(migration))
     if not migration.use_transactions:
-        text = f"COMMIT;\nSET lock_timeout = 0;\n{_drop_leftovers(migration)}{text}\n{_RESET}BEGIN;\n"
+        text = f"COMMIT;\nSET lock_timeout = 0;\n{_drop_leftovers(migration)}{text}\n{_RESET}{_BEGIN}"
     return f"""
 SELECT '{migration.id}' = ANY (string_to_array(current_setting('lead_protection.pending'), ',')) AS pending \\gset
 \\if :pending
@@ -84,6 +84,13 @@ VALUES ('{migration.hash}', '{migration.id}', now() AT TIME ZONE 'UTC');
 """
 
 
+# Each transaction takes the lock that lets one apply at a time into a database, once there is something to lock.
+_BEGIN = f"""BEGIN;
+SELECT to_regclass('{LOCKED_TABLE}') IS NOT NULL AS has_lock \\gset
+\\if :has_lock
+LOCK TABLE {LOCKED_TABLE} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+\\endif
+"""
 _RESET = "SELECT pg_catalog.set_config('lock_timeout', :'lock_timeout', false) AS lock_timeout \\gset\n"
 
 

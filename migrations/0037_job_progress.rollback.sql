@@ -1,1 +1,2 @@
-DROP TYPE lead_protection.job_progress CASCADE;
+-- Nothing to undo: it dropped what sql/ brings back, and gave comments other words.
+DO $$ BEGIN END $$;

@@ -27,9 +27,10 @@ BEGIN
             GRANT USAGE ON SCHEMA lead_protection TO %1$I',
             group_role
         );
-        -- An application may say of a new lead whose it is, since when and under which policy, and nothing else.
+        -- An application may say of a new lead whose it is and since when, and nothing else: it gets its user's policy, and
+        -- another one only by an operator (move_leads_to_policy()).
         IF group_role = 'lead_protection_app' THEN
-            GRANT INSERT (id, user_id, policy_id, created_at) ON lead_protection.leads TO lead_protection_app;
+            GRANT INSERT (id, user_id, created_at) ON lead_protection.leads TO lead_protection_app;
         END IF;
         -- Operators and monitors read all there is; the matrix names what others read, too.
         IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
@@ -75,6 +76,7 @@ BEGIN
             ('protection_policies',               'x',  'x',  'x',  '',   ''),
             ('assign_user_policy',                '',   'x',  '',   '',   ''),
             ('create_policy_version',             '',   'x',  '',   '',   ''),
+            ('limits_count_from',                 'x',  'x',  'x',  '',   ''),
             ('move_leads_to_policy',              '',   'x',  '',   '',   ''),
             ('set_default_policy',                '',   'x',  '',   '',   ''),
             -- leads
@@ -143,13 +145,13 @@ BEGIN
             ('retry_adoption_queue',              '',   'x',  '',   '',   ''),
             -- jobs
             ('job_definitions',                   '',   'x',  'x',  'x',  ''),
+            ('require_cron_rights_sql',           '',   'x',  '',   'x',  ''),
             ('schedule_jobs',                     '',   'x',  '',   'x',  ''),
             ('schedule_jobs_sql',                 '',   'x',  '',   'x',  ''),
             ('unschedule_jobs',                   '',   'x',  '',   'x',  ''),
             ('unschedule_jobs_sql',               '',   'x',  '',   'x',  ''),
             -- pipeline
             ('lead_expiries',                     'x',  'x',  'x',  '',   ''),
-            ('job_lock_key',                      '',   'x',  'x',  '',   ''),
             ('pause_protection',                  '',   'x',  '',   '',   ''),
             ('raise_job_failure',                 '',   'x',  '',   'x',  ''),
             ('resume_protection',                 '',   'x',  '',   '',   ''),
@@ -164,6 +166,7 @@ BEGIN
             ('prometheus_metrics',                '',   'x',  'x',  '',   ''),
             ('refresh_metrics',                   '',   'x',  '',   'x',  ''),
             -- health
+            ('cron_faults',                       '',   'x',  'x',  'x',  ''),
             ('find_help',                         'x',  'x',  'x',  '',   ''),
             -- common
             ('elapsed_text',                      '',   'x',  'x',  '',   ''),

@@ -38,6 +38,7 @@
 
 -- policies: the terms
 \ir functions/policies/policy_of_user.sql
+\ir functions/policies/limits_count_from.sql
 \ir functions/policies/require_known_policy.sql
 \ir functions/policies/create_policy_version.sql
 \ir functions/policies/set_default_policy.sql
@@ -46,6 +47,7 @@
 
 -- leads: a lead from its start to its end
 \ir functions/leads/lock_leads.sql
+\ir functions/pipeline/lock_free_leads.sql
 \ir functions/leads/check_lead.sql
 \ir functions/leads/read_lead.sql
 \ir functions/leads/read_leads.sql
@@ -92,8 +94,10 @@
 \ir functions/holds/void_lead_hold.sql
 \ir functions/holds/override_hold_limit.sql
 \ir functions/holds/begin_bulk_request.sql
+\ir functions/holds/bulk_answers.sql
 \ir functions/holds/hold_leads.sql
 \ir functions/holds/release_leads.sql
+\ir functions/holds/purge_bulk_requests.sql
 \ir views/holds/v_active_holds.sql
 \ir views/holds/v_hold_history.sql
 \ir functions/holds/end_overrun_holds.sql
@@ -109,6 +113,7 @@
 \ir functions/explain/forecast_protection.sql
 
 -- events: the outbox and its consumers
+\ir functions/events/event_payload.sql
 \ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
 \ir views/events/v_cloud_events.sql
@@ -125,6 +130,7 @@
 \ir functions/events/discard_dead_events.sql
 \ir views/events/v_event_consumers.sql
 \ir views/events/v_dead_events.sql
+\ir functions/events/publish_missing_events.sql
 \ir functions/events/purge_events.sql
 
 -- reminders: sent, delivered, on time
@@ -180,8 +186,10 @@
 
 -- jobs: the schedule
 \ir jobs/job_definitions.sql
+\ir jobs/require_cron_rights_sql.sql
 \ir jobs/schedule_jobs_sql.sql
 \ir jobs/unschedule_jobs_sql.sql
+\ir functions/health/cron_faults.sql
 \ir jobs/schedule_jobs.sql
 \ir jobs/unschedule_jobs.sql
 \ir jobs/tell_about_pg_cron.sql
@@ -192,15 +200,17 @@
 \ir functions/pipeline/record_expiries.sql
 \ir functions/pipeline/is_reactivated.sql
 \ir functions/pipeline/record_reactivations.sql
-\ir functions/pipeline/job_lock_key.sql
 \ir functions/pipeline/waiting_reason.sql
 \ir functions/pipeline/pause_protection.sql
 \ir functions/pipeline/resume_protection.sql
+\ir functions/pipeline/count_passed_over.sql
 \ir functions/pipeline/start_job_run.sql
+\ir functions/pipeline/start_drill.sql
 \ir functions/pipeline/run_job_step.sql
 \ir functions/pipeline/raise_job_failure.sql
 \ir functions/pipeline/try_refresh_metrics.sql
 \ir functions/pipeline/run_protection_pipeline.sql
+\ir functions/pipeline/run_protection_drill.sql
 \ir functions/pipeline/run_nightly_maintenance.sql
 
 -- metrics: what Prometheus is told
@@ -216,6 +226,7 @@
 \ir views/metrics/v_kpi_reminders.sql
 \ir views/metrics/v_kpi_holds.sql
 \ir views/metrics/v_kpi_jobs.sql
+\ir views/health/v_passed_over_leads.sql
 \ir views/metrics/v_kpi_clock_drift.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql

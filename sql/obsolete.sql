@@ -113,7 +113,15 @@ BEGIN
         'lead_protection.start_counters()',
         'lead_protection.start_job_run(text)',
         'lead_protection.try_job_lock(text)',
-        'lead_protection.update_job_run(bigint, jsonb, text, text)'
+        'lead_protection.update_job_run(bigint, jsonb, text, text)',
+        -- before locks were rows, and the pipeline decided for now
+        'lead_protection.announce_hold_limits(interval)',
+        'lead_protection.begin_bulk_request(text, jsonb, bigint[], bigint)',
+        'lead_protection.create_policy_version('
+        'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer)',
+        'lead_protection.end_overrun_holds()',
+        'lead_protection.job_lock_key(text)',
+        'lead_protection.run_protection_pipeline(timestamptz, integer)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN
             EXECUTE pg_catalog.format('DROP ROUTINE %s', pg_catalog.to_regprocedure(signature));

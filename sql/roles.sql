@@ -18,6 +18,8 @@ DO $$ BEGIN RAISE EXCEPTION 'no role was named' USING ERRCODE = 'invalid_paramet
 \endif
 
 BEGIN;
+-- A superuser runs this: only PostgreSQL's own functions and operators are meant.
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Who may do what: README.md, "Roles". They cannot log in; roles that can are made members of them.
 SELECT pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted.name)

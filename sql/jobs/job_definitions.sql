@@ -4,18 +4,32 @@ SELECT
     j.job_name,
     j.schedule,
     j.command,
-    j.in_cron_database
+    j.in_cron_database,
+    j.steps
 FROM (
     VALUES
-    ('lead-protection-reminders', '*/5 * * * *', 'CALL lead_protection.run_protection_pipeline()', false),
-    ('lead-protection-nightly', '17 1 * * *', 'CALL lead_protection.run_nightly_maintenance()', false),
+    (
+        -- Rows of adopted tables that wait go first, for they may move dates; expiries before reminders, which then need
+        -- not look at what has expired.
+        'lead-protection-reminders', '*/5 * * * *', 'CALL lead_protection.run_protection_pipeline()', false,
+        ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders']
+    ),
+    (
+        -- Each step in transactions of its own: one that locks leads after another did would not lock them in the order
+        -- of their ids.
+        'lead-protection-nightly', '17 1 * * *', 'CALL lead_protection.run_nightly_maintenance()', false,
+        ARRAY[
+            'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended', 'events_published',
+            'events_purged', 'job_runs_purged', 'bulk_requests_purged'
+        ]
+    ),
     (
         -- pg_cron never deletes its history, and before 1.5 it leaves rows without an end.
         'lead-protection-cron-history', '47 1 * * *',
         'DELETE FROM cron.job_run_details WHERE command LIKE ''%lead_protection%'''
-        ' AND COALESCE(end_time, start_time) < now() - INTERVAL ''90 days''', true
+        ' AND COALESCE(end_time, start_time) < now() - INTERVAL ''90 days''', true, NULL
     )
-) AS j (job_name, schedule, command, in_cron_database);
+) AS j (job_name, schedule, command, in_cron_database, steps);
 
 COMMENT ON VIEW lead_protection.job_definitions IS
 'The jobs and when they run: the one place. schedule_jobs() gives them to pg_cron. Without pg_cron any scheduler that '
@@ -26,3 +40,5 @@ COMMENT ON COLUMN lead_protection.job_definitions.command IS
 'The one statement that the job runs, outside a transaction block.';
 COMMENT ON COLUMN lead_protection.job_definitions.in_cron_database IS
 'True: it tends pg_cron itself and runs in pg_cron''s database.';
+COMMENT ON COLUMN lead_protection.job_definitions.steps IS
+'What a run does, in this order; null: all is in its command.';

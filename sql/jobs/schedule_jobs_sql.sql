@@ -8,7 +8,7 @@ SELECT
 DECLARE
     taken text;
 BEGIN
-    IF to_regclass('cron.job') IS NULL THEN
+    IF to_regnamespace('cron') IS NULL THEN
         RAISE EXCEPTION 'pg_cron is not in database %%', current_database()
             USING ERRCODE = 'LP014',
             DETAIL = 'pg_cron lives in one database of a server, the one that cron.database_name names.',
@@ -16,7 +16,7 @@ BEGIN
             '(lead-protection schedule --cron-database NAME does so), or let another scheduler run the commands of '
             'lead_protection.job_definitions.';
     END IF;
-    SELECT string_agg(format('%%s in database %%s', jobname, database), ', ') INTO taken
+%3$s    SELECT string_agg(format('%%s in database %%s', jobname, database), ', ') INTO taken
     FROM cron.job
     WHERE username = CURRENT_USER AND database <> %1$L AND jobname = ANY (%2$L::text[]);
     IF taken IS NOT NULL THEN
@@ -27,7 +27,13 @@ BEGIN
     END IF;
 END $$;
 $guard$,
-        current_database(), array_agg(j.job_name) FILTER (WHERE NOT j.in_cron_database)
+        current_database(), array_agg(j.job_name) FILTER (WHERE NOT j.in_cron_database),
+        CASE WHEN schedule_jobs_sql.from_cron_database
+            THEN lead_protection.require_cron_rights_sql(
+                'cron.schedule_in_database(text, text, text, text, text, boolean)'
+            )
+            ELSE lead_protection.require_cron_rights_sql(NULL)
+        END
     )
     || string_agg(
         CASE
@@ -53,4 +59,5 @@ COMMENT ON FUNCTION lead_protection.schedule_jobs_sql(boolean) IS
 'For pg_cron in another database: returns the SQL that schedules the jobs of this database, to be run in pg_cron''s '
 'database, in one transaction, by the role that is to run the jobs. from_cron_database false: the SQL for pg_cron in '
 'this database, which schedule_jobs() runs. Changes nothing itself. The SQL may be run again: pg_cron updates the '
-'jobs. It raises LP014 where pg_cron is not, and LP015 if the role has jobs of these names in another database.';
+'jobs. It raises LP014 where pg_cron is not, LP083 with the GRANT if the role may not schedule, and LP015 if it has jobs of '
+'these names in another database.';

@@ -11,7 +11,9 @@ from helpers.sessions import execute_at_once, waits_for_a_lock
 CREATE = "SELECT hold_id, start_at, created FROM lead_protection.create_lead_hold(1, 7, 'x', 1)"
 RELEASE = "SELECT hold_id, end_at, released FROM lead_protection.release_lead_hold(1, 7, 1)"
 PIPELINE = "CALL lead_protection.run_protection_pipeline(batch_size => 500)"
-LOCK_THE_PIPELINE = "SELECT pg_try_advisory_xact_lock(lead_protection.job_lock_key('lead-protection-reminders'))"
+LOCK_THE_PIPELINE = (
+    "SELECT true FROM lead_protection.lock_rows WHERE lock_name = 'lead-protection-reminders' FOR UPDATE SKIP LOCKED"
+)
 
 
 def test_eight_connections_create_the_same_hold(db, connect):
@@ -133,13 +135,12 @@ def test_two_pipelines_over_five_thousand_due_leads(db, connect):
     assert drift(db) == []
 
 
-def test_pipelines_without_the_advisory_lock_send_nothing_twice(db, connect):
+def test_pipelines_without_the_lock_of_the_job_send_nothing_twice(db, connect):
     """The lock only spares work: the promise rests on row locks and the ledger's key."""
     db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")
-    db.execute(
-        "CREATE OR REPLACE FUNCTION lead_protection.job_lock_key(job_name text) RETURNS bigint"
-        " LANGUAGE sql VOLATILE AS 'SELECT (random() * 1e18)::bigint'"
-    )
+    (text,) = db.execute("SELECT pg_get_functiondef('lead_protection.run_job_step(bigint)'::regprocedure)").fetchone()
+    assert " FOR UPDATE SKIP LOCKED;" in text
+    db.execute(text.replace(" FOR UPDATE SKIP LOCKED;", ";").encode())
     db.execute(
         "INSERT INTO lead_protection.leads (id, user_id, created_at)"
         " SELECT n, 7, now() - %s * INTERVAL '1 day' FROM generate_series(1, 2000) AS n",

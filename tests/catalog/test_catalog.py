@@ -64,7 +64,7 @@ def test_procedures_that_commit_qualify_every_name(db):
         'CREATE FUNCTION hostile.jsonb_build_object(variadic "any") RETURNS jsonb LANGUAGE internal'
         " AS 'jsonb_build_object_noargs'"
     )
-    db.execute("CALL lead_protection.run_protection_pipeline('2020-01-01')")
+    db.execute("CALL lead_protection.run_protection_pipeline()")
     db.execute("CALL lead_protection.run_nightly_maintenance()")
     runs = db.execute("SELECT outcome, result FROM lead_protection.job_runs ORDER BY id").fetchall()
     assert runs == [

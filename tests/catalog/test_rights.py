@@ -216,6 +216,7 @@ def test_the_jobs_role_may_call_the_jobs_what_they_call_and_the_schedule_and_not
     jobs = {"run_protection_pipeline", "run_nightly_maintenance"}
     inside = {"start_job_run", "run_job_step", "try_refresh_metrics", "raise_job_failure"}
     schedule = {"schedule_jobs", "schedule_jobs_sql", "unschedule_jobs", "unschedule_jobs_sql"}
+    schedule |= {"require_cron_rights_sql", "cron_faults"}
     assert may_execute(db, "lead_protection_jobs") == jobs | inside | {"refresh_metrics"} | schedule
     readable = db.execute(
         "SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'lead_protection'::regnamespace"
@@ -227,5 +228,13 @@ def test_the_jobs_role_may_call_the_jobs_what_they_call_and_the_schedule_and_not
 @pytest.mark.parametrize("group", ["app", "operator", "monitor", "jobs", "consumer"])
 def test_the_steps_of_the_jobs_that_check_no_argument_are_for_nobody(db, group):
     """What they send or delete cannot be taken back: the jobs check as_of, batch_size and keep for them."""
-    steps = {"record_reactivations", "record_expiries", "reminders_to_send", "send_due_reminders", "purge_events"}
+    steps = {
+        "start_drill",
+        "run_protection_drill",
+        "record_reactivations",
+        "record_expiries",
+        "reminders_to_send",
+        "send_due_reminders",
+        "purge_events",
+    }
     assert may_execute(db, f"lead_protection_{group}") & steps == set()

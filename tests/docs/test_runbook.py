@@ -61,6 +61,54 @@ def an_hour_passes_for_the_run(server: Server, dbname: str) -> None:
     )
 
 
+# Sessions that were forgotten, by the database that they are in.
+FORGOTTEN: dict[str, psycopg.Connection] = {}
+
+
+def lead_is_held_by_a_forgotten_session(server: Server, dbname: str) -> None:
+    """Somebody looked at a lead whose reminder is due, to change it, and went home an hour ago."""
+    FORGOTTEN[dbname] = psycopg.connect(server.url(dbname), application_name="forgotten")
+    FORGOTTEN[dbname].execute(
+        "SELECT FROM lead_protection.leads WHERE id ="
+        " (SELECT min(lead_id) FROM lead_protection.waiting_reminders()) FOR UPDATE"
+    )
+    for statement in (
+        "CALL lead_protection.run_protection_pipeline()",
+        "UPDATE lead_protection.passed_over_leads SET since = since - INTERVAL '1 hour'",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
+def role_of_a_job_is_dropped(server: Server, dbname: str) -> None:
+    """pg_cron's table, as if it were in this database, with a job whose role is gone."""
+    server.psql(
+        "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint, schedule text, command text, database text,"
+        " username text, active boolean, jobname text);"
+        "INSERT INTO cron.job VALUES (7, '17 1 * * *', 'CALL lead_protection.run_nightly_maintenance()',"
+        " current_database(), 'gone', true, 'lead-protection-nightly')",
+        dbname=dbname,
+    )
+
+
+def job_is_deleted(server: Server, dbname: str) -> None:
+    """The block ran where pg_cron is; now in this database, too, and the jobs run."""
+    cure = named(sections(RUNBOOK)["A job of pg_cron has no role, or two"])["cure"]
+    server.psql(cure.text, dbname=dbname)
+
+
+def log_is_written_past_its_trigger(server: Server, dbname: str) -> None:
+    """Somebody wrote a log row as a replica does, a day ago; the night found it."""
+    for statement in (
+        "SET session_replication_role = replica; INSERT INTO lead_protection.protection_log"
+        " (lead_id, user_id, event_type, occurred_at, recorded_at, reason, details)"
+        " SELECT 42, user_id, 'lead.clock.mended', now(), now() - INTERVAL '1 day', 'by hand',"
+        " '{\"cached\": null, \"derived\": {}}'"
+        " FROM lead_protection.leads WHERE id = 42",
+        "CALL lead_protection.run_nightly_maintenance()",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
 def cache_is_tampered_with(server: Server, dbname: str) -> None:
     """Somebody gives a lead ten days, in the cache only. The night mends it, and they do it again."""
     for statement in (
@@ -223,6 +271,23 @@ def abandoned_run_is_seen_and_marked(results: Results) -> None:
     assert [row[4] for row in running] == ["f"]
     assert blocking == ended == []
     assert [row[1] for row in runs] == ["succeeded", "abandoned"]
+    assert [row[0] for row in health] == ["ok"]
+
+
+def session_is_named_and_ended(results: Results) -> None:
+    held, ended, health = results.take("held", "ended", "health")
+    assert [(row[1], row[2], row[6]) for row in held] == [("lead-protection-reminders", "reminders", "forgotten")]
+    assert [row[1] for row in ended] == ["t"]
+    assert [row[0] for row in health] == ["ok"]
+
+
+def faults_of_the_schedule_are_shown(results: Results) -> None:
+    results.take("cure", "health")
+
+
+def late_event_is_found(results: Results) -> None:
+    late, health = results.take("late", "health")
+    assert [(row[0], row[1]) for row in late] == [("42", "lead.clock.mended")]
     assert [row[0] for row in health] == ["ok"]
 
 
@@ -454,6 +519,12 @@ SCENARIOS: dict[str, Scenario] = {
     "Reminders are not sent": Scenario(nobody_runs_the_jobs, reminders_are_sent, NOT_SENT),
     "A job fails": Scenario(pipeline_breaks, failure_is_seen_and_mended, ("job_failed",)),
     "A job run hangs or is abandoned": Scenario(run_is_killed, abandoned_run_is_seen_and_marked, ("job_hanging",)),
+    "A lead is locked for long": Scenario(
+        lead_is_held_by_a_forgotten_session, session_is_named_and_ended, ("leads_locked",)
+    ),
+    "A job of pg_cron has no role, or two": Scenario(
+        role_of_a_job_is_dropped, faults_of_the_schedule_are_shown, ("cron_jobs",), job_is_deleted
+    ),
     "A date is in dispute": Scenario(nothing_wrong, dispute_is_explained),
     "The cached clock differs from the rule": Scenario(
         cache_is_tampered_with, drift_is_found_and_mended, ("clock_drift",)
@@ -465,6 +536,7 @@ SCENARIOS: dict[str, Scenario] = {
     "Events are not taken": Scenario(
         consumer_is_dead, dead_letters_are_replayed, ("outbox_lag", "dead_letters"), consumer_works_again
     ),
+    "Log rows had no event": Scenario(log_is_written_past_its_trigger, late_event_is_found, ("log_events",)),
     "An adopted row is out of step": Scenario(adopted_rows_get_out_of_step, adopted_rows_are_in_step, ("adoption",)),
     "Many leads expire at once": Scenario(import_moves_starts, starts_are_put_back, ("expiry_spike",)),
     "There is no default policy": Scenario(default_is_taken_away, default_is_back, ("policies",)),
@@ -563,17 +635,23 @@ def test_runbook_for_a_run_that_hangs(sample_dbname, server, wait_until):
 def test_a_taken_job_lock_is_named_with_who_holds_it(sample_dbname, server):
     """Somebody tried something in psql and left the transaction open: every run leaves at once."""
     with psycopg.connect(server.url(sample_dbname)) as forgotten:
-        forgotten.execute("SELECT pg_try_advisory_xact_lock(lead_protection.job_lock_key('lead-protection-reminders'))")
-        server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
-        server.psql(
-            "UPDATE lead_protection.job_runs SET started_at = started_at - INTERVAL '1 hour'", dbname=sample_dbname
+        forgotten.execute(
+            "SELECT FROM lead_protection.lock_rows WHERE lock_name = 'lead-protection-reminders' FOR UPDATE"
         )
-        found = server.psql(
-            "SELECT found FROM lead_protection.health WHERE check_name = 'job_hanging' AND status = 'critical'",
-            dbname=sample_dbname,
-        ).stdout
-        assert found.startswith("runs of lead-protection-reminders have been skipped for 1 h")
-        assert f"process {forgotten.info.backend_pid}" in found
+        # At once, and not after runs have been skipped for a quarter of an hour.
+        for expected in ("warn", "critical"):
+            found = server.psql(
+                f"SELECT found FROM lead_protection.health WHERE check_name = 'job_hanging' AND status = '{expected}'",
+                dbname=sample_dbname,
+            ).stdout
+            assert found.startswith(
+                f"process {forgotten.info.backend_pid} of role postgres (no application name) holds"
+            )
+            server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
+            server.psql(
+                "UPDATE lead_protection.job_runs SET started_at = started_at - INTERVAL '2 hours'",
+                dbname=sample_dbname,
+            )
     server.psql("CALL lead_protection.run_protection_pipeline()", dbname=sample_dbname)
     assert not_ok(server, sample_dbname) == {}
 

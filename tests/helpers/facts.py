@@ -101,7 +101,7 @@ def insert_history(db: psycopg.Connection, lead_id: int, rows: Iterable[tuple]) 
 
 
 # The result of a run of the pipeline that found nothing to do.
-PIPELINE_IDLE = {"adopted_rows": 0, "reactivations": 0, "expiries": 0, "reminders": 0}
+PIPELINE_IDLE = {"adopted_rows": 0, "reactivations": 0, "expiries": 0, "reminders": 0, "skipped_locked": 0}
 
 # The result of a nightly run that found nothing to do.
 NIGHTLY_IDLE = {
@@ -109,8 +109,11 @@ NIGHTLY_IDLE = {
     "hold_limits_announced": 0,
     "adopted_rows_queued": 0,
     "clocks_mended": 0,
+    "events_published": 0,
     "events_purged": 0,
     "job_runs_purged": 0,
+    "bulk_requests_purged": 0,
+    "skipped_locked": 0,
 }
 
 SHOWN = "protection_expires_at, state, on_hold, reminder_due_at"

@@ -11,9 +11,20 @@ def last_run(db) -> tuple:
         ).fetchone()
 
 
+def call_pipeline(db, as_of=None, **named) -> None:
+    """Call the pipeline; for an instant in the past in a database that is marked for drills."""
+    if as_of is None:
+        given = ", ".join(f"{name} => %({name})s" for name in named)
+        db.execute(f"CALL lead_protection.run_protection_pipeline({given})", named)
+        return
+    db.execute("UPDATE lead_protection.settings SET for_drills = true")
+    given = ", ".join(f"{name} => %({name})s" for name in ("as_of", *named))
+    db.execute(f"CALL lead_protection.run_protection_drill({given})", {"as_of": as_of} | named)
+
+
 def run_pipeline(db, as_of=None) -> dict:
     """Run the pipeline, which must succeed, and return its counts."""
-    db.execute("CALL lead_protection.run_protection_pipeline(%s)", (as_of,))
+    call_pipeline(db, as_of)
     outcome, result = last_run(db)
     assert outcome == "succeeded", result
     return result

@@ -129,6 +129,7 @@ def test_dry_run_prints_only_what_is_pending(database_url, tree, catalog):
     (tree / "migrations" / "9999_more.sql").write_text("-- More.\nCREATE TABLE lead_protection.more (id int);\n")
     output = run_ok("apply", "--dry-run", "--database", database_url, tree=tree)
     assert re.findall(r"(?m)^(?!--|$).+", output) == [
+        "SET search_path = pg_catalog, pg_temp;",
         BUILD.splitlines()[1],
         "BEGIN;",
         "CREATE TABLE lead_protection.more (id int);",

@@ -15,7 +15,7 @@ from helpers.calls import make_policy
 from helpers.command_line import finish, line_of, run_cli, run_ok, start
 from helpers.project import PROJECT
 from helpers.rows import fetch
-from lead_protection.database import APPLY_LOCK
+from lead_protection.database import LOCKED_TABLE, try_apply_lock
 
 MIGRATIONS = sorted(p.stem for p in (PROJECT / "migrations").glob("*.sql") if ".rollback" not in p.name)
 VIEW = "sql/views/v_user_lead_protection.sql"
@@ -243,15 +243,29 @@ def test_concurrent_applies_wait_for_each_other(empty_database_url):
 @pytest.mark.slow("processes that wait for each other")
 @pytest.mark.parametrize("command", [["apply"], ["rollback", "--yes"]])
 def test_the_lock_is_waited_for(database_url, connect, command):
-    holder = connect()
-    holder.execute("SELECT pg_advisory_lock(%s)", [APPLY_LOCK])
+    holder = connect(autocommit=False, application_name="other apply")
+    assert try_apply_lock(holder)
     process = start(*command, "--database", database_url)
     line_of(process)  # where it connected to
-    assert line_of(process).startswith("Waiting for another apply")
+    told = line_of(process)
+    assert told.startswith("Waiting for another apply")
+    assert f"pid {holder.info.backend_pid}, postgres (other apply)" in told
     assert process.poll() is None
-    holder.execute("SELECT pg_advisory_unlock(%s)", [APPLY_LOCK])
+    holder.rollback()
     status, output = finish(process)
     assert status == 0, output
+
+
+def test_nobody_else_can_keep_apply_waiting(database_url, connect):
+    """0.4.0 waited for an advisory lock, which anybody may take who may connect."""
+    others = connect()
+    others.execute("SET SESSION AUTHORIZATION lead_protection_operator")
+    others.execute("SELECT pg_advisory_lock(x'6C65616470726F74'::bigint)")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        others.execute(f"BEGIN; LOCK TABLE {LOCKED_TABLE} IN SHARE UPDATE EXCLUSIVE MODE")
+    others.execute("ROLLBACK")
+    others.execute(f"BEGIN; LOCK TABLE {LOCKED_TABLE} IN ACCESS SHARE MODE; SELECT * FROM {LOCKED_TABLE}")
+    assert "Waiting" not in run_ok("apply", "--database", database_url)
 
 
 @pytest.mark.slow("all migrations once more")
@@ -440,7 +454,7 @@ def test_rollback_stops_at_what_others_built_on_our_views(database_url, db, cata
     before = catalog(database_url)
     status, output = run_cli("rollback", "--all", "--yes", "--database", database_url)
     assert status == 1
-    assert "view report depends on view lead_protection.v_user_lead_protection" in output
+    assert "view public.report depends on view lead_protection.v_user_lead_protection" in output
     assert catalog(database_url) == before
 
 

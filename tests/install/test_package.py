@@ -14,7 +14,7 @@ from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
 from helpers.project import PROJECT, run_program
 from helpers.rows import columns_of_tables, fetch, rows_of_tables
 from helpers.server import Server
-from lead_protection.database import APPLY_LOCK
+from lead_protection.database import try_apply_lock
 
 pytestmark = pytest.mark.slow("the wheel is built and installed, and the script run whole in each test")
 
@@ -216,7 +216,7 @@ def test_the_script_of_an_older_version_is_refused(database_url, tree, catalog, 
 
 
 def test_the_script_does_not_run_beside_an_apply(database_url, connect, psql):
-    connect().execute("SELECT pg_advisory_lock(%s)", [APPLY_LOCK])
+    assert try_apply_lock(connect(autocommit=False))
     done = psql(run_ok("sql"), database_url, "-v", "VERBOSITY=verbose", check=False)
     assert done.returncode == 3
     assert "55P03: another apply or install.sql is at work" in done.stderr

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from helpers.calls import make_policy
 from helpers.facts import ago, insert_holds, insert_lead, insert_lead_of_age
+from helpers.jobs import call_pipeline
 from helpers.project import cases
 from helpers.rows import written
 
@@ -57,7 +58,7 @@ def world(db, seed: int) -> tuple[random.Random, list[int]]:
         for _ in range(chance.randrange(3)):
             start = chance.randrange(-20, 100)
             insert_holds(db, lead_id, [(ago(start), ago(start - chance.choice([1, 5, 30])))])
-    db.execute("CALL lead_protection.run_protection_pipeline(%s)", (ago(2),))
+    call_pipeline(db, ago(2))
     for lead_id in chance.sample(lead_ids, 2):
         db.execute("SELECT lead_protection.close_lead(%s, 7, 'LOST', 'x', 5)", (lead_id,))
     if seed % 2:

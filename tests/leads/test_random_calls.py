@@ -10,6 +10,7 @@ import pytest
 
 from helpers.calls import rows
 from helpers.facts import ago, insert_lead
+from helpers.jobs import call_pipeline
 from helpers.lead_states import (
     diagram,
     look,
@@ -122,7 +123,7 @@ class Calls:
         for lead_id in self.leads:
             insert_lead(db, lead_id, ago(self.draw(AGES)), policy_id=self.draw(self.policies))
         for days in self.draw([[], [], [5], [30, 12, 2]]):
-            db.execute("CALL lead_protection.run_protection_pipeline(%s)", (ago(days),))
+            call_pipeline(db, ago(days))
         self.shown, self.written, self.logged = self.now()
 
     def run(self, steps: int) -> None:

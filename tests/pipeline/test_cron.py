@@ -8,10 +8,12 @@ from psycopg import sql
 
 from helpers.command_line import run_cli, run_ok
 from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
+from helpers.project import PROJECT
 from helpers.schemas import faults_in_outbox
 
 REMINDERS, NIGHTLY, HISTORY = "lead-protection-reminders", "lead-protection-nightly", "lead-protection-cron-history"
 ROLE = "test_scheduler"
+CRON_JOBS = "SELECT status, found FROM lead_protection.health WHERE check_name = 'cron_jobs'"
 
 
 @pytest.fixture
@@ -126,3 +128,67 @@ def test_history_of_our_jobs_is_purged_and_no_other(database_url, db, cron):
     left = cron.execute("SELECT runid FROM cron.job_run_details ORDER BY runid").fetchall()
     cron.execute("DELETE FROM cron.job_run_details")
     assert left == [(-4,), (-2,)]
+
+
+def test_a_job_whose_role_is_gone_is_named_with_the_cure(in_cron_database, scheduler, server):
+    """It kills the launcher of pg_cron 1.4 for all jobs of the cluster; neither a restart nor scheduling helps."""
+    cron = in_cron_database
+    run_ok("schedule", "--database", server.url())
+    assert cron.execute(CRON_JOBS).fetchone() == ("ok", "nothing is seen to be wrong")
+    # As it is once the role was dropped, without the launcher's seeing it: that would be the end of it.
+    cron.execute("UPDATE cron.job SET username = 'gone', active = false WHERE jobname = %s", (NIGHTLY,))
+    status, found = cron.execute(CRON_JOBS).fetchone()
+    assert status == "critical" and f"({NIGHTLY}) belongs to role gone, which is gone" in found
+    shown = run_ok("status", "--database", server.url())
+    assert f"({NIGHTLY}) belongs to role gone, which is gone" in shown
+    cure = "DELETE FROM cron.job WHERE username NOT IN (SELECT rolname FROM pg_roles);"
+    assert cure in shown and cure in (PROJECT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    cron.execute(cure)
+    assert cron.execute(CRON_JOBS).fetchone()[0] == "ok"
+    assert "is gone" not in run_ok("status", "--database", server.url())
+
+
+def test_two_roles_that_schedule_the_same_jobs_are_told(in_cron_database, scheduler, server):
+    cron = in_cron_database
+    run_ok("schedule", "--database", server.url())
+    told = f"{REMINDERS} is scheduled by postgres and by {scheduler}"
+    output = run_ok("schedule", "--database", server.url().replace("postgres@", f"{scheduler}@"))
+    assert f"WARNING: {told}" in output
+    status, found = cron.execute(CRON_JOBS).fetchone()
+    assert status == "warn" and told in found
+    assert f"{REMINDERS} is scheduled twice, by postgres, {scheduler}" in run_ok("status", "--database", server.url())
+    run_ok("unschedule", "--database", server.url().replace("postgres@", f"{scheduler}@"))
+    assert cron.execute(CRON_JOBS).fetchone()[0] == "ok"
+
+
+@pytest.fixture
+def stranger(cron) -> Iterator[str]:
+    """A role that may log in, and nothing else."""
+    cron.execute("CREATE ROLE test_stranger LOGIN")
+    yield "test_stranger"
+    cron.execute("DROP OWNED BY test_stranger; DROP ROLE test_stranger")
+
+
+@pytest.mark.parametrize("command", ["schedule", "unschedule", "status"])
+def test_the_wrong_role_is_told_which_grant_is_missing(command, in_cron_database, stranger, server):
+    """In 0.4.0 a bare 42501."""
+    url = server.url().replace("postgres@", f"{stranger}@")
+    status, output = run_cli(command, "--database", url)
+    group = "lead_protection_monitor" if command == "status" else "lead_protection_jobs"
+    assert status == 1 and f"GRANT {group} TO {stranger};" in output
+    if command == "status":
+        return
+    in_cron_database.execute(f"GRANT lead_protection_jobs TO {stranger}")
+    status, output = run_cli(command, "--database", url)
+    assert status == 1 and "LP083" in output and f"GRANT USAGE ON SCHEMA cron TO {stranger};" in output
+    in_cron_database.execute(f"GRANT USAGE ON SCHEMA cron TO {stranger}")
+    run_ok(command, "--database", url)
+
+
+def test_a_role_that_may_not_schedule_for_other_databases_is_told_so(database_url, cron, stranger, server):
+    cron.execute(f"GRANT lead_protection_jobs TO {stranger}")
+    cron.execute(f"GRANT USAGE ON SCHEMA cron TO {stranger}")
+    url = database_url.replace("postgres@", f"{stranger}@")
+    status, output = run_cli("schedule", "--database", url, "--cron-database", "postgres")
+    assert status == 1 and "LP083" in output
+    assert "GRANT EXECUTE ON FUNCTION cron.schedule_in_database(" in output and f" TO {stranger};" in output

@@ -1,11 +1,11 @@
 """The pipeline: what it sends and records, once; what it leaves alone; how its runs are logged."""
 
-import re
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
+from helpers.calls import refused, rows
 from helpers.facts import (
     EXPIRED,
     NIGHTLY_IDLE,
@@ -18,7 +18,7 @@ from helpers.facts import (
     insert_policy,
     states,
 )
-from helpers.jobs import last_run
+from helpers.jobs import call_pipeline, last_run
 
 CHANGE, REMINDER, EXPIRY, REACTIVATION = (
     "lead.changed",
@@ -30,8 +30,7 @@ CHANGE, REMINDER, EXPIRY, REACTIVATION = (
 
 def run_told(db, **arguments):
     """Call the pipeline and return what its run says it did."""
-    named = ", ".join(f"{name} => %({name})s" for name in arguments)
-    db.execute(f"CALL lead_protection.run_protection_pipeline({named})", arguments)
+    call_pipeline(db, **arguments)
     return last_run(db)
 
 
@@ -161,12 +160,37 @@ def test_batches_commit_one_after_another(db, connect):
     assert events(db) == [REMINDER] * 7
 
 
-def test_as_of_decides_for_an_instant_in_the_past(db):
+def test_a_drill_decides_for_an_instant_in_the_past(db):
     insert_lead_of_age(db, 1, REMINDER_DUE)
     due = db.execute("SELECT reminder_due_at FROM lead_protection.v_user_lead_protection").fetchone()[0]
     assert run_told(db, as_of=due - timedelta(microseconds=1)) == did()
     assert run_told(db, as_of=due) == did(reminders=1)
     assert db.execute("SELECT sent_at FROM lead_protection.lead_reminders").fetchone() == (due,)
+
+
+def test_a_drill_is_refused_where_leads_are_real(db):
+    """0.4.0 let the job role take the grace from users: a reminder that bears an instant 15 days ago."""
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    assert db.execute("SELECT for_drills FROM lead_protection.settings").fetchone() == (False,)
+    refused("LP080", db.execute, "CALL lead_protection.run_protection_drill(now() - INTERVAL '15 days')")
+    assert (events(db), rows(db, "SELECT FROM lead_protection.job_runs")) == ([], [])
+
+
+@pytest.mark.parametrize("role", ["jobs", "operator"])
+def test_nobody_but_the_owner_runs_a_drill_or_marks_a_database_for_them(role, db, connect):
+    db.execute("UPDATE lead_protection.settings SET for_drills = true")
+    session = connect()
+    session.execute(f"SET SESSION AUTHORIZATION lead_protection_{role}")
+    for statement in (
+        "CALL lead_protection.run_protection_drill(now() - INTERVAL '15 days')",
+        "SELECT lead_protection.start_drill(now() - INTERVAL '15 days', 1000)",
+        "UPDATE lead_protection.settings SET for_drills = true",
+        "UPDATE lead_protection.job_runs SET as_of = now() - INTERVAL '15 days'",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(statement)
+    with pytest.raises(psycopg.errors.UndefinedFunction):
+        session.execute("CALL lead_protection.run_protection_pipeline(now() - INTERVAL '15 days')")
 
 
 @pytest.mark.parametrize(
@@ -176,55 +200,55 @@ def test_as_of_decides_for_an_instant_in_the_past(db):
         ("LP013", {"as_of": "infinity"}),
         ("LP013", {"as_of": "-infinity"}),
         ("LP016", {"batch_size": 0}),
+        ("LP016", {"batch_size": -1}),
         ("LP016", {"batch_size": None}),
     ],
 )
-def test_bad_input_is_refused_and_changes_nothing(db, sqlstate, arguments):
+def test_bad_input_is_refused_changes_nothing_and_is_no_run(db, sqlstate, arguments):
     insert_lead_of_age(db, 1, EXPIRED)
-    with pytest.raises(psycopg.Error) as refused:
-        run_told(db, **arguments)
-    assert refused.value.sqlstate == sqlstate
-    # The step's own words, and which run it was.
-    assert str(refused.value.diag.message_hint).startswith(
-        "What it sends" if sqlstate == "LP013" else "It is how many leads"
-    )
-    assert re.fullmatch(
-        r"(It is now|Given: ).+\nRun \d+ of job lead-protection-reminders failed; .+",
-        str(refused.value.diag.message_detail),
-    )
-    assert events(db) == []
-    assert last_run(db)[0] == "failed"
+    refused(sqlstate, run_told, db, **arguments)
+    assert (events(db), rows(db, "SELECT FROM lead_protection.job_runs")) == ([], [])
     assert run_told(db) == did(expiries=1)
 
 
-@pytest.mark.parametrize("step", ["adopted_rows", "reactivations", "expiries", "reminders", "events_purged"])
-def test_each_step_refuses_bad_input(db, step):
-    """Whoever may run the jobs may call run_job_step(), too: no step is reached with what the jobs would refuse."""
-    for lead_id, days in ((1, PROTECTED), (2, REMINDER_DUE), (3, EXPIRED)):
-        insert_lead_of_age(db, lead_id, days)
-    for sqlstate, arguments in (
-        ("LP013", "as_of => '2999-01-01Z'"),
-        ("LP016", "batch_size => NULL"),
-        ("LP016", "batch_size => -1"),
-        ("LP016", "keep => NULL"),
-        ("LP016", "keep => '23 hours'"),
-    ):
-        job = f"lead_protection.start_job_run('lead-protection-reminders', '{{{step}}}')"
-        ended = db.execute(
-            f"SELECT steps, outcome, error_state FROM lead_protection.run_job_step({job}, {arguments})"
-        ).fetchone()
-        assert ended == (None, "failed", sqlstate)
-        assert last_run(db) == ("failed", {})
-    assert events(db) == []
+@pytest.mark.parametrize("keep", ["1 hour", "29 days", "100000 years", "-1 day", None])
+def test_nightly_keeps_30_days_or_more(db, keep):
+    """0.4.0 let the job role purge all but the last day; 100000 years were a raw 22008."""
+    refused("LP016", db.execute, "CALL lead_protection.run_nightly_maintenance(%s)", (keep,))
+    assert rows(db, "SELECT FROM lead_protection.job_runs") == []
 
 
 def test_a_run_that_has_ended_cannot_be_rewritten(db):
     run_told(db)
-    db.execute(
-        "SELECT lead_protection.run_job_step((id, job_name, started_at, '{no such step}', NULL, '{}', 'skipped', NULL,"
-        " NULL, NULL, NULL)::lead_protection.job_progress) FROM lead_protection.job_runs"
-    )
-    assert last_run(db) == did()
+    before = rows(db, "SELECT * FROM lead_protection.job_runs")
+    assert rows(db, "SELECT lead_protection.run_job_step(id) AS goes_on FROM lead_protection.job_runs") == [
+        {"goes_on": False}
+    ]
+    assert rows(db, "SELECT * FROM lead_protection.job_runs") == before
+
+
+def test_the_job_role_cannot_make_health_believe_in_a_run_that_did_not_happen(db, connect):
+    """In 0.4.0 start_job_run() and update_job_run(…, 'succeeded') did."""
+    insert_lead_of_age(db, 1, EXPIRED)
+    believed = "SELECT last_sign_of_life_at FROM lead_protection.v_kpi_jobs WHERE job_name = 'lead-protection-nightly'"
+    session = connect()
+    session.execute("SET SESSION AUTHORIZATION lead_protection_jobs")
+    ((run_id,),) = session.execute("SELECT lead_protection.start_job_run('lead-protection-nightly')").fetchall()
+    for statement in (
+        "UPDATE lead_protection.job_runs SET outcome = 'succeeded', finished_at = now()",
+        "INSERT INTO lead_protection.job_runs (job_name) VALUES ('lead-protection-nightly')",
+        "SELECT lead_protection.count_passed_over(NULL)",
+        "SELECT lead_protection.purge_events('1 day')",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(statement)
+    assert db.execute(believed).fetchone() == (None,)
+    refused("LP082", session.execute, "SELECT lead_protection.start_job_run('lead-protection-cron-history')")
+    # It can take the run on, and then the run has happened.
+    while session.execute("SELECT lead_protection.run_job_step(%s)", (run_id,)).fetchone() == (True,):
+        assert db.execute(believed).fetchone() == (None,)
+    assert db.execute(believed).fetchone() != (None,)
+    assert last_run(db) == ("succeeded", NIGHTLY_IDLE)
 
 
 def test_a_standing_expiry_is_taken_back_while_an_open_hold_protects_the_lead(db):
@@ -317,14 +341,6 @@ def test_nightly_mends_and_logs_drift_and_purges_history(db):
     assert mended == [(1, timedelta(days=1)), (2, None)]
     db.execute("CALL lead_protection.run_nightly_maintenance()")
     assert last_run(db) == ("succeeded", NIGHTLY_IDLE)
-
-
-@pytest.mark.parametrize("keep", ["1 hour", None])
-def test_nightly_refuses_to_keep_no_history(db, keep):
-    with pytest.raises(psycopg.Error) as refused:
-        db.execute("CALL lead_protection.run_nightly_maintenance(%s)", (keep,))
-    assert refused.value.sqlstate == "LP016"
-    assert "Run " in str(refused.value.diag.message_detail) and refused.value.diag.message_hint
 
 
 def test_leads_on_hold_do_not_keep_others_waiting(db):

@@ -10,7 +10,7 @@ DECLARE
 BEGIN
     -- Looked for without locks, then once more among the few under theirs.
     SELECT array_agg(f.lead_id) INTO drifted FROM lead_protection.find_clock_drift() AS f;
-    PERFORM lead_protection.lock_leads(drifted);
+    drifted := lead_protection.lock_free_leads(drifted, 'lead-protection-nightly', 'clocks_mended');
 
     INSERT INTO lead_protection.protection_log (
         lead_id, user_id, event_type, occurred_at, reason,
@@ -33,4 +33,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.mend_clock_drift() IS
-'Writes drifted cache rows anew and logs each as lead.clock.mended with both versions. Returns how many; repeated: 0.';
+'Writes drifted cache rows anew and logs each as lead.clock.mended with both versions. Returns how many; '
+'repeated: 0. A lead that another session holds locked is left, and noted in passed_over_leads.';

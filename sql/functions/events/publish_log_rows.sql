@@ -12,16 +12,8 @@ BEGIN
         'lead',
         n.lead_id::text,
         n.event_type,
-        jsonb_strip_nulls(
-            jsonb_build_object(
-                'lead_id', n.lead_id,
-                'user_id', n.user_id,
-                'actor_id', n.actor_id,
-                'occurred_at', lead_protection.instant_text(n.occurred_at),
-                'state', n.state_after,
-                'protection_expires_at', lead_protection.instant_text(n.expires_after)
-            )
-            || n.details - 'evidence'
+        lead_protection.event_payload(
+            n.lead_id, n.user_id, n.actor_id, n.occurred_at, n.state_after, n.expires_after, n.details
         )
     FROM new_rows AS n;
 

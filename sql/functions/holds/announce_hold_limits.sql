@@ -1,21 +1,34 @@
-CREATE OR REPLACE FUNCTION lead_protection.announce_hold_limits(ahead interval DEFAULT INTERVAL '7 days')
+CREATE OR REPLACE FUNCTION lead_protection.announce_hold_limits(
+    ahead interval DEFAULT INTERVAL '7 days', batch_size integer DEFAULT 1000
+)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     decided_at timestamptz;
     until_at CONSTANT timestamptz := lead_protection.plus_elapsed(now(), announce_hold_limits.ahead);
-    lead_ids CONSTANT bigint [] := ARRAY(
-        SELECT a.lead_id
-        FROM lead_protection.v_active_holds AS a
-        INNER JOIN lead_protection.lead_holds AS h ON a.hold_id = h.id
-        WHERE a.end_at IS NULL AND h.limit_noticed_at IS NULL AND a.limit_at > now() AND a.limit_at <= until_at
-    );
+    found_leads bigint [];
+    lead_ids bigint [];
+    passed_over bigint [] := '{}';
     announced bigint [];
     details jsonb [];
 BEGIN
     -- Locked first, then looked at once more, and only at those.
-    PERFORM lead_protection.lock_leads(lead_ids);
+    LOOP
+        found_leads := ARRAY(
+            SELECT DISTINCT a.lead_id
+            FROM lead_protection.v_active_holds AS a
+            INNER JOIN lead_protection.lead_holds AS h ON a.hold_id = h.id
+            WHERE
+                a.end_at IS NULL AND h.limit_noticed_at IS NULL AND a.limit_at > now() AND a.limit_at <= until_at
+                AND a.lead_id <> ALL(passed_over)
+            ORDER BY a.lead_id
+            LIMIT announce_hold_limits.batch_size
+        );
+        lead_ids := lead_protection.lock_free_leads(found_leads, 'lead-protection-nightly', 'hold_limits_announced');
+        EXIT WHEN lead_ids <> '{}' OR found_leads = '{}';
+        passed_over := passed_over || found_leads;
+    END LOOP;
     decided_at := clock_timestamp();
     WITH near AS (
         UPDATE lead_protection.lead_holds AS h
@@ -48,7 +61,8 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.announce_hold_limits(interval) IS
+COMMENT ON FUNCTION lead_protection.announce_hold_limits(interval, integer) IS
 'Publishes lead.hold.limit_near for open holds that reach the limit of their policy within ahead, once for each hold, '
-'and once more after its limit was overridden or it was corrected. Returns how many; repeated: 0. Internal: '
+'and once more after its limit was overridden or it was corrected. batch_size leads at most; those that '
+'others hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Internal: '
 'run_nightly_maintenance() calls it.';

@@ -3,6 +3,7 @@ CREATE OR REPLACE FUNCTION lead_protection.begin_bulk_request(
     asked jsonb,
     INOUT lead_ids bigint[],
     user_id bigint,
+    actor_id bigint,
     OUT decided_at timestamptz,
     OUT before lead_protection.v_user_lead_protection[]
 )
@@ -45,8 +46,8 @@ BEGIN
     PERFORM lead_protection.lock_leads(begin_bulk_request.lead_ids);
     -- The key of a request that is not committed yet makes the second one wait. It comes after the leads' locks, so
     -- that whoever has the key has all that it needs.
-    INSERT INTO lead_protection.bulk_hold_requests AS r (request_key, asked)
-    VALUES (begin_bulk_request.request_key, asked_for)
+    INSERT INTO lead_protection.bulk_hold_requests AS r (request_key, asked, actor_id)
+    VALUES (begin_bulk_request.request_key, asked_for, begin_bulk_request.actor_id)
     ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         SELECT r.asked INTO STRICT earlier
@@ -62,6 +63,9 @@ BEGIN
     END IF;
 
     decided_at := clock_timestamp();
+    UPDATE lead_protection.bulk_hold_requests AS r
+    SET decided_at = begin_bulk_request.decided_at
+    WHERE r.request_key = begin_bulk_request.request_key;
     before := ARRAY(
         SELECT b
         FROM lead_protection.read_leads(begin_bulk_request.lead_ids, decided_at) AS b
@@ -74,7 +78,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.begin_bulk_request(text, jsonb, bigint[], bigint) IS
+COMMENT ON FUNCTION lead_protection.begin_bulk_request(text, jsonb, bigint[], bigint, bigint) IS
 'Begins a bulk request: locks the leads that it is for (those of the list, each once, or all open leads of the user) '
 'and takes its key. asked: what else was asked for. Returns their ids in order, decided_at, and the leads before; the '
 'last two are null if the same request was answered before.

@@ -34,11 +34,12 @@ BEGIN
             'start_at', lead_protection.instant_text(hold_leads.start_at),
             'end_at', lead_protection.instant_text(hold_leads.end_at)
         ),
-        hold_leads.lead_ids, hold_leads.user_id
+        hold_leads.lead_ids, hold_leads.user_id, hold_leads.actor_id
     ) AS r;
     IF before IS NULL THEN
-        RETURN QUERY SELECT r.* FROM lead_protection.bulk_hold_results AS r
-        WHERE r.request_key = hold_leads.request_key ORDER BY r.lead_id;
+        RETURN QUERY SELECT a.* FROM lead_protection.bulk_answers(
+            hold_leads.request_key, CASE WHEN hold_leads.user_id IS NULL THEN given END
+        ) AS a;
         RETURN;
     END IF;
     hold_leads.start_at := coalesce(hold_leads.start_at, decided_at);
@@ -50,9 +51,15 @@ BEGIN
             b,
             (
                 SELECT h.id
-                FROM lead_protection.lead_holds AS h
+                FROM (
+                    SELECT f.*
+                    FROM lead_protection.lead_holds AS f
+                    WHERE f.lead_id = g.lead_id AND f.user_id = b.user_id
+                    -- Lead by lead through its index: without statistics that of all open holds looks as cheap.
+                    OFFSET 0
+                ) AS h
                 WHERE
-                    h.lead_id = g.lead_id AND h.user_id = b.user_id AND h.voided_at IS NULL
+                    h.voided_at IS NULL
                     AND CASE
                         WHEN hold_leads.end_at IS NULL THEN h.end_at IS NULL
                         ELSE
@@ -145,7 +152,9 @@ BEGIN
         SELECT f.id, f.lead_id
         FROM unnest(made) AS m (hold_id)
         INNER JOIN lead_protection.lead_holds AS f ON m.hold_id = f.id
-    ) AS h ON a.lead_id = h.lead_id;
+    ) AS h ON a.lead_id = h.lead_id
+    -- That a lead was unknown follows from the request.
+    WHERE a.sqlstate IS DISTINCT FROM 'LP002';
 
     PERFORM lead_protection.log_lead_changes(
         'lead.hold.created', before, decided_at, hold_leads.actor_id, array_agg(h.lead_id), array_agg(h.reason),
@@ -154,8 +163,9 @@ BEGIN
     FROM unnest(made) AS m (hold_id)
     INNER JOIN lead_protection.lead_holds AS h ON m.hold_id = h.id;
 
-    RETURN QUERY SELECT r.* FROM lead_protection.bulk_hold_results AS r
-    WHERE r.request_key = hold_leads.request_key ORDER BY r.lead_id;
+    RETURN QUERY SELECT a.* FROM lead_protection.bulk_answers(
+        hold_leads.request_key, CASE WHEN hold_leads.user_id IS NULL THEN given END
+    ) AS a;
 END;
 $$;
 

@@ -21,7 +21,14 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
         SELECT
             coalesce(range_agg(tstzrange(o.start_at, coalesce(o.end_at, hold_limit.as_of))), '{}')
-            * tstzmultirange(tstzrange(lead.created_at, NULL)) AS stops
+            * tstzmultirange(
+                tstzrange(
+                    lead_protection.limits_count_from(
+                        lead.id, hold_limit.hold.user_id, lead.created_at, policy.id
+                    ),
+                    NULL
+                )
+            ) AS stops
         FROM lead_protection.lead_holds AS o
         WHERE
             o.lead_id = hold_limit.hold.lead_id AND o.user_id = hold_limit.hold.user_id
@@ -57,7 +64,8 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.hold_limit(lead_protection.lead_holds, timestamptz) IS
-'The instant at which a hold reaches the limit that the lead''s policy sets for one hold, or for all holds of the '
-'protection together (planned ones in full, an open one until as_of, overlaps once), whichever comes first; or until '
+'The instant at which a hold reaches the limit that the lead''s policy sets for one hold, or for all holds of the user '
+'together (planned ones in full, an open one until as_of, overlaps once; those of earlier protections that began within '
+'the base period before this one, too), whichever comes first; or until '
 'when an operator allowed it to last, if that is later. No row: no limit. Days of 24 hours, counted from where the '
 'hold stops the clock.';

@@ -20,11 +20,12 @@ BEGIN
     SELECT r.lead_ids, r.decided_at, r.before INTO given, decided_at, before
     FROM lead_protection.begin_bulk_request(
         release_leads.request_key, jsonb_build_object('action', 'release'), release_leads.lead_ids,
-        release_leads.user_id
+        release_leads.user_id, release_leads.actor_id
     ) AS r;
     IF before IS NULL THEN
-        RETURN QUERY SELECT r.* FROM lead_protection.bulk_hold_results AS r
-        WHERE r.request_key = release_leads.request_key ORDER BY r.lead_id;
+        RETURN QUERY SELECT a.* FROM lead_protection.bulk_answers(
+            release_leads.request_key, CASE WHEN release_leads.user_id IS NULL THEN given END
+        ) AS a;
         RETURN;
     END IF;
 
@@ -61,18 +62,17 @@ BEGIN
     FROM unnest(released) AS u (hold_id)
     INNER JOIN lead_protection.lead_holds AS h ON u.hold_id = h.id;
 
-    RETURN QUERY
-    INSERT INTO lead_protection.bulk_hold_results AS r (
+    INSERT INTO lead_protection.bulk_hold_results (
         request_key, lead_id, user_id, action, outcome, sqlstate, why, hold_id, decided_at, actor_id
     )
     SELECT
-        release_leads.request_key, g.lead_id, b.user_id, 'release',
+        release_leads.request_key, b.lead_id, b.user_id, 'release',
         CASE WHEN b.user_id IS NULL THEN 'refused' WHEN h.id IS NULL THEN 'already' ELSE 'done' END,
-        CASE WHEN b.lead_id IS NULL THEN 'LP002' WHEN b.user_id IS NULL THEN 'LP064' END,
-        CASE WHEN b.lead_id IS NULL THEN 'the lead is unknown' WHEN b.user_id IS NULL THEN 'the lead is nobody''s' END,
+        CASE WHEN b.user_id IS NULL THEN 'LP064' END,
+        CASE WHEN b.user_id IS NULL THEN 'the lead is nobody''s' END,
         h.id, decided_at, release_leads.actor_id
-    FROM unnest(given) AS g (lead_id)
-    LEFT JOIN unnest(before) AS b ON g.lead_id = b.lead_id
+    -- Those that are known: that a lead was unknown follows from the request.
+    FROM unnest(before) AS b
     LEFT JOIN (
         SELECT
             f.lead_id,
@@ -80,9 +80,11 @@ BEGIN
         FROM unnest(released) AS u (hold_id)
         INNER JOIN lead_protection.lead_holds AS f ON u.hold_id = f.id
         GROUP BY f.lead_id
-    ) AS h ON g.lead_id = h.lead_id
-    ORDER BY g.lead_id
-    RETURNING r.*;
+    ) AS h ON b.lead_id = h.lead_id;
+
+    RETURN QUERY SELECT a.* FROM lead_protection.bulk_answers(
+        release_leads.request_key, CASE WHEN release_leads.user_id IS NULL THEN given END
+    ) AS a;
 END;
 $$;
 

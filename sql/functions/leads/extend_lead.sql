@@ -18,6 +18,7 @@ DECLARE
     extension lead_protection.lead_extensions;
     granted bigint;
     granted_limit integer;
+    by_another boolean;
     answer lead_protection.lead_change_result;
 BEGIN
     IF extend_lead.dry_run THEN
@@ -73,11 +74,25 @@ BEGIN
         (
             SELECT coalesce(sum(x.days), 0)
             FROM lead_protection.lead_extensions AS x
-            WHERE x.lead_id = before.lead_id AND x.user_id = before.user_id AND x.granted_at >= before.created_at
-        )
-    INTO STRICT granted_limit, granted
+            WHERE
+                x.lead_id = before.lead_id AND x.user_id = before.user_id
+                AND x.granted_at >= lead_protection.limits_count_from(
+                    before.lead_id, before.user_id, before.created_at, before.policy_id
+                )
+        ),
+        p.approval_by_another
+    INTO STRICT granted_limit, granted, by_another
     FROM lead_protection.protection_policies AS p
     WHERE p.id = before.policy_id;
+    IF by_another AND extend_lead.approved_by = extend_lead.actor_id THEN
+        RAISE EXCEPTION 'user % cannot enter what they approved themselves', extend_lead.actor_id
+            USING ERRCODE = 'LP081',
+            DETAIL = format(
+                'The policy of lead %s wants another''s approval; approved_by and actor_id are %s.', before.lead_id,
+                extend_lead.actor_id
+            ),
+            HINT = 'Let somebody else approve it, or somebody else enter it.';
+    END IF;
     IF granted + extend_lead.days > granted_limit THEN
         RAISE EXCEPTION 'lead % cannot be extended by % days', before.lead_id, extend_lead.days
             USING ERRCODE = 'LP024',
@@ -107,7 +122,9 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text, boolean) IS
 'Extends a running protection by days of the local calendar, within the policy''s extension_limit_days for all '
-'extensions of this protection together. approved_by: who approved it; actor_id: who enters it; request_key: the '
+'extensions of the user together, those of earlier protections of the lead that began within the base period before this '
+'one included. approved_by: who approved it; actor_id: who enters it, another one where the policy has '
+'approval_by_another; request_key: the '
 'caller''s key of the request, 1 to 255 characters. Under the parallel rule the days are added to the base clock for '
 'good, and to the idle clock until the next qualified activity restarts that. dry_run: true (default: false) answers '
 'what the call would answer now and changes nothing.
@@ -115,6 +132,6 @@ Returns the lead before and after, with changed = true. Repeated with the same r
 'nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or request_key blank or too '
 'long, LP008 expired, LP009 closed, LP020 the key was used for another user or number of days, LP023 days below 1, '
-'LP024 over the policy''s limit, LP064 free.
+'LP024 over the policy''s limit, LP064 free, LP081 approved by whoever enters it.
 Logs and publishes lead.protection.extended in the same transaction. A dry run does it and undoes it: it needs a '
 'database that takes writes and waits for, and for a moment holds, the lead''s lock.';

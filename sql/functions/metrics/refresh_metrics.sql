@@ -10,7 +10,8 @@ DECLARE
     missed numeric;
 BEGIN
     -- Whoever holds the lock does the work of all.
-    IF NOT pg_try_advisory_xact_lock(lead_protection.job_lock_key('lead-protection-metrics')) THEN
+    PERFORM FROM lead_protection.lock_rows AS l WHERE l.lock_name = 'lead-protection-metrics' FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
         RETURN false;
     END IF;
     -- However many leads there are, it takes 2 of 100 seconds at most. A measurement that lies ahead is one of a clock

@@ -1,26 +1,24 @@
-CREATE OR REPLACE FUNCTION lead_protection.raise_job_failure(job lead_protection.job_progress)
+CREATE OR REPLACE FUNCTION lead_protection.raise_job_failure(run_id bigint)
 RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    run lead_protection.job_runs;
 BEGIN
-    IF raise_job_failure.job.outcome = 'failed' THEN
+    SELECT r.* INTO run FROM lead_protection.job_runs AS r WHERE r.id = raise_job_failure.run_id;
+    IF run.outcome = 'failed' THEN
         RAISE EXCEPTION USING
-            ERRCODE = raise_job_failure.job.error_state,
-            MESSAGE = raise_job_failure.job.error_message,
+            ERRCODE = left(run.error, 5),
+            MESSAGE = substr(run.error, 8),
             DETAIL = concat_ws(
-                E'\n', nullif(raise_job_failure.job.error_detail, ''),
-                format(
-                    'Run %s of job %s failed; what it had committed before stands.',
-                    raise_job_failure.job.run_id, raise_job_failure.job.job_name
-                )
+                E'\n', nullif(run.error_detail, ''),
+                format('Run %s of job %s failed; what it had committed before stands.', run.id, run.job_name)
             ),
-            HINT = coalesce(
-                nullif(raise_job_failure.job.error_hint, ''), 'Mend the cause; the next run catches up by itself.'
-            );
+            HINT = coalesce(nullif(run.error_hint, ''), 'Mend the cause; the next run catches up by itself.');
     END IF;
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.raise_job_failure(lead_protection.job_progress) IS
+COMMENT ON FUNCTION lead_protection.raise_job_failure(bigint) IS
 'Raises what made a run fail, once more, with the run''s number in the DETAIL; a run that did not fail: nothing. '
 'Internal: the jobs end with it.';

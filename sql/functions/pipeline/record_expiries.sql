@@ -26,6 +26,22 @@ BEGIN
         LIMIT record_expiries.batch_size
         FOR NO KEY UPDATE OF l SKIP LOCKED
     ) AS reached;
+    IF lead_ids IS NULL THEN
+        -- Who still waits is locked by others: noted, and left to the next run.
+        lead_ids := lead_protection.lock_free_leads(
+            ARRAY(
+                SELECT c.lead_id
+                FROM lead_protection.lead_clocks AS c
+                WHERE
+                    c.closed_at IS NULL AND c.expired_at IS NULL
+                    AND c.protection_expires_at <= decided_at AND c.runs_from <= decided_at
+                    AND c.owed_notice_days IS NULL
+                ORDER BY c.protection_expires_at, c.lead_id
+                LIMIT record_expiries.batch_size
+            ),
+            'lead-protection-reminders', 'expiries'
+        );
+    END IF;
 
     -- Decided under the locks, at an instant after the last change that was committed before them.
     decided_at := coalesce(record_expiries.as_of, clock_timestamp());
@@ -37,5 +53,5 @@ $$;
 COMMENT ON FUNCTION lead_protection.record_expiries(timestamptz, integer) IS
 'Records protections that have ended at as_of, the longest ended first, batch_size leads at most: ledger row, log row '
 'and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are '
-'left to the next run. Returns how many it recorded; repeated, it records none twice: the ledger''s index sees to it. '
+'left to the next run, and noted in passed_over_leads when no other is left. Returns how many it recorded; repeated, it records none twice: the ledger''s index sees to it. '
 'Internal: run_job_step() calls it and has checked the arguments.';

@@ -31,6 +31,30 @@ BEGIN
         LIMIT record_reactivations.batch_size
         FOR NO KEY UPDATE OF l SKIP LOCKED
     ) AS moved;
+    IF lead_ids IS NULL THEN
+        -- Who still waits is locked by others: noted, and left to the next run.
+        lead_ids := lead_protection.lock_free_leads(
+            ARRAY(
+                SELECT c.lead_id
+                FROM lead_protection.lead_clocks AS c
+                CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
+                WHERE
+                    c.closed_at IS NULL
+                    AND (
+                        c.expired_at < c.protection_expires_at
+                        OR (
+                            c.expired_at IS NOT NULL
+                            AND (c.open_hold_from IS NOT NULL OR c.owed_notice_days IS NOT NULL)
+                        )
+                        OR c.reminded_window < c.window_date
+                    )
+                    AND lead_protection.is_reactivated(c, s.state)
+                ORDER BY c.lead_id
+                LIMIT record_reactivations.batch_size
+            ),
+            'lead-protection-reminders', 'reactivations'
+        );
+    END IF;
 
     -- Decided under the locks, at an instant after the last change that was committed before them.
     decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
@@ -75,6 +99,6 @@ $$;
 COMMENT ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) IS
 'Records leads whose announced end did not come, batch_size at most: marks the reminder or the expiry, and writes log '
 'row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others '
-'are left to the next run. Returns how many it recorded; repeated, it records none twice: what is marked is not found '
+'are left to the next run, and noted in passed_over_leads when no other is left. Returns how many it recorded; repeated, it records none twice: what is marked is not found '
 'again. A reminder is taken back once: if its window returns and is left again, that is not told again. Internal: '
 'run_job_step() calls it and has checked the arguments.';

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION lead_protection.require_job_arguments(
-    as_of timestamptz, batch_size integer, keep interval DEFAULT INTERVAL '1 day'
+    as_of timestamptz, batch_size integer, keep interval DEFAULT INTERVAL '90 days'
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -19,8 +19,9 @@ BEGIN
             DETAIL = format('Given: %s.', coalesce(require_job_arguments.batch_size::text, 'null')),
             HINT = 'It is how many leads of each kind one transaction handles; leave it out for 1000.';
     END IF;
-    IF coalesce(require_job_arguments.keep < INTERVAL '1 day', true) THEN
-        RAISE EXCEPTION 'history must be kept for 1 day or longer'
+    -- Beyond the upper bound the instant that lies so far back would be none.
+    IF coalesce(require_job_arguments.keep NOT BETWEEN INTERVAL '30 days' AND INTERVAL '1000 years', true) THEN
+        RAISE EXCEPTION 'history must be kept for 30 days to 1000 years'
             USING ERRCODE = 'LP016',
             DETAIL = format('Given: %s.', coalesce(require_job_arguments.keep::text, 'null')),
             HINT = 'Leave keep out for 90 days.';
@@ -30,5 +31,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.require_job_arguments(timestamptz, integer, interval) IS
 'Raises LP013 if as_of lies in the future or is infinite (null: now, which is fine), LP016 if batch_size is null or '
-'below 1, and LP016 if keep is null or shorter than 1 day. Internal: the jobs and the adoption ask it once; what they '
-'call does not ask again.';
+'below 1, and LP016 if keep is null, shorter than 30 days or longer than 1000 years. Internal: the jobs and the adoption '
+'ask it once; what they call does not ask again.';

@@ -1,26 +1,45 @@
 CREATE OR REPLACE FUNCTION lead_protection.start_job_run(
-    job_name text, steps text[] DEFAULT NULL, result jsonb DEFAULT '{}'
+    job_name text, batch_size integer DEFAULT 1000, keep interval DEFAULT INTERVAL '90 days'
 )
-RETURNS lead_protection.job_progress
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
--- A run whose process is gone was killed before it could say so; so was one of this very process.
-UPDATE lead_protection.job_runs AS r
-SET outcome = 'abandoned', finished_at = clock_timestamp()
-WHERE
-    r.job_name = start_job_run.job_name AND r.outcome = 'running'
-    AND (
-        r.backend_pid = pg_backend_pid()
-        OR NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.pid = r.backend_pid)
+DECLARE
+    steps CONSTANT text [] := (
+        SELECT j.steps FROM lead_protection.job_definitions AS j WHERE j.job_name = start_job_run.job_name
     );
+    run_id bigint;
+BEGIN
+    -- What makes no sense is no run that failed: it is none.
+    PERFORM lead_protection.require_job_arguments(NULL, start_job_run.batch_size, start_job_run.keep);
+    IF steps IS NULL THEN
+        RAISE EXCEPTION 'there is no job % with steps', coalesce(start_job_run.job_name, 'null')
+            USING ERRCODE = 'LP082',
+            DETAIL = format('The jobs are %s.', (
+                SELECT string_agg(j.job_name, ', ' ORDER BY j.job_name)
+                FROM lead_protection.job_definitions AS j
+                WHERE j.steps IS NOT NULL
+            )),
+            HINT = 'CALL lead_protection.run_protection_pipeline() or lead_protection.run_nightly_maintenance().';
+    END IF;
 
-INSERT INTO lead_protection.job_runs AS r (job_name)
-VALUES (start_job_run.job_name)
-RETURNING
-    r.id, r.job_name, r.started_at, start_job_run.steps, NULL::bigint [], start_job_run.result, 'skipped',
-    NULL, NULL, NULL, NULL;
+    -- A run whose process is gone was killed before it could say so; so was one of this very process.
+    UPDATE lead_protection.job_runs AS r
+    SET outcome = 'abandoned', finished_at = greatest(clock_timestamp(), r.started_at), steps = NULL, lead_ids = NULL
+    WHERE
+        r.job_name = start_job_run.job_name AND r.outcome = 'running'
+        AND (
+            r.backend_pid = pg_backend_pid()
+            OR NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.pid = r.backend_pid)
+        );
+    INSERT INTO lead_protection.job_runs AS r (job_name, steps, batch_size, keep)
+    VALUES (start_job_run.job_name, steps, start_job_run.batch_size, start_job_run.keep)
+    RETURNING r.id INTO run_id;
+    RETURN run_id;
+END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.start_job_run(text, text[], jsonb) IS
-'Opens a row in job_runs; marks runs of the job that were killed as abandoned. Returns the run, for run_job_step(): '
-'steps are what it is to do, result what it counts from. Internal: the jobs call it and commit.';
+COMMENT ON FUNCTION lead_protection.start_job_run(text, integer, interval) IS
+'Opens a row in job_runs, with all steps of the job still to do, for run_job_step(); marks runs of the job that were '
+'killed as abandoned. batch_size, keep: as for the jobs. Returns the run''s number. Errors: LP016 batch_size or keep '
+'makes no sense, LP082 no such job. Internal: the jobs call it and commit.';

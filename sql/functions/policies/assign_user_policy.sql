@@ -10,11 +10,15 @@ BEGIN
         PERFORM lead_protection.require_known_policy(assign_user_policy.policy_id);
     END IF;
 
-    -- There is no row of the user's to lock. Without this lock two equal calls might both be recorded; which policy
-    -- the user has would be clear all the same, from the order of the ids.
-    PERFORM pg_advisory_xact_lock(
-        hashtextextended(format('lead_protection.assign_user_policy %s', assign_user_policy.user_id), 0)
-    );
+    -- Without a lock two equal calls might both be recorded; which policy the user has would be clear all the same, from
+    -- the order of the ids.
+    INSERT INTO lead_protection.lock_rows (lock_name)
+    VALUES (format('policy of user %s', assign_user_policy.user_id))
+    ON CONFLICT DO NOTHING;
+    PERFORM
+    FROM lead_protection.lock_rows AS l
+    WHERE l.lock_name = format('policy of user %s', assign_user_policy.user_id)
+    FOR UPDATE;
     IF (
         SELECT a.policy_id
         FROM lead_protection.policy_assignments AS a

@@ -10,12 +10,8 @@ DECLARE
     sent bigint;
     latencies interval [];
 BEGIN
-    locked := ARRAY(
-        SELECT l.id
-        FROM lead_protection.leads AS l
-        WHERE l.id = ANY(send_due_reminders.lead_ids)
-        ORDER BY l.id
-        FOR NO KEY UPDATE SKIP LOCKED
+    locked := lead_protection.lock_free_leads(
+        send_due_reminders.lead_ids, 'lead-protection-reminders', 'reminders'
     );
 
     -- Decided under the locks, at an instant after the last change that was committed before them.
@@ -97,5 +93,5 @@ $$;
 COMMENT ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) IS
 'Sends the reminders of these leads that are due at as_of, ledger row, log row and event in one transaction, and '
 'repeats, as a new event, those whose repetition is due. as_of null: at the instant at which the leads are locked. '
-'Leads locked by others are left to the next run. Returns how many events it wrote; repeated, it sends none twice: the '
+'Leads locked by others are left to the next run, and noted in passed_over_leads. Returns how many events it wrote; repeated, it sends none twice: the '
 'ledger''s key sees to it. Internal: run_job_step() calls it and has checked as_of.';

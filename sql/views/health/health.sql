@@ -51,10 +51,11 @@ launcher AS (
     FROM pg_stat_activity AS a
 ),
 
--- A run that has not come back; and runs that find the job's lock taken, one after the other.
+-- A run that has not come back; and a session that is no run and holds the lock of a job, which is told at once.
 hanging AS (
     SELECT
         r.started_at AS since,
+        false AS at_once,
         format(
             'run %s of %s has been running for %s, %s', r.id, r.job_name,
             lead_protection.elapsed_text(date_trunc('second', now() - r.started_at)),
@@ -71,20 +72,17 @@ hanging AS (
     WHERE r.outcome = 'running'
     UNION ALL
     SELECT
-        s.since,
+        coalesce(least(a.xact_start, s.since), now()),
+        true,
         format(
-            'runs of %s have been skipped for %s: another session holds the lock of the job%s', j.job_name,
-            lead_protection.elapsed_text(date_trunc('second', now() - s.since)),
-            (
-                SELECT ', process ' || string_agg(l.pid::text, ', ')
-                FROM pg_locks AS l
-                INNER JOIN pg_database AS d ON l.database = d.oid AND d.datname = current_database()
-                WHERE
-                    l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
-                    AND (l.classid::bigint << 32) | l.objid::bigint = lead_protection.job_lock_key(j.job_name)
-            )
+            'process %s of role %s (%s) holds the lock of %s, whose runs leave at once', coalesce(t.pid::text, 'unknown'),
+            coalesce(a.usename, 'unknown'), coalesce(nullif(a.application_name, ''), 'no application name'), j.job_name
         )
     FROM jobs AS j
+    INNER JOIN lead_protection.lock_rows AS w ON j.job_name = w.lock_name
+    -- The row bears the transaction that has it locked.
+    INNER JOIN pg_locks AS t ON w.xmax = t.transactionid AND t.locktype = 'transactionid' AND t.granted
+    LEFT JOIN pg_stat_activity AS a ON t.pid = a.pid
     CROSS JOIN LATERAL (
         SELECT min(r.started_at) AS since
         FROM lead_protection.job_runs AS r
@@ -101,7 +99,38 @@ hanging AS (
                 '-infinity'
             )
     ) AS s
-    WHERE s.since IS NOT NULL
+    WHERE NOT EXISTS (
+        SELECT
+        FROM lead_protection.job_runs AS r
+        WHERE r.job_name = j.job_name AND r.outcome = 'running' AND r.backend_pid = t.pid
+    )
+),
+
+passed_over AS (
+    SELECT
+        p.lead_id,
+        min(p.since) AS since,
+        coalesce(
+            string_agg(
+                DISTINCT format(
+                    'process %s of role %s (%s)%s', p.pid, coalesce(p.session_role, 'unknown'),
+                    coalesce(nullif(p.application_name, ''), 'no application name'),
+                    ', in a transaction for ' || lead_protection.elapsed_text(
+                        date_trunc('second', greatest(now() - p.in_transaction_since, INTERVAL '0'))
+                    )
+                ),
+                ' or '
+            ) FILTER (WHERE p.pid IS NOT NULL),
+            'nobody any more'
+        ) AS holder
+    FROM lead_protection.v_passed_over_leads AS p
+    WHERE p.since IN (
+        SELECT f.since
+        FROM lead_protection.passed_over_leads AS f
+        ORDER BY f.since
+        LIMIT 100
+    )
+    GROUP BY p.lead_id
 ),
 
 unsent AS (
@@ -298,11 +327,75 @@ measured (check_name, measured, amount, found, since) AS (
     UNION ALL
     SELECT
         'job_hanging',
-        extract(EPOCH FROM now() - min(h.since)),
-        count(*),
+        greatest(extract(EPOCH FROM now() - min(h.since)), CASE WHEN bool_or(h.at_once) THEN max(k.warn_at) END),
+        count(h.since),
         coalesce(string_agg(h.found, '; ' ORDER BY h.since), 'no run is at work'),
         min(h.since)
-    FROM hanging AS h
+    FROM lead_protection.health_checks AS k
+    LEFT JOIN hanging AS h ON true
+    WHERE k.check_name = 'job_hanging'
+    UNION ALL
+    SELECT
+        'leads_locked',
+        extract(EPOCH FROM now() - min(p.since)),
+        (SELECT count(*) FROM lead_protection.passed_over_leads AS f),
+        coalesce(
+            (
+                SELECT
+                    string_agg(
+                        format(
+                            'lead %s was passed over for %s, held by %s', f.lead_id,
+                            lead_protection.elapsed_text(
+                                date_trunc('second', greatest(now() - f.since, INTERVAL '0'))
+                            ),
+                            f.holder
+                        ),
+                        '; ' ORDER BY f.since, f.lead_id
+                    )
+                FROM (
+                    SELECT q.* FROM passed_over AS q
+                    ORDER BY q.since, q.lead_id
+                    LIMIT 5
+                ) AS f
+            ),
+            'no lead was found locked'
+        ),
+        min(p.since)
+    FROM passed_over AS p
+    UNION ALL
+    SELECT
+        'cron_jobs',
+        max(f.severity),
+        count(f.severity),
+        coalesce(string_agg(f.fault, '; ' ORDER BY f.severity DESC, f.fault), 'nothing is seen to be wrong'),
+        NULL
+    FROM lead_protection.cron_faults() AS f
+    UNION ALL
+    SELECT
+        'log_events',
+        max(p.published),
+        max(p.published),
+        coalesce(
+            max(
+                format(
+                    '%s published by the nightly run of %s ago', p.published,
+                    lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.proved_at, INTERVAL '0')))
+                )
+            ),
+            'not proved yet'
+        ),
+        max(p.proved_at)
+    FROM (
+        SELECT
+            r.started_at AS proved_at,
+            (r.result ->> 'events_published')::bigint AS published
+        FROM lead_protection.job_runs AS r
+        WHERE
+            r.job_name = 'lead-protection-nightly' AND r.result ? 'events_published'
+            AND r.started_at <= clock_timestamp()
+        ORDER BY r.started_at DESC
+        LIMIT 1
+    ) AS p
     UNION ALL
     SELECT
         'expiry_spike',

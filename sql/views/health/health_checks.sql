@@ -19,15 +19,19 @@ FROM (
     (7, 'nightly', 'seconds since a run did its work', 93600, 180000, 'Reminders are not sent'),
     -- 60 minutes are what users were promised.
     (8, 'reminders_overdue', 'seconds that a reminder has waited', 900, 3600, 'Reminders are not sent'),
-    (9, 'clock_drift', 'leads mended by the last nightly run', 1, 100, 'The cached clock differs from the rule'),
-    (10, 'expiry_spike', 'expiries of a day, as a multiple of the usual', 5, 20, 'Many leads expire at once'),
+    -- Three runs in a row passed the lead over.
+    (9, 'leads_locked', 'seconds that a lead has been passed over', 900, 3600, 'A lead is locked for long'),
+    (10, 'cron_jobs', '1: scheduled twice, 2: a job whose role is gone', 1, 2, 'A job of pg_cron has no role, or two'),
+    (11, 'clock_drift', 'leads mended by the last nightly run', 1, 100, 'The cached clock differs from the rule'),
+    (12, 'expiry_spike', 'expiries of a day, as a multiple of the usual', 5, 20, 'Many leads expire at once'),
     -- The nightly job ends them: critical if it had its night and did not.
-    (11, 'hold_overrun', 'seconds past the limit', 1, 93600, 'A hold is wrong, too long or forgotten'),
-    (12, 'policies', 'missing default policies', 1, 1, 'There is no default policy'),
-    (13, 'outbox_lag', 'seconds that an event has waited', 900, 3600, 'Events are not taken'),
-    (14, 'dead_letters', 'events', 1, 100, 'Events are not taken'),
+    (13, 'hold_overrun', 'seconds past the limit', 1, 93600, 'A hold is wrong, too long or forgotten'),
+    (14, 'policies', 'missing default policies', 1, 1, 'There is no default policy'),
+    (15, 'outbox_lag', 'seconds that an event has waited', 900, 3600, 'Events are not taken'),
+    (16, 'dead_letters', 'events', 1, 100, 'Events are not taken'),
+    (17, 'log_events', 'events published by the last nightly run', 1, 100, 'Log rows had no event'),
     -- The pipeline tries again by itself: what still waits after an hour needs somebody.
-    (15, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
+    (18, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
 ) AS k (position, check_name, measured_in, warn_at, critical_at, runbook);
 
 COMMENT ON VIEW lead_protection.health_checks IS

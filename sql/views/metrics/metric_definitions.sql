@@ -28,7 +28,14 @@ FROM (
     ('lead_outbox_dead_letters', 'gauge', 'Events that a consumer gave up.'),
     ('lead_job_last_success_timestamp_seconds', 'gauge', 'When the job last succeeded, Unix time; 0: never.'),
     ('lead_job_running_seconds', 'gauge', 'For how long the job has been running; 0: it is not.'),
+    ('lead_job_skipped_locked', 'gauge', 'Leads that the last runs left because other sessions hold them locked.'),
+    ('lead_job_passed_over_seconds', 'gauge', 'For how long the first of these has been left; 0: there is none.'),
     ('lead_job_failures_total', 'counter', 'Runs of the job that failed or never came back.'),
+    (
+        'lead_cron_faults', 'gauge',
+        'Jobs in pg_cron whose role is gone, or that two roles have scheduled, as far as is seen.'
+    ),
+    ('lead_log_events_missing', 'gauge', 'Log rows that had no event in the last nightly proof.'),
     ('lead_clock_drift', 'gauge', 'Cached clocks that differed from the rule in the last nightly proof.'),
     ('lead_holds_active', 'gauge', 'Holds in force.'),
     ('lead_holds_overrun', 'gauge', 'Open holds that have passed the limit of their policy.'),

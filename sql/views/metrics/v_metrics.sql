@@ -177,6 +177,42 @@ INNER JOIN (
     FROM jobs AS j
     UNION ALL
     SELECT
+        'lead_job_skipped_locked',
+        'lead_job_skipped_locked',
+        '{}',
+        count(*)
+    FROM lead_protection.passed_over_leads AS o
+    UNION ALL
+    SELECT
+        'lead_job_passed_over_seconds',
+        'lead_job_passed_over_seconds',
+        '{}',
+        coalesce(extract(EPOCH FROM now() - min(o.since)), 0)
+    FROM lead_protection.passed_over_leads AS o
+    UNION ALL
+    SELECT
+        'lead_cron_faults',
+        'lead_cron_faults',
+        '{}',
+        count(*)
+    FROM lead_protection.cron_faults() AS f
+    UNION ALL
+    SELECT
+        'lead_log_events_missing',
+        'lead_log_events_missing',
+        '{}',
+        p.published
+    FROM (
+        SELECT (r.result ->> 'events_published')::bigint AS published
+        FROM lead_protection.job_runs AS r
+        WHERE
+            r.job_name = 'lead-protection-nightly' AND r.result ? 'events_published'
+            AND r.started_at <= clock_timestamp()
+        ORDER BY r.started_at DESC
+        LIMIT 1
+    ) AS p
+    UNION ALL
+    SELECT
         'lead_clock_drift',
         'lead_clock_drift',
         '{}',

@@ -1,0 +1,2 @@
+-- What it made anew says the same as before.
+DO $$ BEGIN END $$;
