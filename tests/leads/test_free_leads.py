@@ -221,8 +221,9 @@ def test_nothing_of_the_protection_given_back_comes_back(db):
     assert (now["state"], now["on_hold"], now["created_at"], now["reminded_at"]) == ("PROTECTED", False, at, None)
     expected = protection(Lead((Version(7, Policy(rule="parallel"), in_utc((at,))[0]),)), datetime.now(UTC))
     assert expected and in_utc((now["protection_expires_at"],)) == (expected.protection_expires_at,)
-    # The whole limit is open again.
-    assert call_row(db, "extend_lead(1, 7, 60, 'x', 6, 5, 'k2')")["changed"]
+    # But what was granted then still counts towards the limit.
+    refused_unchanged(db, "LP024", "extend_lead(1, 7, 41, 'x', 6, 5, 'k2')")
+    assert call_row(db, "extend_lead(1, 7, 40, 'x', 6, 5, 'k2')")["changed"]
     # Nor does it come back by moving the start into the former protection, or into the time as nobody's.
     for start in (ago(2), at - MICROSECOND):
         refused_unchanged(db, "LP026", "backdate_lead(1, 7, %s, 'x', 'file', 5)", start)

@@ -88,9 +88,10 @@ def test_nothing_of_an_old_protection_comes_back(db, long):
     assert (now["state"], now["on_hold"], now["created_at"]) == ("PROTECTED", False, again)
     fresh = db.execute("SELECT lead_protection.calendar_expiry(%s, 'Europe/Berlin', 600, 70)", (again,)).fetchone()[0]
     assert now["protection_expires_at"] == fresh
-    # The whole limit is open again, and the key of then is still that request.
+    # What was granted then still counts towards the limit, and the key of then is still that request.
     refused_unchanged(db, "LP020", "extend_lead(1, 7, 60, 'x', 6, 5, 'k')")
-    assert call_row(db, "extend_lead(1, 7, 60, 'x', 6, 5, 'k2')")["changed"]
+    refused_unchanged(db, "LP024", "extend_lead(1, 7, 41, 'x', 6, 5, 'k2')")
+    assert call_row(db, "extend_lead(1, 7, 40, 'x', 6, 5, 'k2')")["changed"]
     history = db.execute(
         "SELECT user_id, created_at, valid_until FROM lead_protection.lead_history ORDER BY valid_until"
     )
