@@ -115,6 +115,7 @@ BEGIN
             ('explain_protection',                'x',  'x',  'x',  '',   ''),
             ('explain_protection_json',           'x',  'x',  'x',  '',   ''),
             ('forecast_protection',               'x',  'x',  'x',  '',   ''),
+            ('is_sensible_instant',               'x',  'x',  'x',  '',   ''),
             ('protection_as_of',                  'x',  'x',  'x',  '',   ''),
             -- events
             ('event_types',                       '',   'x',  'x',  '',   'x'),

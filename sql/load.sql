@@ -104,6 +104,7 @@
 \ir functions/holds/announce_hold_limits.sql
 
 -- explain: how a date comes about, and what is to come
+\ir functions/explain/is_sensible_instant.sql
 \ir functions/explain/protection_as_of.sql
 \ir functions/explain/explain_calendar.sql
 \ir functions/explain/explain_holds.sql

@@ -102,7 +102,7 @@ def log_is_written_past_its_trigger(server: Server, dbname: str) -> None:
         "SET session_replication_role = replica; INSERT INTO lead_protection.protection_log"
         " (lead_id, user_id, event_type, occurred_at, recorded_at, reason, details)"
         " SELECT 42, user_id, 'lead.clock.mended', now(), now() - INTERVAL '1 day', 'by hand',"
-        " '{\"cached\": null, \"derived\": {}}'"
+        ' \'{"cached": null, "derived": {}}\''
         " FROM lead_protection.leads WHERE id = 42",
         "CALL lead_protection.run_nightly_maintenance()",
     ):

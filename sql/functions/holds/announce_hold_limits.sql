@@ -6,13 +6,17 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     decided_at timestamptz;
-    until_at CONSTANT timestamptz := lead_protection.plus_elapsed(now(), announce_hold_limits.ahead);
+    until_at CONSTANT timestamptz := lead_protection.plus_elapsed(
+        -- Within what an instant can be.
+        now(), least(greatest(announce_hold_limits.ahead, INTERVAL '0'), INTERVAL '1000 years')
+    );
     found_leads bigint [];
     lead_ids bigint [];
     passed_over bigint [] := '{}';
     announced bigint [];
     details jsonb [];
 BEGIN
+    PERFORM lead_protection.require_job_arguments(NULL, announce_hold_limits.batch_size);
     -- Locked first, then looked at once more, and only at those.
     LOOP
         found_leads := ARRAY(
@@ -64,5 +68,5 @@ $$;
 COMMENT ON FUNCTION lead_protection.announce_hold_limits(interval, integer) IS
 'Publishes lead.hold.limit_near for open holds that reach the limit of their policy within ahead, once for each hold, '
 'and once more after its limit was overridden or it was corrected. batch_size leads at most; those that '
-'others hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Internal: '
+'others hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Error: LP016 batch_size. Internal: '
 'run_nightly_maintenance() calls it.';

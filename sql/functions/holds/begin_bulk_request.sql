@@ -16,7 +16,9 @@ BEGIN
     PERFORM lead_protection.require_reason(begin_bulk_request.request_key, 'request_key');
     IF
         num_nonnulls(begin_bulk_request.lead_ids, begin_bulk_request.user_id) <> 1
-        OR array_position(begin_bulk_request.lead_ids, NULL) > 0
+        OR array_ndims(begin_bulk_request.lead_ids) > 1
+        -- Not array_position(), which takes no list of lists.
+        OR EXISTS (SELECT FROM unnest(begin_bulk_request.lead_ids) AS u (lead_id) WHERE u.lead_id IS NULL)
     THEN
         RAISE EXCEPTION 'give either lead_ids or user_id'
             USING ERRCODE = 'LP037',
@@ -24,7 +26,7 @@ BEGIN
                 'Given: %s leads, user_id %s.', coalesce(cardinality(begin_bulk_request.lead_ids)::text, 'no'),
                 coalesce(begin_bulk_request.user_id::text, 'null')
             ),
-            HINT = 'A list of leads, without a null in it, or all leads of one user.';
+            HINT = 'A list of leads, of one dimension and without a null in it, or all leads of one user.';
     END IF;
     IF begin_bulk_request.user_id IS NULL THEN
         begin_bulk_request.lead_ids := ARRAY(
@@ -83,4 +85,4 @@ COMMENT ON FUNCTION lead_protection.begin_bulk_request(text, jsonb, bigint[], bi
 'and takes its key. asked: what else was asked for. Returns their ids in order, decided_at, and the leads before; the '
 'last two are null if the same request was answered before.
 Errors: LP004 request_key blank or too long, LP020 the key was used for another request, LP037 both or neither of '
-'lead_ids and user_id, or a null in the list. Internal.';
+'lead_ids and user_id, or a null in the list or a list of lists. Internal.';

@@ -12,6 +12,7 @@ DECLARE
     overrun record;
     ended bigint := 0::bigint;
 BEGIN
+    PERFORM lead_protection.require_job_arguments(NULL, end_overrun_holds.batch_size);
     -- Locked first, then looked at once more, and only at those: somebody may have released or corrected one meanwhile,
     -- or moved another lead to a stricter policy.
     LOOP
@@ -51,5 +52,5 @@ $$;
 COMMENT ON FUNCTION lead_protection.end_overrun_holds(integer) IS
 'Ends open holds that have passed the limit of their policy, at the instant of the limit and not of the call. Logs and '
 'publishes lead.hold.overrun for each, as done by the system (actor_id null). batch_size leads at most; those that others '
-'hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Internal: run_nightly_maintenance() '
-'calls it.';
+'hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Error: LP016 batch_size. Internal: '
+'run_nightly_maintenance() calls it.';

@@ -136,6 +136,8 @@ BEGIN
             hold_leads.actor_id
         FROM unnest(answers) AS a
         WHERE a.outcome = 'done'
+        -- Under REPEATABLE READ: one that was made since the transaction began, which is an error 40001.
+        ON CONFLICT DO NOTHING
         RETURNING h.id
     )
 

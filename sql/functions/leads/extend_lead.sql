@@ -107,6 +107,8 @@ BEGIN
         before.lead_id, before.user_id, extend_lead.days, extend_lead.reason, extend_lead.approved_by,
         extend_lead.actor_id, decided_at, extend_lead.request_key
     )
+    -- Under REPEATABLE READ: one that was made since the transaction began, which is an error 40001.
+    ON CONFLICT DO NOTHING
     RETURNING x.* INTO extension;
     after := lead_protection.read_lead(before.lead_id, decided_at);
 

@@ -21,7 +21,9 @@ BEGIN
         WHERE
             v.metric = 'lead_metrics_refresh_seconds' AND v.measured_at <= decided_at
             AND v.measured_at > decided_at - coalesce(
-                refresh_metrics.min_age, greatest(INTERVAL '55 seconds', 50 * v.value * INTERVAL '1 second')
+                -- Within what an instant can be.
+                least(greatest(refresh_metrics.min_age, INTERVAL '0'), INTERVAL '1000 years'),
+                greatest(INTERVAL '55 seconds', 50 * v.value * INTERVAL '1 second')
             )
     ) THEN
         RETURN false;

@@ -13,8 +13,8 @@ BEGIN
             DETAIL = format('It is now %s.', lead_protection.instant_text(clock_timestamp())),
             HINT = 'What it sends cannot be taken back. To look ahead, use protection_as_of(as_of).';
     END IF;
-    IF coalesce(require_job_arguments.batch_size < 1, true) THEN
-        RAISE EXCEPTION 'batch_size must be 1 or more'
+    IF coalesce(require_job_arguments.batch_size NOT BETWEEN 1 AND 1000000, true) THEN
+        RAISE EXCEPTION 'batch_size must be 1 to 1000000'
             USING ERRCODE = 'LP016',
             DETAIL = format('Given: %s.', coalesce(require_job_arguments.batch_size::text, 'null')),
             HINT = 'It is how many leads of each kind one transaction handles; leave it out for 1000.';
@@ -31,5 +31,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.require_job_arguments(timestamptz, integer, interval) IS
 'Raises LP013 if as_of lies in the future or is infinite (null: now, which is fine), LP016 if batch_size is null or '
-'below 1, and LP016 if keep is null, shorter than 30 days or longer than 1000 years. Internal: the jobs and the adoption '
+'not 1 to 1000000, and LP016 if keep is null, shorter than 30 days or longer than 1000 years. Internal: the jobs and the adoption '
 'ask it once; what they call does not ask again.';

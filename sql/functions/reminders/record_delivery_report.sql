@@ -36,7 +36,12 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no reminder of lead % was sent to user % for window %',
             record_delivery_report.lead_id, record_delivery_report.user_id,
-            to_char(record_delivery_report.window_date, 'YYYY-MM-DD')
+            CASE
+                -- No timestamp reaches as far as a date.
+                WHEN record_delivery_report.window_date BETWEEN DATE '1900-01-01' AND DATE '2999-12-31'
+                    THEN to_char(record_delivery_report.window_date, 'YYYY-MM-DD')
+                ELSE record_delivery_report.window_date::text
+            END
             USING ERRCODE = 'LP044',
             DETAIL = format('Windows sent for this lead and user: %s.', coalesce(
                 (
