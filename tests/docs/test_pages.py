@@ -41,7 +41,8 @@ def test_adoption_page_runs_from_top_to_bottom(db, server):
     assert sum(int(row[1]) for row in preview) == 400 and int(dict(row[:2] for row in preview)["reminder overdue"]) > 0
     assert len(unreminded) == int(dict(row[:2] for row in preview)["reminder overdue"])
     assert drift == []
-    assert ran == [["succeeded", '{"expiries": 0, "reminders": 0, "adopted_rows": 0, "reactivations": 0}']]
+    counts = '{"expiries": 0, "reminders": 0, "adopted_rows": 0, "reactivations": 0, "skipped_locked": 0}'
+    assert ran == [["succeeded", counts]]
     assert [(row[0], row[2], row[4]) for row in tables] == [("crm.opportunities", "0", "4"), ("crm.calls", "0", "4")]
     assert won == [["lead.closed", "900", "as in crm.opportunities", "CLOSED"]]
     left = "SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'crm.%'"

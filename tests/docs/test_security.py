@@ -21,7 +21,9 @@ def test_every_named_test_exists():
 
 
 def test_every_claim_names_a_test():
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if re.match(r"^\| (?!might|asset|---)", line)]
+    rows = [
+        line for line in PAGE.read_text(encoding="utf-8").splitlines() if re.match(r"^\| (?!might|asset|---)", line)
+    ]
     claims = [line for line in rows if line.count(" | ") == 2]
     assert [line for line in claims if not NAMED.search(line)] == []
     assert len(claims) > 20

@@ -14,7 +14,7 @@ def log_past_its_trigger(db, lead_id, age="1 hour") -> None:
         "INSERT INTO lead_protection.protection_log"
         " (lead_id, user_id, event_type, occurred_at, recorded_at, actor_id, reason, state_after, details)"
         " VALUES (%s, 7, 'lead.closed', now(), now() - %s::interval, 5, 'secret', 'CLOSED',"
-        " '{\"outcome\": \"LOST\", \"evidence\": \"secret\"}')",
+        ' \'{"outcome": "LOST", "evidence": "secret"}\')',
         (lead_id, age),
     )
     db.execute("RESET session_replication_role")

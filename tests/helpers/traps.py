@@ -19,7 +19,9 @@ DECLARE
 BEGIN
     FOR planted IN
         WITH as_they_are AS (
-            SELECT o.oprname, o.oprleft::regtype::text AS l, o.oprright::regtype::text AS r, o.oprresult::regtype::text AS t
+            SELECT
+                o.oprname, o.oprleft::regtype::text AS l, o.oprright::regtype::text AS r,
+                o.oprresult::regtype::text AS t
             FROM pg_catalog.pg_operator AS o
             INNER JOIN pg_catalog.pg_type AS l ON l.oid = o.oprleft AND l.typtype <> 'p'
             INNER JOIN pg_catalog.pg_type AS r ON r.oid = o.oprright AND r.typtype <> 'p'
@@ -50,7 +52,8 @@ BEGIN
             ) AS n (oprname, t)
         ),
         texts AS (
-            SELECT '||', e, 'text', 'text' FROM unnest(exact) AS e UNION SELECT '||', 'text', e, 'text' FROM unnest(exact) AS e
+            SELECT '||', e, 'text', 'text' FROM unnest(exact) AS e
+            UNION SELECT '||', 'text', e, 'text' FROM unnest(exact) AS e
         )
         SELECT DISTINCT ON (a.oprname, a.l::regtype, a.r::regtype) a.oprname, a.l, a.r, coalesce(a.t, a.l) AS t FROM (
             SELECT * FROM as_they_are UNION SELECT * FROM varchars UNION SELECT * FROM arrays UNION SELECT * FROM ranges
@@ -104,7 +107,9 @@ BEGIN
     FOR planted IN
         SELECT t.typname
         FROM pg_catalog.pg_type AS t
-        WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b' AND t.typelem = 0 OR t.typname = 'tstzrange'
+        WHERE
+            t.typnamespace = 'pg_catalog'::regnamespace
+            AND (t.typtype = 'b' AND t.typelem = 0 OR t.typname = 'tstzrange')
     LOOP
         EXECUTE pg_catalog.format('CREATE DOMAIN {schema}.%I AS pg_catalog.text', planted.typname);
     END LOOP;
