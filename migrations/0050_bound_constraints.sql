@@ -3,7 +3,8 @@
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- One that is bound to pg_catalog depends on nothing that pg_depend has, and stays: to make it anew would read the table
+-- One that is bound to pg_catalog depends on nothing that pg_depend has, and stays: to make it anew would read the
+-- table
 -- under a strong lock.
 DO $bound$
 DECLARE

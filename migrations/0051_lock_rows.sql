@@ -8,7 +8,8 @@ CREATE TABLE lead_protection.lock_rows (
 );
 
 COMMENT ON TABLE lead_protection.lock_rows IS
-'A row for each lock that is not a lead''s: whoever locks the row has it. An advisory lock could be taken by anybody who '
+'A row for each lock that is not a lead''s: whoever locks the row has it. An advisory lock could be taken by anybody '
+'who '
 'may connect; a row of ours by nobody whom we do not let. The rows never change. Internal.';
 COMMENT ON COLUMN lead_protection.lock_rows.lock_name IS
 'A job: one of its runs is in a transaction. policy of user N: somebody gives that user a policy.';
@@ -41,8 +42,8 @@ COMMENT ON COLUMN lead_protection.passed_over_leads.since IS
 COMMENT ON COLUMN lead_protection.passed_over_leads.last_at IS 'When it was last passed over.';
 
 ALTER TABLE lead_protection.job_runs
-ADD COLUMN steps text [],
-ADD COLUMN lead_ids bigint [],
+ADD COLUMN steps text[],
+ADD COLUMN lead_ids bigint[],
 ADD COLUMN as_of timestamptz,
 ADD COLUMN batch_size integer,
 ADD COLUMN keep interval,
@@ -55,7 +56,8 @@ COMMENT ON COLUMN lead_protection.job_runs.lead_ids IS
 'While it sends reminders: the leads of whose reminders it has still to take care.';
 COMMENT ON COLUMN lead_protection.job_runs.as_of IS 'A drill: the instant for which it decides; null: now.';
 COMMENT ON COLUMN lead_protection.job_runs.batch_size IS 'How many leads it handles in one transaction.';
-COMMENT ON COLUMN lead_protection.job_runs.keep IS 'What is older than this is deleted by it; of no meaning for the pipeline.';
+COMMENT ON COLUMN lead_protection.job_runs.keep IS 'What is older than this is deleted by it; of no meaning for the '
+'pipeline.';
 COMMENT ON COLUMN lead_protection.job_runs.error_detail IS 'The DETAIL of the error.';
 COMMENT ON COLUMN lead_protection.job_runs.error_hint IS 'The HINT of the error.';
 COMMENT ON COLUMN lead_protection.job_runs.result IS

@@ -6,12 +6,12 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- The default comes after the column: rows that are there must not get the name of who applies this.
 ALTER TABLE lead_protection.protection_log ADD COLUMN session_role name, ADD COLUMN application_name text;
 ALTER TABLE lead_protection.protection_log
-ALTER COLUMN session_role SET DEFAULT SESSION_USER,
+ALTER COLUMN session_role SET DEFAULT session_user,
 ALTER COLUMN application_name SET DEFAULT nullif(current_setting('application_name'), '');
 
 ALTER TABLE lead_protection.leads ADD COLUMN session_role name, ADD COLUMN application_name text;
 ALTER TABLE lead_protection.leads
-ALTER COLUMN session_role SET DEFAULT SESSION_USER,
+ALTER COLUMN session_role SET DEFAULT session_user,
 ALTER COLUMN application_name SET DEFAULT nullif(current_setting('application_name'), '');
 
 COMMENT ON COLUMN lead_protection.protection_log.session_role IS
@@ -21,7 +21,8 @@ COMMENT ON COLUMN lead_protection.protection_log.application_name IS
 COMMENT ON COLUMN lead_protection.protection_log.actor_id IS
 'Who did it, as the caller says; null: the system. Which session said so: session_role.';
 COMMENT ON COLUMN lead_protection.leads.session_role IS
-'The database role that had logged in and entered the lead; null: before this was recorded. What was changed since is in '
+'The database role that had logged in and entered the lead; null: before this was recorded. What was changed since is '
+'in '
 'protection_log.';
 COMMENT ON COLUMN lead_protection.leads.application_name IS
 'What its session called itself (application_name); null: nothing, or before this was recorded.';

@@ -2,6 +2,7 @@
 -- depends: 0052_who_did_it
 -- transactional: false
 
-CREATE INDEX CONCURRENTLY IF NOT EXISTS protection_log_recorded ON lead_protection.protection_log USING brin (recorded_at);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS protection_log_recorded
+ON lead_protection.protection_log USING brin (recorded_at);
 COMMENT ON INDEX lead_protection.protection_log_recorded IS
 'The rows of the last days, for the nightly proof that each has its event.';

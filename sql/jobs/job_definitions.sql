@@ -9,7 +9,8 @@ SELECT
 FROM (
     VALUES
     (
-        -- Rows of adopted tables that wait go first, for they may move dates; expiries before reminders, which then need
+        -- Rows of adopted tables that wait go first, for they may move dates; expiries before reminders, which then
+        -- need
         -- not look at what has expired.
         'lead-protection-reminders', '*/5 * * * *', 'CALL lead_protection.run_protection_pipeline()', false,
         ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders']

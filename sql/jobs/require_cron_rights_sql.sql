@@ -17,7 +17,9 @@ SELECT
         RAISE EXCEPTION 'role %% may not schedule jobs for other databases', CURRENT_USER
             USING ERRCODE = 'LP083',
             DETAIL = format('It may not call %%s in database %%s.', %1$L, current_database()),
-            HINT = format('As a superuser, in that database: GRANT EXECUTE ON FUNCTION %%s TO %%I;', %1$L, CURRENT_USER);
+            HINT = format(
+                'As a superuser, in that database: GRANT EXECUTE ON FUNCTION %%s TO %%I;', %1$L, CURRENT_USER
+            );
     END IF;
 $sql$, require_cron_rights_sql.routine
         ) END
@@ -25,5 +27,6 @@ $sql$, require_cron_rights_sql.routine
 $body$;
 
 COMMENT ON FUNCTION lead_protection.require_cron_rights_sql(text) IS
-'Statements of PL/pgSQL that raise LP083, with the GRANT that is missing, where the current role may not use pg_cron, or '
+'Statements of PL/pgSQL that raise LP083, with the GRANT that is missing, where the current role may not use pg_cron, '
+'or '
 'call that routine of it (null: none). Internal.';

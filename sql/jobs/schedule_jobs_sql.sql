@@ -59,5 +59,6 @@ COMMENT ON FUNCTION lead_protection.schedule_jobs_sql(boolean) IS
 'For pg_cron in another database: returns the SQL that schedules the jobs of this database, to be run in pg_cron''s '
 'database, in one transaction, by the role that is to run the jobs. from_cron_database false: the SQL for pg_cron in '
 'this database, which schedule_jobs() runs. Changes nothing itself. The SQL may be run again: pg_cron updates the '
-'jobs. It raises LP014 where pg_cron is not, LP083 with the GRANT if the role may not schedule, and LP015 if it has jobs of '
+'jobs. It raises LP014 where pg_cron is not, LP083 with the GRANT if the role may not schedule, and LP015 if it has '
+'jobs of '
 'these names in another database.';

@@ -170,7 +170,7 @@ def documented() -> tuple[set[str], dict[str, set[str]]]:
     unchecked = UNCHECKED.search(page)[0]
     codes = re.findall(r"^\| ((?:`\w{5}`(?:, )?)+)", page.replace(unchecked, ""), re.MULTILINE)
     more = re.findall(r"`(\w{5})`", unchecked.split("|")[1])
-    allowed_more = dict.fromkeys(re.findall(r"`(\w+)`", unchecked.split("|")[2]), set(more))
+    allowed_more = {name: set(more) for name in re.findall(r"`(\w+)`", unchecked.split("|")[2])}
     return {code for cell in codes for code in re.findall(r"`(\w{5})`", cell)} - {"LP999"}, allowed_more
 
 
@@ -258,7 +258,9 @@ def test_nothing_but_success_or_a_documented_refusal(role, world, connect, recor
     session = connect()
     session.execute("SET statement_timeout = '60s'")
     session.execute(f"SET SESSION AUTHORIZATION lead_protection_{role}")
-    (codes, allowed_more), outcomes, unexpected = documented(), Counter(), {}
+    codes, allowed_more = documented()
+    outcomes: Counter[str] = Counter()
+    unexpected: dict[tuple[str, str], str] = {}
     log = log_of(world)
     for number in range(1, CALLS + 1):
         if relations and chance.random() < 0.1:

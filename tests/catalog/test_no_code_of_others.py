@@ -149,7 +149,7 @@ def test_nothing_of_ours_is_built_on_anything_but_pg_catalog_and_ourselves(datab
 @pytest.mark.slow("thousands of traps")
 @pytest.mark.parametrize("path", ["public", "public, pg_catalog"])
 def test_the_jobs_call_nothing_of_the_path(path, db, connect):
-    """Also where pg_catalog does not come first; for arrays where it does, too: public.=(bigint[], bigint[]) is exact."""
+    """Also where pg_catalog does not come first; for arrays where it does: public.=(bigint[], bigint[]) is exact."""
     insert_leads_of_age(db, REMINDER_DUE, EXPIRED)
     plant(db)
     db.execute("SET search_path = pg_catalog")

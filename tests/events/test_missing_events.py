@@ -1,4 +1,4 @@
-"""A log row without its event, which nobody can write but who switches the log's trigger off: found, published, told."""
+"""A log row without its event, which only who switches the log's trigger off can write: found, published, told."""
 
 from helpers.calls import call, row, rows
 from helpers.facts import NIGHTLY_IDLE, PROTECTED, events, insert_leads_of_age

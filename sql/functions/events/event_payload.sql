@@ -24,5 +24,6 @@ RETURN jsonb_strip_nulls(
 COMMENT ON FUNCTION lead_protection.event_payload(
     bigint, bigint, bigint, timestamptz, text, timestamptz, jsonb
 ) IS
-'What the event of a log row says, from columns of the row. Reason and evidence are left out: they are free text and may '
+'What the event of a log row says, from columns of the row. Reason and evidence are left out: they are free text and '
+'may '
 'name a person. Internal.';

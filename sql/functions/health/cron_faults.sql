@@ -3,7 +3,8 @@ CREATE OR REPLACE FUNCTION lead_protection.cron_faults()
 RETURNS TABLE (severity integer, fault text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
--- @plpgsql_check_options: extra_warnings = off
+-- pg_cron may not be here: its SQL cannot be static.
+-- @plpgsql_check_options: extra_warnings = off, performance_warnings = off
 BEGIN
     IF to_regclass('cron.job') IS NULL OR NOT has_table_privilege(to_regclass('cron.job')::oid, 'SELECT') THEN
         RETURN;
@@ -26,5 +27,6 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.cron_faults() IS
 'What is wrong with the jobs in pg_cron, as far as the owner of this schema may see: 2: a job whose role was dropped, '
-'which stops the launcher of pg_cron 1.4 for all jobs of the cluster; 1: two roles have scheduled the same job. No row: '
+'which stops the launcher of pg_cron 1.4 for all jobs of the cluster; 1: two roles have scheduled the same job. No '
+'row: '
 'nothing, or pg_cron is not in this database, or shows the owner its own jobs only. Internal: health asks it.';

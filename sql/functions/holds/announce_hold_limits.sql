@@ -12,7 +12,7 @@ DECLARE
     );
     found_leads bigint [];
     lead_ids bigint [];
-    passed_over bigint [] := '{}';
+    passed_over bigint [] := '{}'::bigint [];
     announced bigint [];
     details jsonb [];
 BEGIN
@@ -68,5 +68,6 @@ $$;
 COMMENT ON FUNCTION lead_protection.announce_hold_limits(interval, integer) IS
 'Publishes lead.hold.limit_near for open holds that reach the limit of their policy within ahead, once for each hold, '
 'and once more after its limit was overridden or it was corrected. batch_size leads at most; those that '
-'others hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Error: LP016 batch_size. Internal: '
+'others hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Error: LP016 batch_size. '
+'Internal: '
 'run_nightly_maintenance() calls it.';

@@ -29,5 +29,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.bulk_answers(text, bigint[]) IS
-'The answers of a bulk request, in the order of the leads: those that are kept and, of a list (lead_ids; null: it was no '
+'The answers of a bulk request, in the order of the leads: those that are kept and, of a list (lead_ids; null: it was '
+'no '
 'list), that the others were unknown. Internal.';

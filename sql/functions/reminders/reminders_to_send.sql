@@ -9,8 +9,8 @@ AS $$
 DECLARE
     decided_at CONSTANT timestamptz := coalesce(reminders_to_send.as_of, clock_timestamp());
     chosen bigint [];
-    locked bigint [] := '{}';
-    passed_over bigint [] := '{}';
+    locked bigint [] := '{}'::bigint [];
+    passed_over bigint [] := '{}'::bigint [];
 BEGIN
     -- Each time with those left out that were found locked; more than a few times only where nearly all are.
     FOR round IN 1..10 LOOP
@@ -58,6 +58,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.reminders_to_send(timestamptz) IS
-'Locks and returns the leads whose reminder is due at as_of (null: now), or is to be repeated because it did not arrive, '
-'the longest due first, as many as settings allow for one run and for each user. Those that another session holds locked '
+'Locks and returns the leads whose reminder is due at as_of (null: now), or is to be repeated because it did not '
+'arrive, '
+'the longest due first, as many as settings allow for one run and for each user. Those that another session holds '
+'locked '
 'are noted in passed_over_leads and take nobody''s place. Internal: run_job_step() calls it.';

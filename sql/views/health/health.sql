@@ -75,8 +75,9 @@ hanging AS (
         coalesce(least(a.xact_start, s.since), now()),
         true,
         format(
-            'process %s of role %s (%s) holds the lock of %s, whose runs leave at once', coalesce(t.pid::text, 'unknown'),
-            coalesce(a.usename, 'unknown'), coalesce(nullif(a.application_name, ''), 'no application name'), j.job_name
+            'process %s of role %s (%s) holds the lock of %s, whose runs leave at once',
+            coalesce(t.pid::text, 'unknown'), coalesce(a.usename, 'unknown'),
+            coalesce(nullif(a.application_name, ''), 'no application name'), j.job_name
         )
     FROM jobs AS j
     INNER JOIN lead_protection.lock_rows AS w ON j.job_name = w.lock_name
@@ -338,7 +339,7 @@ measured (check_name, measured, amount, found, since) AS (
     SELECT
         'leads_locked',
         extract(EPOCH FROM now() - min(p.since)),
-        (SELECT count(*) FROM lead_protection.passed_over_leads AS f),
+        (SELECT count(*) FROM lead_protection.passed_over_leads),
         coalesce(
             (
                 SELECT
@@ -367,7 +368,7 @@ measured (check_name, measured, amount, found, since) AS (
         'cron_jobs',
         max(f.severity),
         count(f.severity),
-        coalesce(string_agg(f.fault, '; ' ORDER BY f.severity DESC, f.fault), 'nothing is seen to be wrong'),
+        coalesce(string_agg(f.fault, '; ' ORDER BY f.fault), 'nothing is seen to be wrong'),
         NULL
     FROM lead_protection.cron_faults() AS f
     UNION ALL

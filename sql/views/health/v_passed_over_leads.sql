@@ -14,7 +14,10 @@ WITH locks AS MATERIALIZED (
             -- Who has a row of leads locked has this lock of the table, too.
             OR (
                 k.relation = 'lead_protection.leads'::regclass AND k.mode IN ('RowShareLock', 'RowExclusiveLock')
-                AND k.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                AND k.database = (
+                    SELECT d.oid FROM pg_database AS d
+                    WHERE d.datname = current_database()
+                )
             )
         )
 )
@@ -41,7 +44,10 @@ LEFT JOIN LATERAL (
     FROM locks AS k
     WHERE
         k.relation IS NOT NULL AND l.xmax::text <> '0'
-        AND NOT EXISTS (SELECT FROM locks AS x WHERE x.transactionid = l.xmax)
+        AND NOT EXISTS (
+            SELECT FROM locks AS x
+            WHERE x.transactionid = l.xmax
+        )
 ) AS h ON true
 LEFT JOIN pg_stat_activity AS a ON h.pid = a.pid;
 

@@ -181,7 +181,7 @@ INNER JOIN (
         'lead_job_skipped_locked',
         '{}',
         count(*)
-    FROM lead_protection.passed_over_leads AS o
+    FROM lead_protection.passed_over_leads
     UNION ALL
     SELECT
         'lead_job_passed_over_seconds',
@@ -195,7 +195,7 @@ INNER JOIN (
         'lead_cron_faults',
         '{}',
         count(*)
-    FROM lead_protection.cron_faults() AS f
+    FROM lead_protection.cron_faults()
     UNION ALL
     SELECT
         'lead_log_events_missing',
