@@ -1,1 +1,1 @@
-DROP INDEX CONCURRENTLY IF EXISTS lead_protection.protection_log_recorded;
+DROP INDEX lead_protection.protection_log_recorded;

@@ -96,7 +96,7 @@ CANNOT = {
         "SELECT {}.end_holds(NULL, now(), 1, false)",
         "SELECT {}.override_hold_limit(1, 1, now() + INTERVAL '1 year', 'x', 1)",
         "SELECT {}.end_overrun_holds()",
-        "SELECT {}.begin_bulk_request('k', jsonb_build_object(), '{1}', NULL)",
+        "SELECT {}.begin_bulk_request('k', jsonb_build_object(), '{1}', NULL, 1)",
         "UPDATE {}.lead_holds SET voided_at = now(), voided_by = 1",
         "INSERT INTO {}.hold_reasons VALUES ('MINE', true, 'x')",
         "INSERT INTO {}.bulk_hold_results SELECT * FROM {}.bulk_hold_results",

@@ -92,7 +92,7 @@ def role_of_a_job_is_dropped(server: Server, dbname: str) -> None:
 
 def job_is_deleted(server: Server, dbname: str) -> None:
     """The block ran where pg_cron is; now in this database, too, and the jobs run."""
-    cure = named(sections(RUNBOOK)["A job of pg_cron has no role, or two"])["cure"]
+    cure = named(sections(RUNBOOK)["A scheduled job has no role, or two"])["cure"]
     server.psql(cure.text, dbname=dbname)
 
 
@@ -522,7 +522,7 @@ SCENARIOS: dict[str, Scenario] = {
     "A lead is locked for long": Scenario(
         lead_is_held_by_a_forgotten_session, session_is_named_and_ended, ("leads_locked",)
     ),
-    "A job of pg_cron has no role, or two": Scenario(
+    "A scheduled job has no role, or two": Scenario(
         role_of_a_job_is_dropped, faults_of_the_schedule_are_shown, ("cron_jobs",), job_is_deleted
     ),
     "A date is in dispute": Scenario(nothing_wrong, dispute_is_explained),

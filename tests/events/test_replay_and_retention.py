@@ -16,7 +16,12 @@ from helpers.jobs import run_nightly
 
 
 def age_events(db, days):
-    """Make the events older, which nobody may."""
+    """Make the events older, and the log rows that they are of, which nobody may."""
+    db.execute(
+        "ALTER TABLE lead_protection.protection_log DISABLE TRIGGER refuse_change;"
+        f"UPDATE lead_protection.protection_log SET recorded_at = recorded_at - INTERVAL '{days} days';"
+        "ALTER TABLE lead_protection.protection_log ENABLE TRIGGER refuse_change"
+    )
     db.execute(
         "ALTER TABLE lead_protection.outbox_events DISABLE TRIGGER refuse_change;"
         f'UPDATE lead_protection.outbox_events SET "timestamp" = "timestamp" - INTERVAL \'{days} days\';'

@@ -22,7 +22,10 @@ BEGIN
             v.metric = 'lead_metrics_refresh_seconds' AND v.measured_at <= decided_at
             AND v.measured_at > decided_at - coalesce(
                 -- Within what an instant can be.
-                least(greatest(refresh_metrics.min_age, INTERVAL '0'), INTERVAL '1000 years'),
+                CASE
+                    WHEN refresh_metrics.min_age IS NOT NULL
+                        THEN least(greatest(refresh_metrics.min_age, INTERVAL '0'), INTERVAL '1000 years')
+                END,
                 greatest(INTERVAL '55 seconds', 50 * v.value * INTERVAL '1 second')
             )
     ) THEN

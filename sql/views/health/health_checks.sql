@@ -21,7 +21,7 @@ FROM (
     (8, 'reminders_overdue', 'seconds that a reminder has waited', 900, 3600, 'Reminders are not sent'),
     -- Three runs in a row passed the lead over.
     (9, 'leads_locked', 'seconds that a lead has been passed over', 900, 3600, 'A lead is locked for long'),
-    (10, 'cron_jobs', '1: scheduled twice, 2: a job whose role is gone', 1, 2, 'A job of pg_cron has no role, or two'),
+    (10, 'cron_jobs', '1: scheduled twice, 2: a job whose role is gone', 1, 2, 'A scheduled job has no role, or two'),
     (11, 'clock_drift', 'leads mended by the last nightly run', 1, 100, 'The cached clock differs from the rule'),
     (12, 'expiry_spike', 'expiries of a day, as a multiple of the usual', 5, 20, 'Many leads expire at once'),
     -- The nightly job ends them: critical if it had its night and did not.
