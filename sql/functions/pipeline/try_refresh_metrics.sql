@@ -10,9 +10,13 @@ EXCEPTION
     WHEN query_canceled OR OTHERS THEN
         RAISE WARNING 'the metrics were not refreshed: %: %', SQLSTATE, SQLERRM;
         -- Ended as every run is, so that it is counted.
-        INSERT INTO lead_protection.job_runs AS r (job_name) VALUES ('lead-protection-metrics') RETURNING r.id INTO run_id;
+        INSERT INTO lead_protection.job_runs AS r (job_name)
+        VALUES ('lead-protection-metrics')
+        RETURNING r.id INTO run_id;
         UPDATE lead_protection.job_runs AS r
-        SET outcome = 'failed', finished_at = greatest(clock_timestamp(), r.started_at), error = SQLSTATE || ': ' || SQLERRM
+        SET
+            outcome = 'failed', finished_at = greatest(clock_timestamp(), r.started_at),
+            error = SQLSTATE || ': ' || SQLERRM
         WHERE r.id = run_id;
 END;
 $$;
