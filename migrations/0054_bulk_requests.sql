@@ -1,5 +1,5 @@
 -- What the answers of a bulk call need to be told again without a row for each lead that was unknown.
--- depends: 0053_log_by_time
+-- depends: 0052_who_did_it
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 

@@ -132,6 +132,12 @@ def spoil_code(tree: Path) -> None:
         file.write("\nCREATE VIEW lead_protection.more AS SELECT no_such FROM lead_protection.leads;\n")
 
 
+def but_the_index(dump: str) -> list[str]:
+    """A definition without the index that each upgrade builds first and commits by itself."""
+    lines = (line for line in dump.splitlines() if line and not line.startswith("--"))
+    return [line for line in lines if "protection_log_recorded" not in line]
+
+
 def works_on(tree: Path, url: str, *, whole: bool = True) -> None:
     """The main path of the release at `tree` works; if `whole`, nothing of a newer one is in the database."""
     status, output = run_cli("status", "--database", url, tree=tree)
@@ -162,14 +168,15 @@ def test_the_old_version_works_on_after_an_upgrade_that_failed(version, spoil, w
             "-f", "-", dbname=conninfo_to_dict(url)["dbname"], stdin=run_ok("sql", tree=tree), check=False
         )
         assert done.returncode == 3, done.stderr
-    # From 0.3.0 the way leads over 0034, which is committed by itself.
-    if spoil is spoil_migration or version != "0.3.0":
+    if spoil is spoil_migration:
         assert catalog(url) == before
         works_on(old_tree, url)
-    else:
-        # The migrations up to that one are done: the old code works on with them.
-        works_on(old_tree, url, whole=False)
-        run_ok("apply", "--database", url)
+        return
+    # Indexes are built first, and committed by themselves: the old code works on with them.
+    if version == PREVIOUS:
+        assert but_the_index(catalog(url)) == but_the_index(before)
+    works_on(old_tree, url, whole=False)
+    run_ok("apply", "--database", url)
 
 
 @pytest.mark.parametrize("end", ["killed", "lost"])
@@ -195,8 +202,8 @@ def test_the_old_version_works_on_after_an_upgrade_that_was_cut_off(end, old, tr
         blocker.rollback()
         gone = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
         wait_until(lambda: db.execute(gone, [pid]).fetchone() == (0,), what="the server has undone it")
-    assert catalog(url) == before
-    works_on(old_tree, url)
+    assert but_the_index(catalog(url)) == but_the_index(before)
+    works_on(old_tree, url, whole=False)
     run_ok("apply", "--database", url, tree=tree)
 
 

@@ -1,5 +1,5 @@
 -- The log's rows of the last days, which the nightly proof compares with the outbox. A few pages, however long the log.
--- depends: 0052_who_did_it
+-- depends: 0034_indexes
 -- transactional: false
 
 CREATE INDEX CONCURRENTLY IF NOT EXISTS protection_log_recorded
