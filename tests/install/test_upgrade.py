@@ -175,7 +175,8 @@ def test_the_old_version_works_on_after_an_upgrade_that_failed(version, spoil, w
     # Indexes are built first, and committed by themselves: the old code works on with them.
     if version == PREVIOUS:
         assert but_the_index(catalog(url)) == but_the_index(before)
-    works_on(old_tree, url, whole=False)
+    # By psql the index of an upgrade that failed is not booked.
+    works_on(old_tree, url, whole=version == PREVIOUS and way == "psql")
     run_ok("apply", "--database", url)
 
 
