@@ -147,41 +147,87 @@
 \ir views/reminders/v_reminder_sla.sql
 
 -- adoption: the company's own tables
+\ir functions/adoption/read/column_type.sql
 \ir functions/adoption/check/hides_rows.sql
+\ir functions/adoption/check/check_table.sql
+\ir functions/adoption/check/check_rights.sql
+\ir functions/adoption/check/check_sql.sql
+\ir functions/adoption/check/check_column.sql
 \ir functions/adoption/check/check_source.sql
-\ir functions/adoption/instant_expression.sql
-\ir functions/adoption/user_expressions.sql
-\ir functions/adoption/number_adopted_users.sql
-\ir functions/adoption/follow/adopted_rows.sql
-\ir functions/adoption/follow/adopted_activity_key.sql
+\ir functions/adoption/read/column_sql.sql
+\ir functions/adoption/read/instant_sql.sql
+\ir functions/adoption/read/adopted_rows_sql.sql
+\ir functions/adoption/read/read_adopted_rows.sql
+\ir functions/adoption/read/adopted_user_id.sql
+\ir functions/adoption/first_number_of_ours.sql
+\ir functions/adoption/follow/noting_sql.sql
+\ir functions/adoption/follow/follow_adopted_source.sql
+\ir functions/adoption/follow/make_note_taker.sql
 \ir functions/adoption/follow/adopted_tables.sql
 \ir functions/adoption/follow/active_adoption.sql
+\ir functions/adoption/table_named.sql
+\ir functions/adoption/adoption_named.sql
+\ir functions/adoption/follow/news_of_note.sql
+\ir functions/adoption/follow/waiting_news.sql
+\ir functions/adoption/follow/spread_adoption_notes.sql
 \ir functions/adoption/follow/require_readable_source.sql
-\ir functions/adoption/follow/require_adoptable_row.sql
+\ir functions/adoption/follow/require_adopted_instant.sql
+\ir functions/adoption/follow/require_adopted_user.sql
+\ir functions/adoption/follow/number_adopted_users.sql
+\ir functions/adoption/follow/newest_policy.sql
+\ir functions/adoption/follow/known_leads.sql
+\ir functions/adoption/follow/lead_ids_of.sql
 \ir functions/adoption/check/require_adoptable_source.sql
 \ir functions/adoption/adopted_lead_status.sql
 \ir functions/adoption/record_passed_deadlines.sql
+\ir functions/adoption/record_next_passed_deadlines.sql
 \ir functions/adoption/record_all_passed_deadlines.sql
-\ir functions/adoption/follow/apply_adopted_lead.sql
-\ir functions/adoption/follow/sync_adopted_leads.sql
-\ir functions/adoption/follow/sync_adopted_activities.sql
-\ir functions/adoption/follow/sync_adopted_rows.sql
-\ir functions/adoption/follow/try_sync_adopted_rows.sql
-\ir functions/adoption/follow/follow_adopted_source.sql
+\ir functions/adoption/follow/read_leads_at.sql
+\ir functions/adoption/follow/is_opened.sql
+\ir functions/adoption/follow/plan_lead_steps.sql
+\ir functions/adoption/follow/change_leads_by_steps.sql
+\ir functions/adoption/follow/log_lead_steps.sql
+\ir functions/adoption/follow/take_lead_steps.sql
+\ir functions/adoption/follow/claim_leads.sql
+\ir functions/adoption/follow/take_new_leads.sql
+\ir functions/adoption/follow/remember_adopted_leads.sql
+\ir functions/adoption/follow/follow_adopted_leads.sql
+\ir functions/adoption/follow/adopted_activity_key.sql
+\ir functions/adoption/follow/log_activity_changes.sql
+\ir functions/adoption/follow/follow_adopted_activities.sql
+\ir functions/adoption/follow/follow_adopted_hold.sql
+\ir functions/adoption/follow/follow_adopted_holds.sql
+\ir functions/adoption/follow/drift_of_leads.sql
+\ir functions/adoption/follow/drift_of_activities.sql
+\ir functions/adoption/follow/drift_of_holds.sql
 \ir functions/adoption/follow/find_adoption_drift.sql
 \ir functions/adoption/follow/queue_adoption_drift.sql
-\ir functions/adoption/follow/retry_adoption_queue.sql
-\ir functions/adoption/follow/drain_adoption_queue.sql
+\ir functions/adoption/follow/follow_adopted_rows.sql
+\ir functions/adoption/follow/try_follow_rows.sql
+\ir functions/adoption/follow/lock_free_leads.sql
+\ir functions/adoption/follow/follow_adoption_queue.sql
+\ir functions/adoption/follow/waiting_rows.sql
+\ir functions/adoption/follow/follow_leads_first.sql
+\ir functions/adoption/lead_id_of.sql
+\ir functions/adoption/dismiss_adopted_row.sql
+\ir functions/adoption/put_adoption.sql
 \ir functions/adoption/record_adoption.sql
+\ir functions/adoption/try_change_triggers.sql
 \ir functions/adoption/change_adoption_triggers.sql
-\ir functions/adoption/next_adopted_rows.sql
+\ir functions/adoption/backfill_adopted_rows.sql
 \ir functions/adoption/backfill_adoption.sql
 \ir functions/adoption/adopt_leads.sql
 \ir functions/adoption/adopt_activities.sql
+\ir functions/adoption/adopt_holds.sql
+\ir functions/adoption/adoptions_to_disown.sql
+\ir functions/adoption/left_triggers.sql
 \ir functions/adoption/disown_source.sql
+\ir functions/adoption/import/leads_of_import.sql
 \ir functions/adoption/import/import_holds.sql
 \ir functions/adoption/import/import_reminders.sql
 \ir functions/adoption/preview_switch_on.sql
+\ir functions/adoption/require_adoption_to_switch_on.sql
+\ir functions/adoption/mark_adoptions_switched_on.sql
 \ir functions/adoption/switch_on_adoption.sql
 
 -- jobs: the schedule
@@ -212,6 +258,7 @@
 \ir functions/pipeline/run_protection_pipeline.sql
 \ir functions/pipeline/run_protection_drill.sql
 \ir functions/pipeline/run_nightly_maintenance.sql
+\ir functions/pipeline/follow_adopted_tables.sql
 
 -- metrics: what Prometheus is told
 \ir views/metrics/metric_buckets.sql
@@ -238,7 +285,8 @@
 \ir views/health/health.sql
 \ir functions/health/find_help.sql
 
--- last: counts that start with the triggers, what former versions left, and the rights
+-- last: counts that start with the triggers, the triggers of adopted tables, what former versions left, the rights
 \ir first_counts.sql
+\ir note_takers.sql
 \ir obsolete.sql
 \ir grants.sql

@@ -25,7 +25,7 @@ FROM (
 LEFT JOIN (
     SELECT p.lead_id, p.status FROM lead_protection.adopted_lead_status() AS p
     UNION ALL
-    SELECT q.lead_id, 'in adoption_queue'
+    SELECT a.id, 'in adoption_queue'
     FROM lead_protection.adoption_queue AS q
     INNER JOIN lead_protection.adoptions AS a ON q.adoption_id = a.id
     WHERE a.kind = 'leads'

@@ -5,7 +5,7 @@ AS $$
 DECLARE
     decided_at timestamptz;
 BEGIN
-    PERFORM lead_protection.lock_leads(record_passed_deadlines.lead_ids);
+    PERFORM lead_protection.lock_leads(record_passed_deadlines.lead_ids, follow_first => false);
     decided_at := clock_timestamp();
 
     INSERT INTO lead_protection.lead_expiries (lead_id, user_id, protection_expires_at, recorded_at, adopted)

@@ -1,0 +1,60 @@
+-- All SQL of the company's own, conditions and expressions, is put into this one text; read_adopted_rows() runs it.
+-- Each column is cast to the type that it has or is made of: a cast to a domain would run the code of its checks.
+CREATE OR REPLACE FUNCTION lead_protection.adopted_rows_sql(kind text, source regclass, mapping jsonb)
+RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    m CONSTANT jsonb := adopted_rows_sql.mapping;
+    owners CONSTANT regclass := to_regclass(m ->> 'owner_source');
+    -- The columns as SQL, by the names of the arguments.
+    key_text text;
+    lead_text text;
+    user_text text;
+    instant record;
+BEGIN
+    key_text := lead_protection.column_sql('s', adopted_rows_sql.source, coalesce(m ->> 'id_column', m ->> 'key_column'));
+    lead_text := coalesce(lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'lead_column'), key_text);
+    user_text := lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'user_column');
+    IF owners IS NOT NULL THEN
+        user_text := format(
+            '(SELECT %s FROM %s AS o WHERE %s = %s AND (%s) IS NOT TRUE)',
+            lead_protection.column_sql('o', owners, m ->> 'owner_user_column'), owners,
+            lead_protection.column_sql('o', owners, m ->> 'owner_lead_column'), lead_text,
+            coalesce(m ->> 'nobody_when', 'false')
+        );
+    ELSIF m ->> 'nobody_when' IS NOT NULL THEN
+        user_text := format('CASE WHEN (%s) THEN NULL ELSE %s END', m ->> 'nobody_when', user_text);
+    END IF;
+    SELECT
+        lead_protection.instant_sql(
+            adopted_rows_sql.source,
+            coalesce(m ->> 'start_column', m ->> 'occurred_column', m ->> 'sent_column'), m ->> 'time_zone'
+        ) AS starts,
+        lead_protection.instant_sql(
+            adopted_rows_sql.source, coalesce(m ->> 'closed_at_column', m ->> 'end_column'), m ->> 'time_zone'
+        ) AS ends
+    INTO instant;
+
+    RETURN format(
+        'SELECT %s AS row_key, %s AS lead_key, substring(%s FROM ''^.*[^[:space:]].*$'') AS user_key,'
+        ' %s AS started_at, %s AS ended_at, %s AS outcome, %s AS label FROM %s AS s WHERE (%s)',
+        coalesce(key_text, 'NULL::text'), coalesce(lead_text, 'NULL::text'), coalesce(user_text, 'NULL::text'),
+        coalesce(instant.starts, 'NULL::timestamptz'), coalesce(instant.ends, 'NULL::timestamptz'),
+        CASE WHEN adopted_rows_sql.kind = 'leads'
+            THEN format(
+                'CASE WHEN (%s) THEN ''DELETED'' WHEN (%s) THEN ''CONVERTED'' WHEN (%s) THEN ''LOST'' END',
+                coalesce(m ->> 'deleted_when', 'false'), coalesce(m ->> 'converted_when', 'false'),
+                coalesce(m ->> 'lost_when', 'false')
+            )
+            ELSE 'NULL::text'
+        END,
+        coalesce(format('(%s)::text', coalesce(m ->> 'policy', m ->> 'kind', m ->> 'reason')), 'NULL::text'),
+        adopted_rows_sql.source, coalesce(m ->> 'rows_when', 'true')
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.adopted_rows_sql(text, regclass, jsonb) IS
+'The SELECT that reads a table of the company''s own as rows of type adopted_row, to which conditions on s may be '
+'added. kind, mapping: as for check_source(). Internal.';
