@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION lead_protection.backfill_adopted_rows(adoption_id big
 RETURNS TABLE (source text, handled bigint, last_key text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- Less than deadlock_timeout: should this stand in the way of somebody, this gives way, and the row waits.
-SET lock_timeout = '200ms'
+SET lock_timeout = '200ms' SET jit = off
 AS $$
 DECLARE
     adoption lead_protection.adoptions;

@@ -15,7 +15,7 @@ BEGIN
         EXIT WHEN batch.handled OPERATOR(pg_catalog.=) 0;
         taken := taken OPERATOR(pg_catalog.+) batch.handled;
         IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>)
-            told_at OPERATOR(pg_catalog.+) '5 seconds'::pg_catalog.interval
+            (told_at OPERATOR(pg_catalog.+) '5 seconds'::pg_catalog.interval)
         THEN
             RAISE NOTICE '%: % rows taken over, through %', batch.source, taken, batch.last_key;
             told_at := pg_catalog.clock_timestamp();

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.lead_id_of(source text, key text)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     adoption CONSTANT lead_protection.adoptions := lead_protection.adoption_named(lead_id_of.source, 'leads');

@@ -5,14 +5,14 @@ RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- It never waits for the leads of others; where it would wait for something else, it gives way before a deadlock is
 -- looked for, and comes again.
-SET lock_timeout = '200ms' SET plan_cache_mode = force_custom_plan
+SET lock_timeout = '200ms' SET jit = off SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-    handled bigint := lead_protection.spread_adoption_notes();
     chosen lead_protection.adoption_queue [];
     batch record;
     held text [];
 BEGIN
+    PERFORM lead_protection.spread_adoption_notes();
     chosen := ARRAY(
         SELECT q
         FROM lead_protection.adoption_queue AS q
@@ -29,15 +29,19 @@ BEGIN
         FOR UPDATE SKIP LOCKED
     );
     FOR batch IN
-        SELECT
-            a AS adoption,
-            array_agg(c.row_key ORDER BY c.lead_key, c.row_key) AS row_keys,
-            array_agg(c.lead_key ORDER BY c.lead_key, c.row_key) AS lead_keys
-        FROM unnest(chosen) AS c
-        CROSS JOIN LATERAL lead_protection.active_adoption(c.adoption_id) AS a
-        -- The table as a whole by itself; leads before what is about them.
-        GROUP BY a, c.lead_key = '*'
-        ORDER BY c.lead_key = '*' DESC, (a).kind <> 'leads', (a).id
+        SELECT a AS adoption, g.row_keys, g.lead_keys
+        FROM (
+            SELECT
+                c.adoption_id,
+                array_agg(c.row_key ORDER BY c.lead_key, c.row_key) AS row_keys,
+                array_agg(c.lead_key ORDER BY c.lead_key, c.row_key) AS lead_keys
+            FROM unnest(chosen) AS c
+            -- The table as a whole by itself.
+            GROUP BY c.adoption_id, c.lead_key = '*'
+        ) AS g
+        CROSS JOIN LATERAL lead_protection.active_adoption(g.adoption_id) AS a
+        -- Leads before what is about them.
+        ORDER BY g.lead_keys[1] = '*' DESC, a.kind <> 'leads', a.id
     LOOP
         held := lead_protection.lock_free_leads(
             batch.adoption, CASE WHEN '*' = ANY(batch.lead_keys) THEN '{}' ELSE batch.lead_keys END
@@ -55,13 +59,13 @@ BEGIN
             u.lead_key = ANY(held) AND q.lead_key = u.lead_key AND q.row_key = u.row_key
             AND q.adoption_id = (batch.adoption).id;
     END LOOP;
-    RETURN handled + cardinality(chosen);
+    RETURN cardinality(chosen);
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.follow_adoption_queue(timestamptz, integer) IS
 'Follows adopted tables: puts what was noted into adoption_queue, then follows rows that were not tried since '
 'untried_since and whose pause is over, the longest untried first, batch_size (500) at most. Those that can be followed '
-'leave the queue; those of leads that others hold are left to the next run. Returns how many notes and rows it '
-'handled; 0: none is left. Internal: run_job_step() calls it until it returns 0, each time in a transaction of its '
+'leave the queue; those of leads that others hold are left to the next run. Returns how many rows it '
+'tried; 0: none is left. Internal: run_job_step() calls it until it returns 0, each time in a transaction of its '
 'own.';

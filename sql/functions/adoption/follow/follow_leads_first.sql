@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.follow_leads_first(lead_ids bigint[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_custom_plan SET jit = off
 AS $$
 DECLARE
     waiting record;

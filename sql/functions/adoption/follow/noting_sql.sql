@@ -15,7 +15,7 @@ SELECT CASE
             WHEN noting_sql.adoption.kind = 'owners' THEN 'array_agg('''')'
             ELSE 'NULL'
         END,
-        noting_sql.operation = 'INSERT',
+        CASE noting_sql.operation WHEN 'INSERT' THEN 'true' ELSE 'false' END,
         CASE noting_sql.operation WHEN 'INSERT' THEN 'new_rows' ELSE 'old_rows' END
     )
     WHEN noting_sql.operation = 'UPDATE' THEN format(

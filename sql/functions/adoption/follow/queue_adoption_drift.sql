@@ -4,6 +4,8 @@ CREATE OR REPLACE FUNCTION lead_protection.queue_adoption_drift(
 )
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Its caller may forbid them, and it reads whole tables.
+SET enable_seqscan = on
 AS $$
 DECLARE
     unreadable text;

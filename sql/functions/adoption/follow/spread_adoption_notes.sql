@@ -31,7 +31,7 @@ BEGIN
         CROSS JOIN LATERAL lead_protection.news_of_note(t.note) AS w
         INNER JOIN lead_protection.adoptions AS a ON w.adoption_id = a.id
         WHERE w.lead_key <> ''
-        GROUP BY a.id, w.adoption_id, w.lead_key, w.row_key
+        GROUP BY a.id, a.kind, a.backfilled_at, w.adoption_id, w.lead_key, w.row_key
         ORDER BY w.lead_key, w.adoption_id, w.row_key
         ON CONFLICT ON CONSTRAINT adoption_queue_pkey DO UPDATE
         SET

@@ -49,7 +49,7 @@ BEGIN
             )
             ELSE 'NULL::text'
         END,
-        coalesce(format('(%s)::text', coalesce(m ->> 'policy', m ->> 'kind', m ->> 'reason')), 'NULL::text'),
+        coalesce('(' || coalesce(m ->> 'policy', m ->> 'kind', m ->> 'reason') || ')::text', 'NULL::text'),
         adopted_rows_sql.source, coalesce(m ->> 'rows_when', 'true')
     );
 END;
