@@ -5,9 +5,8 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from helpers.adoption_calls import lead_here, queue, schema_of, sqlstate
+from helpers.adoption_calls import lead_here, news, queue, schema_of, sqlstate
 from helpers.command_line import run_cli, run_ok
-from helpers.facts import events
 from helpers.sources import CRM, LEGACY, assert_in_step
 
 # --- adopted again, in another way, twice ---
@@ -21,7 +20,7 @@ def test_adopted_again_with_the_same_arguments_nothing_changes(crm):
 
 def test_adopted_in_another_way_or_another_table_is_refused(crm):
     assert sqlstate(crm, CRM.adopt_sql(lost_when="status = 'gone'")).sqlstate == "LP048"
-    assert sqlstate(crm, CRM.adopt_sql(on_failure="queue")).sqlstate == "LP048"
+    assert sqlstate(crm, CRM.adopt_sql()).sqlstate == "LP048"
     crm.execute(LEGACY.ddl)
     error = sqlstate(crm, LEGACY.adopt_sql())
     assert error.sqlstate == "LP048"
@@ -38,7 +37,7 @@ def test_disowned_and_adopted_again_follows_what_changed_meanwhile(crm):
     assert lead_here(crm, 1)[0] == 101
     crm.execute(CRM.adopt_sql(lost_when="status IN ('lost', 'gone')"))
     assert_in_step(crm, "crm")
-    assert events(crm) == ["lead.deleted", "lead.protection.transferred"]
+    assert news(crm) == ["lead.deleted", "lead.protection.transferred"]
 
 
 def test_another_table_after_the_first_was_disowned(crm):

@@ -4,18 +4,14 @@ import threading
 
 import pytest
 
-from helpers.adoption_calls import (
-    lead_here,
-    sqlstate,
-)
-from helpers.facts import events
+from helpers.adoption_calls import lead_here, news, sqlstate
 from helpers.sources import assert_in_step
 
 # --- what is followed ---
 
 
 def test_adoption_itself_tells_nobody(crm):
-    assert events(crm) == []
+    assert news(crm) == []
 
 
 def test_changes_that_do_not_matter_change_nothing(crm):
@@ -23,7 +19,7 @@ def test_changes_that_do_not_matter_change_nothing(crm):
     crm.execute("UPDATE crm.leads SET note = 'x'")
     crm.execute("UPDATE crm.leads SET owner_id = owner_id, status = 'contacted'")
     assert crm.execute("SELECT xmin FROM lead_protection.leads ORDER BY id").fetchall() == before
-    assert events(crm) == []
+    assert news(crm) == []
 
 
 def test_copy_and_many_rows_at_once(crm):
@@ -45,7 +41,7 @@ def test_merge_and_on_conflict(crm):
         " ON CONFLICT (id) DO UPDATE SET owner_id = excluded.owner_id"
     )
     assert [lead_here(crm, n)[0] for n in (1, 2, 50, 51)] == [103, 104, 103, 104]
-    assert events(crm) == ["lead.protection.transferred"] * 2
+    assert news(crm) == ["lead.protection.transferred"] * 2
     assert_in_step(crm, "crm")
 
 
@@ -61,7 +57,7 @@ def test_another_owner_is_a_transfer_from_now(crm):
 def test_an_earlier_start_is_backdating_and_a_later_one_a_change(crm):
     for days, event in ((20, "lead.protection.backdated"), (5, "lead.changed")):
         crm.execute("UPDATE crm.leads SET created_at = now() - %s * INTERVAL '1 day' WHERE id = 1", (days,))
-        assert events(crm)[-1 if event.endswith("backdated") else 0] == event
+        assert news(crm)[-1 if event.endswith("backdated") else 0] == event
         assert_in_step(crm, "crm")
 
 
@@ -79,7 +75,7 @@ def test_closed_reopened_and_closed_otherwise(crm):
     assert lead_here(crm, 1)[2:] == (True, "LOST")
     crm.execute("UPDATE crm.leads SET status = 'new' WHERE id = 1")
     assert lead_here(crm, 1)[2:] == (False, None)
-    assert events(crm) == ["lead.closed", "lead.closed", "lead.reopened", "lead.reopened"]
+    assert news(crm) == ["lead.closed", "lead.closed", "lead.reopened", "lead.reopened"]
 
 
 def test_deleted_and_back_softly_and_for_real(crm):
@@ -89,7 +85,7 @@ def test_deleted_and_back_softly_and_for_real(crm):
     crm.execute("UPDATE crm.leads SET deleted_at = NULL WHERE id = 1")
     crm.execute("INSERT INTO crm.leads (id, owner_id) VALUES (2, 101)")
     assert [lead_here(crm, n)[2:] for n in (1, 2)] == [(False, None)] * 2
-    assert events(crm) == ["lead.changed"] * 3 + ["lead.deleted"] * 2
+    assert news(crm) == ["lead.changed"] * 3 + ["lead.deleted"] * 2
     assert_in_step(crm, "crm")
 
 
@@ -128,7 +124,7 @@ def test_what_our_functions_did_stands_until_the_table_says_something_new(crm):
     assert lead_here(crm, 1)[0] == 108
     assert lead_here(crm, 2)[2:] == (True, "LOST")
     crm.execute("UPDATE crm.leads SET status = 'lost' WHERE id = 2")
-    assert events(crm, 2) == ["lead.closed"], "it is closed so already"
+    assert news(crm, 2) == ["lead.closed"], "it is closed so already"
     # Both are closed as won in the table: the one by its user of now, the other against what was said here.
     crm.execute("UPDATE crm.leads SET status = 'won' WHERE id IN (1, 2)")
     assert lead_here(crm, 1)[::3] == (108, "CONVERTED")

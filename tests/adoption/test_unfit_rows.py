@@ -32,7 +32,7 @@ def test_block_lets_a_bad_row_fail_with_our_error(crm, statement, code):
 def test_queue_lets_it_through_and_says_why_it_waits(db, statement, code):
     db.execute(CRM.ddl)
     db.execute(CRM.insert_sql(1, 10, 101))
-    db.execute(CRM.adopt_sql(on_failure="queue"))
+    db.execute(CRM.adopt_sql())
     db.execute("CALL lead_protection.switch_on_adoption()")
 
     db.execute(statement.format("crm.leads"))
@@ -55,7 +55,7 @@ def test_queue_lets_it_through_and_says_why_it_waits(db, statement, code):
 
 def test_one_bad_row_among_many_keeps_only_itself_back(db):
     db.execute(CRM.ddl)
-    db.execute(CRM.adopt_sql(on_failure="queue"))
+    db.execute(CRM.adopt_sql())
     db.execute("INSERT INTO crm.leads (id, owner_id) SELECT n, nullif(n, 7) FROM generate_series(1, 20) AS n")
     assert queue(db) == [("7", "LP049")]
     assert db.execute("SELECT count(*) FROM lead_protection.leads").fetchone() == (19,)
@@ -64,7 +64,7 @@ def test_one_bad_row_among_many_keeps_only_itself_back(db):
 def test_the_pipeline_follows_what_can_be_followed_by_now(db):
     """The cause is gone without the row being touched: here a policy that was missing."""
     db.execute(CRM.ddl)
-    db.execute(CRM.adopt_sql(on_failure="queue"))
+    db.execute(CRM.adopt_sql())
     db.execute("CALL lead_protection.switch_on_adoption()")
     db.execute("UPDATE lead_protection.protection_policies SET is_default = false")
     db.execute("INSERT INTO crm.leads (id, owner_id) VALUES (1, 101)")
@@ -101,7 +101,7 @@ def test_bad_rows_do_not_stop_the_backfill(db):
 def test_queue_lets_writes_through_whatever_became_of_the_columns(db, ddl, write, waiting):
     db.execute(CRM.ddl)
     db.execute(CRM.insert_sql(1, 10, 101))
-    db.execute(CRM.adopt_sql(on_failure="queue"))
+    db.execute(CRM.adopt_sql())
     db.execute(f"ALTER TABLE crm.leads {ddl}")
     db.execute(write)
     assert queue(db) == waiting
@@ -117,7 +117,7 @@ def test_queue_lets_writes_through_whatever_became_of_the_columns(db, ddl, write
 def test_one_row_in_a_thousand_costs_few_attempts(db):
     """Halves, not row by row: how often rows were tried is seen in the numbers that the sequence of users used up."""
     db.execute(LEGACY.ddl)
-    db.execute(LEGACY.adopt_sql(on_failure="queue"))
+    db.execute(LEGACY.adopt_sql())
     db.execute("CREATE TABLE public.tried (at timestamptz DEFAULT clock_timestamp())")
     db.execute("CREATE SEQUENCE public.attempts")
     db.execute("""
@@ -136,7 +136,7 @@ def test_one_row_in_a_thousand_costs_few_attempts(db):
 
 def test_a_row_that_stays_unfit_is_tried_ever_more_rarely(db):
     db.execute(CRM.ddl)
-    db.execute(CRM.adopt_sql(on_failure="queue"))
+    db.execute(CRM.adopt_sql())
     db.execute("CALL lead_protection.switch_on_adoption()")
     db.execute("INSERT INTO crm.leads (id, owner_id) VALUES (1, NULL)")
     db.execute("UPDATE lead_protection.adoption_queue SET attempts = 6, tried_at = now() - INTERVAL '31 minutes'")
