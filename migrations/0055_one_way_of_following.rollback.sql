@@ -1,7 +1,10 @@
 -- Rows of more than one table of leads, and what waits to be followed, have no place in what was before.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 ALTER TABLE lead_protection.lead_clocks DROP COLUMN lead_key;
 ALTER TABLE lead_protection.leads DROP COLUMN lead_key;
 
+DELETE FROM lead_protection.lock_rows AS l WHERE l.lock_name = 'lead-protection-follow';
 DROP TABLE lead_protection.adopted_holds;
 
 ALTER TABLE lead_protection.adoption_queue ADD COLUMN lead_id bigint;

@@ -1,6 +1,8 @@
 -- Adopted tables are followed in one way: their writers note which rows changed, a worker compares and follows. Leads
 -- have keys of any type.
--- depends: 0029_adopted_rows 0030_adopted_ledgers 0034_indexes 0036_adopted_rows 0037_job_progress
+-- depends: 0030_adopted_ledgers 0036_adopted_rows 0038_nobodys_leads 0054_bulk_requests
+
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- What writers note: nobody waits for anybody here, and nothing can be refused. Hence no index and no foreign key.
 CREATE TABLE lead_protection.adoption_notes (
@@ -275,6 +277,8 @@ COMMENT ON COLUMN lead_protection.adopted_holds.reason IS 'The reason.';
 -- It tells the leads'' keys now.
 -- squawk-ignore ban-drop-function
 DROP FUNCTION IF EXISTS lead_protection.find_adoption_drift();
+
+INSERT INTO lead_protection.lock_rows (lock_name) VALUES ('lead-protection-follow');
 
 ALTER TABLE lead_protection.leads
 ADD COLUMN lead_key text,

@@ -183,7 +183,6 @@
 \ir functions/adoption/record_next_passed_deadlines.sql
 \ir functions/adoption/record_all_passed_deadlines.sql
 \ir functions/adoption/follow/read_leads_at.sql
-\ir functions/adoption/follow/is_opened.sql
 \ir functions/adoption/follow/plan_lead_steps.sql
 \ir functions/adoption/follow/change_leads_by_steps.sql
 \ir functions/adoption/follow/log_lead_steps.sql
@@ -204,7 +203,7 @@
 \ir functions/adoption/follow/queue_adoption_drift.sql
 \ir functions/adoption/follow/follow_adopted_rows.sql
 \ir functions/adoption/follow/try_follow_rows.sql
-\ir functions/adoption/follow/lock_free_leads.sql
+\ir functions/adoption/follow/lock_adopted_leads.sql
 \ir functions/adoption/follow/follow_adoption_queue.sql
 \ir functions/adoption/follow/waiting_rows.sql
 \ir functions/adoption/follow/follow_leads_first.sql

@@ -77,11 +77,14 @@ def ages(db, *days):
 
 
 def list_states(db):
-    """The states of the leads in the order of their ids."""
+    """The states of the leads in the order of their ids, once what was written was followed."""
+    follow(db)
     return list(states(db).values())
 
 
 def previewed(db):
+    """What switching on would find, once what was written was followed."""
+    follow(db)
     return {row[0]: row[1] for row in db.execute("SELECT * FROM lead_protection.preview_switch_on()") if row[1]}
 
 

@@ -36,7 +36,7 @@ BEGIN
         RETURN;
     END IF;
 
-    held := lead_protection.lock_free_leads(adoption, ARRAY(SELECT b.lead_key FROM unnest(batch) AS b));
+    held := lead_protection.lock_adopted_leads(adoption, ARRAY(SELECT b.lead_key FROM unnest(batch) AS b));
     INSERT INTO lead_protection.adoption_queue (adoption_id, row_key, lead_key)
     SELECT adoption.id, b.row_key, b.lead_key FROM unnest(batch) AS b WHERE b.lead_key = ANY(held)
     ON CONFLICT DO NOTHING;

@@ -24,7 +24,7 @@ BEGIN
         follow_adopted_activities.adoption.user_type, ARRAY(SELECT DISTINCT r.user_key FROM unnest(rows_now) AS r)
     );
     lead_ids := lead_protection.lead_ids_of(
-        follow_adopted_activities.adoption, follow_adopted_activities.lead_keys
+        follow_adopted_activities.adoption, follow_adopted_activities.lead_keys, rows_now
     );
     PERFORM
         lead_protection.require_adopted_instant(follow_adopted_activities.adoption, r),

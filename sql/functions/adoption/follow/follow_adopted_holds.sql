@@ -17,7 +17,9 @@ BEGIN
     PERFORM lead_protection.number_adopted_users(
         follow_adopted_holds.adoption.user_type, ARRAY(SELECT DISTINCT r.user_key FROM unnest(rows_now) AS r)
     );
-    lead_ids := lead_protection.lead_ids_of(follow_adopted_holds.adoption, follow_adopted_holds.lead_keys);
+    lead_ids := lead_protection.lead_ids_of(
+        follow_adopted_holds.adoption, follow_adopted_holds.lead_keys, rows_now
+    );
     FOR changed IN
         SELECT
             u.lead_id, u.row_key, r AS row_now, s AS seen, h AS hold,

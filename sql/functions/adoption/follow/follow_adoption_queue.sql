@@ -43,7 +43,7 @@ BEGIN
         -- Leads before what is about them.
         ORDER BY g.lead_keys[1] = '*' DESC, a.kind <> 'leads', a.id
     LOOP
-        held := lead_protection.lock_free_leads(
+        held := lead_protection.lock_adopted_leads(
             batch.adoption, CASE WHEN '*' = ANY(batch.lead_keys) THEN '{}' ELSE batch.lead_keys END
         );
         PERFORM lead_protection.try_follow_rows(

@@ -9,7 +9,7 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
     RETURN QUERY
-    WITH given AS MATERIALIZED (
+    WITH row_of_lead AS MATERIALIZED (
         SELECT
             a.lead_id, a.user_id AS seen_user, a.started_at AS seen_start, a.outcome AS seen_outcome, a.policy_name,
             a.followed_at, l.user_id AS user_now, l.created_at, l.closed_at, l.closed_as, r.row_key IS NULL AS is_gone,
@@ -31,6 +31,18 @@ BEGIN
                 WHERE k.lead_id = ANY(plan_lead_steps.lead_ids)
             )
         ) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
+    ),
+
+    given AS MATERIALIZED (
+        SELECT
+            r.*,
+            -- Open again, be it only to be closed in another way. Whose a closed lead would be, and since when, is
+            -- followed when it is opened.
+            r.closed_at IS NULL OR (
+                r.seen_outcome IS DISTINCT FROM r.outcome
+                AND r.outcome IS DISTINCT FROM 'DELETED' AND r.outcome IS DISTINCT FROM r.closed_as
+            ) AS is_open
+        FROM row_of_lead AS r
     ),
 
     -- Of a transaction its last word, and at the end the row as it is.
@@ -73,7 +85,7 @@ BEGIN
             coalesce((SELECT min(o.noted_at) FROM owner AS o WHERE o.lead_id = g.lead_id), g.last_at) AS at,
             NULL::bigint AS user_id, NULL::timestamptz AS started_at, NULL AS outcome, NULL::bigint AS policy_id
         FROM given AS g
-        WHERE lead_protection.is_opened(g.seen_outcome, g.outcome, g.closed_at, g.closed_as)
+        WHERE g.is_open AND g.closed_at IS NOT NULL
         UNION ALL
         SELECT
             g.lead_id, 2, o.nth, 'owner', o.noted_at, o.user_id,
@@ -85,14 +97,12 @@ BEGIN
             NULL, lead_protection.newest_policy(g.label)
         FROM owner AS o
         INNER JOIN given AS g ON o.lead_id = g.lead_id
-        WHERE
-            g.closed_at IS NULL
-            OR lead_protection.is_opened(g.seen_outcome, g.outcome, g.closed_at, g.closed_as)
+        WHERE g.is_open
         UNION ALL
         SELECT g.lead_id, 3, 0, 'start', g.last_at, NULL, g.started_at, NULL, NULL
         FROM given AS g
         WHERE
-            g.closed_at IS NULL AND g.started_at <> g.seen_start AND g.user_now IS NOT NULL
+            g.is_open AND g.started_at <> g.seen_start AND g.user_now IS NOT NULL
             AND NOT EXISTS (SELECT FROM owner AS o WHERE o.lead_id = g.lead_id)
             -- A protection that began with a transfer began then, whatever the table says of the lead.
             AND (
@@ -106,7 +116,7 @@ BEGIN
         SELECT g.lead_id, 4, 0, 'policy', g.last_at, NULL, NULL, NULL, lead_protection.newest_policy(g.label)
         FROM given AS g
         WHERE
-            g.closed_at IS NULL AND NOT g.is_gone AND g.label IS DISTINCT FROM g.policy_name AND g.label IS NOT NULL
+            g.is_open AND NOT g.is_gone AND g.label IS DISTINCT FROM g.policy_name AND g.label IS NOT NULL
         UNION ALL
         SELECT g.lead_id, 5, 0, 'closed', g.last_at, NULL, g.ended_at, g.outcome, NULL
         FROM given AS g

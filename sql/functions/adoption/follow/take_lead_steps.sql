@@ -14,11 +14,12 @@ DECLARE
     before lead_protection.v_user_lead_protection [];
     ended record;
 BEGIN
-    -- Not before what was done to the lead last; and nothing that is so already.
+    -- After what was done to the lead last, which is how a change of ours is told from one by hand; and nothing that is
+    -- so already.
     take_lead_steps.steps := ARRAY(
         SELECT (
             s.lead_id, s.nth, s.kind,
-            greatest(s.at, l.changed_at, l.created_at, CASE s.kind WHEN 'opened' THEN l.closed_at END),
+            greatest(s.at, l.changed_at + INTERVAL '1 microsecond', l.created_at, CASE s.kind WHEN 'opened' THEN l.closed_at END),
             s.user_id, s.started_at, s.outcome, l.closed_as, s.policy_id
         )::lead_protection.lead_step
         FROM unnest(take_lead_steps.steps) AS s

@@ -50,7 +50,8 @@ BEGIN
             ) AS user_id,
             c.started_at, c.ended_at, c.outcome, c.label, c.first_noted_at, c.last_noted_at,
             lead_protection.newest_policy(c.label) AS policy_id,
-            take_new_leads.backfill OR coalesce(c.backfill, true) AS is_history,
+            take_new_leads.backfill OR coalesce(c.backfill, true)
+            OR coalesce(c.first_noted_at < take_new_leads.adoption.switched_on_at, false) AS is_history,
             CASE WHEN c.inserted THEN c.first_noted_at END AS followed_at
         FROM candidate AS c
         ORDER BY c.row_key

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION lead_protection.lock_free_leads(adoption lead_protection.adoptions, lead_keys text[])
+CREATE OR REPLACE FUNCTION lead_protection.lock_adopted_leads(adoption lead_protection.adoptions, lead_keys text[])
 RETURNS text[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
@@ -9,24 +9,24 @@ DECLARE
 BEGIN
     SELECT a.* INTO leads_of
     FROM lead_protection.adoptions AS a
-    WHERE a.id = coalesce(lock_free_leads.adoption.leads_id, lock_free_leads.adoption.id);
+    WHERE a.id = coalesce(lock_adopted_leads.adoption.leads_id, lock_adopted_leads.adoption.id);
     locked := ARRAY(
         SELECT l.id
         FROM lead_protection.leads AS l
         WHERE l.id = ANY(
-            ARRAY(SELECT k.lead_id FROM lead_protection.known_leads(leads_of, lock_free_leads.lead_keys) AS k)
+            ARRAY(SELECT k.lead_id FROM lead_protection.known_leads(leads_of, lock_adopted_leads.lead_keys) AS k)
         )
         ORDER BY l.id
         FOR NO KEY UPDATE SKIP LOCKED
     );
     RETURN ARRAY(
         SELECT k.row_key
-        FROM lead_protection.known_leads(leads_of, lock_free_leads.lead_keys) AS k
+        FROM lead_protection.known_leads(leads_of, lock_adopted_leads.lead_keys) AS k
         WHERE k.lead_id <> ALL(locked)
     );
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.lock_free_leads(lead_protection.adoptions, text[]) IS
+COMMENT ON FUNCTION lead_protection.lock_adopted_leads(lead_protection.adoptions, text[]) IS
 'Locks those of the leads, by their keys in the adopted table, that nobody holds, and returns the keys of the others. '
 'Internal.';
