@@ -153,8 +153,12 @@
 \ir functions/adoption/check/check_rights.sql
 \ir functions/adoption/check/check_sql.sql
 \ir functions/adoption/check/check_column.sql
+\ir functions/adoption/check/source_arguments.sql
+\ir functions/adoption/check/guess_mapping.sql
+\ir functions/adoption/check/adopting_call.sql
 \ir functions/adoption/check/check_source.sql
 \ir functions/adoption/read/column_sql.sql
+\ir functions/adoption/read/same_key_sql.sql
 \ir functions/adoption/read/instant_sql.sql
 \ir functions/adoption/read/adopted_rows_sql.sql
 \ir functions/adoption/read/read_adopted_rows.sql

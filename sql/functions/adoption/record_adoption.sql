@@ -5,9 +5,14 @@ RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    -- By its whole name, which the caller's path has no say in.
+    owners CONSTANT text := (record_adoption.mapping ->> 'owner_source')::oid::regclass;
+    mapping CONSTANT jsonb := coalesce(
+        jsonb_set(record_adoption.mapping, '{owner_source}', to_jsonb(owners), false), record_adoption.mapping
+    );
     given CONSTANT jsonb := jsonb_strip_nulls(
-        record_adoption.mapping
-        - CASE WHEN record_adoption.mapping ->> 'owner_source' IS NULL
+        mapping
+        - CASE WHEN owners IS NULL
             THEN '{owner_lead_column,owner_user_column}'::text [] ELSE '{user_column}' END
         - CASE record_adoption.mapping ->> 'start_is_assignment' WHEN 'false' THEN 'start_is_assignment' ELSE '' END
     );
@@ -29,9 +34,9 @@ BEGIN
     PERFORM lead_protection.require_job_arguments(NULL, record_adoption.batch_size);
     PERFORM lead_protection.require_adoptable_source(
         record_adoption.kind, record_adoption.source,
-        CASE WHEN record_adoption.mapping ->> 'owner_source' IS NULL
-            THEN record_adoption.mapping - '{owner_lead_column,owner_user_column}'::text []
-            ELSE record_adoption.mapping
+        CASE WHEN owners IS NULL
+            THEN mapping - '{owner_lead_column,owner_user_column}'::text []
+            ELSE mapping
         END
     );
     -- One at a time, so that whoever comes second is told by us.
@@ -51,14 +56,14 @@ BEGIN
         record_adoption.kind, record_adoption.source, given, record_adoption.name, record_adoption.actor_id,
         leads_of.id
     );
-    IF given ->> 'owner_source' IS NULL THEN
+    IF owners IS NULL THEN
         RETURN ARRAY[adoption.id];
     END IF;
     RETURN ARRAY[
         adoption.id,
         (
             lead_protection.put_adoption(
-                'owners', (given ->> 'owner_source')::regclass,
+                'owners', owners::regclass,
                 jsonb_build_object(
                     'id_column', given ->> 'owner_lead_column', 'user_column', given ->> 'owner_user_column'
                 ),

@@ -16,11 +16,11 @@ BEGIN
         a.attrelid = check_column.source AND a.attname = check_column.column_name AND a.attnum > 0
         AND NOT a.attisdropped;
     IF found_type IS NULL THEN
-        RETURN QUERY SELECT 'problem', 'there is no such column', format('Give the right one. There are: %s.', (
+        RETURN QUERY SELECT 'problem', 'there is no such column', format('Give the right one. There are: %s.%s', (
             SELECT string_agg(a.attname, ', ' ORDER BY a.attnum)
             FROM pg_attribute AS a
             WHERE a.attrelid = check_column.source AND a.attnum > 0 AND NOT a.attisdropped
-        ));
+        ), CASE check_column.wanted WHEN 'user' THEN ' Owners in another table: give owner_source.' END);
         RETURN;
     END IF;
 

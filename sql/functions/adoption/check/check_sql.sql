@@ -1,6 +1,8 @@
 -- Parsed, and neither planned nor run: planning would run functions that are called immutable. A text without a
 -- semicolon is no second statement, and one that is an expression both by itself and in parentheses is nothing else.
-CREATE OR REPLACE FUNCTION lead_protection.check_sql(source regclass, expression text, wanted text)
+CREATE OR REPLACE FUNCTION lead_protection.check_sql(
+    source regclass, expression text, wanted text, owners regclass DEFAULT NULL
+)
 RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -9,6 +11,8 @@ AS $$
 DECLARE
     form text;
     error_message text;
+    row_of CONSTANT text := format('(SELECT t.* FROM %s AS t) AS s', check_sql.source)
+    || CASE WHEN check_sql.owners IS NULL THEN '' ELSE format(', (SELECT t.* FROM %s AS t) AS o', check_sql.owners) END;
 BEGIN
     BEGIN
         IF position(';' IN check_sql.expression) > 0 THEN
@@ -18,16 +22,15 @@ BEGIN
         -- As a condition on one row of the table: no aggregates, no sets, no system columns, no subqueries.
         FOREACH form IN ARRAY ARRAY[E'(%1$s\n)', E'%1$s\n'] LOOP
             EXECUTE format(
-                'PREPARE lead_protection_check AS SELECT %s FROM (SELECT t.* FROM %s AS t) AS s',
-                format(form, check_sql.expression), check_sql.source
+                'PREPARE lead_protection_check AS SELECT %s FROM %s', format(form, check_sql.expression), row_of
             );
             DEALLOCATE lead_protection_check;
         END LOOP;
         EXECUTE format(
-            E'PREPARE lead_protection_check AS SELECT FROM (SELECT t.* FROM %2$s AS t) AS s WHERE CASE WHEN '
+            E'PREPARE lead_protection_check AS SELECT FROM %2$s WHERE CASE WHEN '
             || CASE check_sql.wanted WHEN 'boolean' THEN E'(%1$s\n)' ELSE E'(%1$s\n)::text = ''''' END
             || ' THEN true END',
-            check_sql.expression, check_sql.source
+            check_sql.expression, row_of
         );
         DEALLOCATE lead_protection_check;
         severity := 'ok';
@@ -53,7 +56,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.check_sql(regclass, text, text) IS
-'Whether a text is one expression of type wanted (boolean or text) over one row of source. Parses it and does not run '
+COMMENT ON FUNCTION lead_protection.check_sql(regclass, text, text, regclass) IS
+'Whether a text is one expression of type wanted (boolean or text) over one row of source, and of owners beside it. Parses it and does not run '
 'it. One row of severity, finding and advice, as check_source() gives them. Needs nothing else of this schema. '
 'Internal.';

@@ -12,16 +12,27 @@ DECLARE
     lead_text text;
     user_text text;
     instant record;
+    owner_row text := '';
 BEGIN
     key_text := lead_protection.column_sql('s', adopted_rows_sql.source, coalesce(m ->> 'id_column', m ->> 'key_column'));
     lead_text := coalesce(lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'lead_column'), key_text);
     user_text := lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'user_column');
     IF owners IS NOT NULL THEN
-        user_text := format(
-            '(SELECT %s FROM %s AS o WHERE %s = %s AND (%s) IS NOT TRUE)',
-            lead_protection.column_sql('o', owners, m ->> 'owner_user_column'), owners,
-            lead_protection.column_sql('o', owners, m ->> 'owner_lead_column'), lead_text,
+        -- The one row there that names an owner, otherwise one that says it is nobody; two owners are an error.
+        owner_row := format(
+            ' LEFT JOIN LATERAL (SELECT (r.o).* FROM (SELECT coalesce('
+            '(SELECT o FROM %1$s AS o WHERE %2$s AND (%3$s) IS NOT TRUE), (SELECT o FROM %1$s AS o WHERE %2$s LIMIT 1)'
+            ') AS o OFFSET 0) AS r) AS o ON true',
+            owners,
+            lead_protection.same_key_sql(
+                adopted_rows_sql.source, m ->> 'id_column', owners, m ->> 'owner_lead_column'
+            ),
             coalesce(m ->> 'nobody_when', 'false')
+        );
+        user_text := format(
+            '(SELECT CASE WHEN (%s) THEN NULL ELSE %s END FROM (SELECT o.*) AS o)',
+            coalesce(m ->> 'nobody_when', 'false'),
+            lead_protection.column_sql('o', owners, m ->> 'owner_user_column')
         );
     ELSIF m ->> 'nobody_when' IS NOT NULL THEN
         user_text := format('CASE WHEN (%s) THEN NULL ELSE %s END', m ->> 'nobody_when', user_text);
@@ -29,16 +40,16 @@ BEGIN
     SELECT
         lead_protection.instant_sql(
             adopted_rows_sql.source,
-            coalesce(m ->> 'start_column', m ->> 'occurred_column', m ->> 'sent_column'), m ->> 'time_zone'
+            coalesce(m ->> 'start_column', m ->> 'occurred_column', m ->> 'sent_column'), m ->> 'time_zone', owners
         ) AS starts,
         lead_protection.instant_sql(
-            adopted_rows_sql.source, coalesce(m ->> 'closed_at_column', m ->> 'end_column'), m ->> 'time_zone'
+            adopted_rows_sql.source, coalesce(m ->> 'closed_at_column', m ->> 'end_column'), m ->> 'time_zone', owners
         ) AS ends
     INTO instant;
 
     RETURN format(
         'SELECT %s AS row_key, %s AS lead_key, substring(%s FROM ''^.*[^[:space:]].*$'') AS user_key,'
-        ' %s AS started_at, %s AS ended_at, %s AS outcome, %s AS label FROM %s AS s WHERE (%s)',
+        ' %s AS started_at, %s AS ended_at, %s AS outcome, %s AS label FROM %s AS s%s WHERE (%s)',
         coalesce(key_text, 'NULL::text'), coalesce(lead_text, 'NULL::text'), coalesce(user_text, 'NULL::text'),
         coalesce(instant.starts, 'NULL::timestamptz'), coalesce(instant.ends, 'NULL::timestamptz'),
         CASE WHEN adopted_rows_sql.kind = 'leads'
@@ -50,11 +61,11 @@ BEGIN
             ELSE 'NULL::text'
         END,
         coalesce('(' || coalesce(m ->> 'policy', m ->> 'kind', m ->> 'reason') || ')::text', 'NULL::text'),
-        adopted_rows_sql.source, coalesce(m ->> 'rows_when', 'true')
+        adopted_rows_sql.source, owner_row, coalesce(m ->> 'rows_when', 'true')
     );
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_rows_sql(text, regclass, jsonb) IS
 'The SELECT that reads a table of the company''s own as rows of type adopted_row, to which conditions on s may be '
-'added. kind, mapping: as for check_source(). Internal.';
+'added. Owners in a table of their own are joined as o: conditions and instants may be of that table, too. kind, mapping: as for check_source(). Internal.';
