@@ -36,13 +36,13 @@ def first_call(calls: Block, batch_size: int) -> str:
 
 @contextmanager
 def at_work(companies: list[Company]) -> Iterator[None]:
-    """Let each write for as long as the block runs, and at least 40 statements; what fails there fails the test."""
+    """Let each write while the block runs, 40 statements at least, 150 at most; what fails there fails the test."""
     stop, failures = threading.Event(), []
 
     def work(company: Company) -> None:
         done = 0
         try:
-            while not stop.is_set() or done < 40:
+            while done < 40 or (not stop.is_set() and done < 150):
                 company.write()
                 done += 1
         except Exception as error:
@@ -78,15 +78,16 @@ def assert_as_the_rule_says(db: psycopg.Connection, name: str, companies: list[C
     theirs = system.rows(db)
     adoption = db.execute("SELECT name FROM lead_protection.adoptions WHERE kind = 'leads'").fetchone()[0]
     query = """
+        WITH named AS MATERIALIZED (SELECT k, lead_protection.lead_id_of(%(name)s, k) AS id FROM unnest(%(keys)s::text[]) AS k)
         SELECT k, l.id, coalesce(u.user_key, l.user_id::text), l.closed_as, v.state, v.created_at,
             v.protection_expires_at, now()
-        FROM unnest(%s::text[]) AS k
-        LEFT JOIN lead_protection.leads AS l ON l.id = lead_protection.lead_id_of(%s, k)
+        FROM named
+        LEFT JOIN lead_protection.leads AS l ON named.id = l.id
         LEFT JOIN lead_protection.v_user_lead_protection AS v ON l.id = v.lead_id
         LEFT JOIN lead_protection.adopted_users AS u ON l.user_id = u.user_id"""
     facts = {key: fact for company in companies for key, fact in company.facts.items()}
     assert {key for key, fact in facts.items() if not fact.is_gone} == theirs.keys()
-    ours = {row[0]: row[1:] for row in db.execute(query, (list(facts), adoption))}
+    ours = {row[0]: row[1:] for row in db.execute(query, {"keys": list(facts), "name": adoption})}
     for key, fact in facts.items():
         lead_id, user, closed_as, state, started_at, expires_at, now = ours[key]
         if fact.is_gone:

@@ -27,7 +27,7 @@ BEGIN
     severity := 'ok';
     finding := found_type;
     CASE
-        WHEN check_column.wanted IN ('key', 'lead') AND found_type <> ALL(numbers || texts) THEN
+        WHEN check_column.wanted IN ('key', 'lead', 'owner key') AND found_type <> ALL(numbers || texts) THEN
             severity := 'problem';
             finding := format('%s cannot be a key here', found_type);
             advice := 'A key is an integer, a text or a uuid.';
@@ -93,9 +93,27 @@ BEGIN
         END IF;
         RETURN NEXT;
     END IF;
+
+    IF check_column.wanted = 'owner key' THEN
+        severity := 'ok';
+        finding := 'has an index';
+        advice := NULL;
+        IF NOT EXISTS (
+            SELECT FROM pg_index AS i
+            WHERE i.indrelid = check_column.source AND i.indisvalid AND i.indpred IS NULL
+                AND i.indkey[0] = found_column.attnum
+        ) THEN
+            severity := 'warning';
+            finding := 'no index: to find the owner of a lead, the whole table is read each time';
+            advice := format(
+                'CREATE INDEX CONCURRENTLY ON %s (%I)', check_column.source, check_column.column_name
+            );
+        END IF;
+        RETURN NEXT;
+    END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_column(regclass, text, text, text, text) IS
-'Whether a column can be taken as what is wanted: key, lead, user or instant; nulls: how bad it is that it may be null. '
+'Whether a column can be taken as what is wanted: key, lead, owner key, user or instant; nulls: how bad it is that it may be null. '
 'Rows of severity, finding and advice, as check_source() gives them. Needs column_type() only. Internal.';

@@ -100,7 +100,7 @@ BEGIN
                         THEN owners
                     ELSE check_source.source
                 END,
-                argument.given, replace(argument.type, 'owner ', ''), argument.nulls, whole ->> 'time_zone'
+                argument.given, replace(argument.type, 'owner user', 'user'), argument.nulls, whole ->> 'time_zone'
             ) AS c
             WHERE argument.type IN ('key', 'lead', 'user', 'instant', 'owner key', 'owner user')
         LOOP
