@@ -69,6 +69,13 @@ def follow(db: psycopg.Connection) -> None:
     assert db.execute(waits.format(notes)).fetchall() == []
 
 
+def story(db: psycopg.Connection, companies: list[Company], key: str, lead_id: int) -> str:
+    """What was done to a row, and what was made of it: for the message of a failure."""
+    done = [line[:400] for company in companies for line in company.done if re.search(rf"\b{re.escape(key)}\b", line)]
+    log = "SELECT occurred_at, recorded_at, event_type, user_id, details FROM lead_protection.protection_log WHERE lead_id = %s"
+    return "\n".join([f"row {key}", *done, *(" ".join(map(str, row)) for row in db.execute(log, (lead_id,)))])
+
+
 def assert_as_the_rule_says(db: psycopg.Connection, name: str, companies: list[Company], sure_from) -> None:
     """Row by row: what the companies know, what their tables say, our leads, and the independent model of the rule.
 
@@ -103,7 +110,7 @@ def assert_as_the_rule_says(db: psycopg.Connection, name: str, companies: list[C
             continue
         was_noted = fact.since is not None and fact.since[0] <= started_at <= fact.since[1]
         may_be_unnoted = fact.since is None or fact.since[0] < sure_from
-        assert was_noted or (may_be_unnoted and started_at == start), (key, fact, started_at, start)
+        assert was_noted or (may_be_unnoted and started_at == start), story(db, companies, key, lead_id)
         expected = protection(Lead((Version(1, Policy(), started_at),)), now)
         assert expires_at == expected.protection_expires_at, key
         assert (state == "EXPIRED") == (expires_at <= now), key

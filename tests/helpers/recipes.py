@@ -332,12 +332,14 @@ class Company:
         self.system, self.db, self.dice = system, db, random.Random(seed)
         self.numbers = iter(numbers)
         self.facts: dict[str, Fact] = {}
+        self.done: list[str] = []  # told when a row is not as it should be
 
     def execute(self, statement: str) -> tuple[datetime, datetime]:
         """Execute it, as one transaction; between which instants it was."""
         begun = datetime.now(UTC)
         with self.db.transaction():
             self.db.execute(statement)
+        self.done.append(f"{begun} to {datetime.now(UTC)}: {statement}")
         return begun, datetime.now(UTC)
 
     def insert(self, count: int) -> None:

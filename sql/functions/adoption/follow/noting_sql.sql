@@ -5,15 +5,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT CASE
     WHEN noting_sql.operation IN ('INSERT', 'DELETE') THEN format(
-        'INSERT INTO lead_protection.adoption_notes (adoption_id, row_keys, said, inserted)'
-        ' SELECT %s, array_agg(concat(s.%I)), %s, %s FROM %s AS s HAVING count(*) > 0',
+        'INSERT INTO lead_protection.adoption_notes (adoption_id, row_keys, said, said_before, inserted)'
+        ' SELECT %s, array_agg(concat(s.%I)), %s, %s, %s FROM %s AS s HAVING count(*) > 0',
         noting_sql.adoption.id, noting_sql.adoption.key_column,
         CASE
-            -- Of a row that is gone nobody asks whose it was; an owner that is gone is nobody.
+            -- An owner that is gone is nobody.
             WHEN noting_sql.operation = 'INSERT' OR noting_sql.adoption.kind IN ('activities', 'holds')
                 THEN format('array_agg(concat(s.%I))', c.column_name)
             WHEN noting_sql.adoption.kind = 'owners' THEN 'array_agg('''')'
             ELSE 'NULL'
+        END,
+        -- Whose a lead was is asked if it was never looked at before.
+        CASE WHEN noting_sql.operation = 'DELETE' AND noting_sql.adoption.kind = 'owners'
+            THEN format('array_agg(concat(s.%I))', c.column_name) ELSE 'NULL'
         END,
         CASE noting_sql.operation WHEN 'INSERT' THEN 'true' ELSE 'false' END,
         CASE noting_sql.operation WHEN 'INSERT' THEN 'new_rows' ELSE 'old_rows' END
