@@ -63,6 +63,10 @@ BEGIN
         'lead_protection.record_adopted_past(bigint[])',
         'lead_protection.record_past_of_adoption(integer)',
         'lead_protection.work_off_adoption_queue()',
+        -- before overdue reminders could be sent after all
+        'lead_protection.record_passed_deadlines(bigint[])',
+        'lead_protection.record_all_passed_deadlines(integer)',
+        'lead_protection.switch_on_adoption(integer)',
         -- before one way of following adopted tables
         'lead_protection.adopted_rows(lead_protection.adoptions, text[])',
         'lead_protection.next_adopted_rows(lead_protection.adoptions, integer)',
