@@ -54,6 +54,7 @@ CONSTRAINT adoptions_on_failure_known CHECK (on_failure IN ('block', 'queue'));
 
 DROP FUNCTION IF EXISTS lead_protection.follow_adopted_source();
 DROP TABLE lead_protection.adoption_notes;
+DROP TYPE lead_protection.row_news;
 DROP TYPE lead_protection.lead_step;
 DROP TYPE lead_protection.adopted_row;
 DROP TYPE lead_protection.adoption_news;

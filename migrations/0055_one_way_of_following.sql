@@ -76,6 +76,13 @@ COMMENT ON COLUMN lead_protection.adopted_row.outcome IS 'Of a lead: CONVERTED, 
 COMMENT ON COLUMN lead_protection.adopted_row.label IS
 'Of a lead the name of its policy, of an activity its kind, of a hold its reason.';
 
+CREATE TYPE lead_protection.row_news AS (row_key text, backfill boolean, news lead_protection.adoption_news []);
+
+COMMENT ON TYPE lead_protection.row_news IS 'What was noted of one row and waits to be followed.';
+COMMENT ON COLUMN lead_protection.row_news.row_key IS 'The row''s key, as text.';
+COMMENT ON COLUMN lead_protection.row_news.backfill IS 'True: the row was there before it came here.';
+COMMENT ON COLUMN lead_protection.row_news.news IS 'What was noted, in order.';
+
 CREATE TYPE lead_protection.lead_step AS (
     lead_id bigint,
     nth integer,

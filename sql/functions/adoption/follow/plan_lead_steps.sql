@@ -1,7 +1,10 @@
 -- Only what the adopted table changed is followed. What our own functions have changed since (a transfer, a closing)
 -- stands until the table says something new about it.
 CREATE OR REPLACE FUNCTION lead_protection.plan_lead_steps(
-    adoption lead_protection.adoptions, lead_ids bigint[], rows_now lead_protection.adopted_row[]
+    adoption lead_protection.adoptions,
+    lead_ids bigint[],
+    rows_now lead_protection.adopted_row[],
+    news lead_protection.row_news[]
 )
 RETURNS SETOF lead_protection.lead_step
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -24,13 +27,7 @@ BEGIN
         INNER JOIN lead_protection.adopted_leads AS a ON g.lead_id = a.lead_id
         INNER JOIN lead_protection.leads AS l ON g.lead_id = l.id
         LEFT JOIN unnest(plan_lead_steps.rows_now) AS r ON coalesce(a.row_key, a.lead_id::text) = r.row_key
-        LEFT JOIN lead_protection.waiting_news(
-            plan_lead_steps.adoption,
-            ARRAY(
-                SELECT coalesce(k.row_key, k.lead_id::text) FROM lead_protection.adopted_leads AS k
-                WHERE k.lead_id = ANY(plan_lead_steps.lead_ids)
-            )
-        ) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
+        LEFT JOIN unnest(plan_lead_steps.news) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
     ),
 
     given AS MATERIALIZED (
@@ -55,6 +52,8 @@ BEGIN
             WHERE w.said IS NOT NULL AND (w.noted_at > g.followed_at) IS NOT FALSE
             ORDER BY w.noted_in, w.noted_at DESC
         ) AS n
+        -- Whom a column names may be nobody by a condition, which only the row as it is can tell.
+        WHERE n.noted_at < g.last_at OR g.is_gone OR (g.outcome IS NOT NULL AND g.user_id IS NULL)
         UNION ALL
         -- Of a row that is gone, or closed and made anonymous, what it last said.
         SELECT g.lead_id, g.last_at, g.user_id
@@ -131,7 +130,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.plan_lead_steps(
-    lead_protection.adoptions, bigint[], lead_protection.adopted_row[]
+    lead_protection.adoptions, bigint[], lead_protection.adopted_row[], lead_protection.row_news[]
 ) IS
-'What is new about these leads, as steps in order: what was noted, and their rows as they are now, compared with what '
+'What is new about these leads, as steps in order: what was noted (news), and their rows as they are now, compared with what '
 'the table last said (adopted_leads). Internal: the caller has locked the leads and read the rows since.';

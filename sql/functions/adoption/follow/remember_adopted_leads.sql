@@ -2,7 +2,8 @@ CREATE OR REPLACE FUNCTION lead_protection.remember_adopted_leads(
     adoption lead_protection.adoptions,
     lead_ids bigint[],
     open_ids bigint[],
-    rows_now lead_protection.adopted_row[]
+    rows_now lead_protection.adopted_row[],
+    news lead_protection.row_news[]
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -18,13 +19,7 @@ BEGIN
         FROM lead_protection.adopted_leads AS a
         LEFT JOIN unnest(remember_adopted_leads.open_ids) AS o (lead_id) ON a.lead_id = o.lead_id
         LEFT JOIN unnest(remember_adopted_leads.rows_now) AS r ON coalesce(a.row_key, a.lead_id::text) = r.row_key
-        LEFT JOIN lead_protection.waiting_news(
-            remember_adopted_leads.adoption,
-            ARRAY(
-                SELECT coalesce(k.row_key, k.lead_id::text) FROM lead_protection.adopted_leads AS k
-                WHERE k.lead_id = ANY(remember_adopted_leads.lead_ids)
-            )
-        ) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
+        LEFT JOIN unnest(remember_adopted_leads.news) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
         WHERE a.lead_id = ANY(remember_adopted_leads.lead_ids)
     )
 
@@ -45,7 +40,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.remember_adopted_leads(
-    lead_protection.adoptions, bigint[], bigint[], lead_protection.adopted_row[]
+    lead_protection.adoptions, bigint[], bigint[], lead_protection.adopted_row[], lead_protection.row_news[]
 ) IS
 'Writes into adopted_leads what the table said of these leads by the rows that were read; open_ids: those that were '
 'open. Internal.';

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION lead_protection.waiting_news(adoption lead_protection.adoptions, row_keys text[])
-RETURNS TABLE (row_key text, backfill boolean, news lead_protection.adoption_news[])
+RETURNS SETOF lead_protection.row_news
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
