@@ -12,7 +12,7 @@ SELECT CASE
             -- An owner that is gone is nobody.
             WHEN noting_sql.operation = 'INSERT' OR noting_sql.adoption.kind IN ('activities', 'holds')
                 THEN format('array_agg(concat(s.%I))', c.column_name)
-            WHEN noting_sql.adoption.kind = 'owners' THEN 'array_agg('''')'
+            WHEN noting_sql.adoption.kind = 'owners' THEN 'array_agg(''''::text)'
             ELSE 'NULL'
         END,
         -- Whose a lead was is asked if it was never looked at before.
