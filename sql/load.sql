@@ -161,6 +161,7 @@
 \ir functions/adoption/read/same_key_sql.sql
 \ir functions/adoption/read/instant_sql.sql
 \ir functions/adoption/read/adopted_rows_sql.sql
+\ir functions/adoption/read/people_sql.sql
 \ir functions/adoption/read/read_adopted_rows.sql
 \ir functions/adoption/read/adopted_user_id.sql
 \ir functions/adoption/first_number_of_ours.sql
@@ -194,6 +195,7 @@
 \ir functions/adoption/follow/claim_leads.sql
 \ir functions/adoption/follow/take_new_leads.sql
 \ir functions/adoption/follow/remember_adopted_leads.sql
+\ir functions/adoption/follow/name_nobody.sql
 \ir functions/adoption/follow/follow_adopted_leads.sql
 \ir functions/adoption/follow/adopted_activity_key.sql
 \ir functions/adoption/follow/log_activity_changes.sql

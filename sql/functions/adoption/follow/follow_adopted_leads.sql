@@ -25,6 +25,7 @@ BEGIN
             SELECT w FROM lead_protection.waiting_news(follow_adopted_leads.adoption, follow_adopted_leads.row_keys) AS w
         )
     INTO rows_now, news;
+    news := lead_protection.name_nobody(follow_adopted_leads.adoption, news);
     PERFORM lead_protection.number_adopted_users(
         follow_adopted_leads.adoption.user_type,
         ARRAY(

@@ -19,15 +19,20 @@ BEGIN
         -- Whose it was at first: a new row's by what its transaction made of it, another's by what was before.
         LEFT JOIN LATERAL (
             SELECT
-                f.noted_at AS first_noted_at, f.inserted,
-                CASE WHEN f.inserted
+                f.noted_at AS first_noted_at, i.inserted,
+                CASE WHEN i.inserted
                     THEN (
                         SELECT n.said FROM unnest(w.news) AS n
-                        WHERE n.noted_in = f.noted_in ORDER BY n.noted_at DESC LIMIT 1
+                        WHERE n.noted_in = f.noted_in AND n.said IS NOT NULL
+                        ORDER BY n.noted_at DESC LIMIT 1
                     )
                     ELSE f.said_before
                 END AS first_user
             FROM unnest(w.news) AS f
+            -- Its owner may stand in another table, written before it or after it.
+            CROSS JOIN LATERAL (
+                SELECT bool_or(n.inserted) AS inserted FROM unnest(w.news) AS n WHERE n.noted_in = f.noted_in
+            ) AS i
             WHERE f.said IS NOT NULL
             ORDER BY f.noted_at
             LIMIT 1
@@ -79,7 +84,8 @@ BEGIN
             CASE WHEN f.outcome IS NOT NULL
                 THEN greatest(coalesce(f.ended_at, f.last_noted_at, clock_timestamp()), f.started_at)
             END,
-            f.outcome, coalesce(f.first_noted_at, clock_timestamp()), f.row_key
+            -- Nothing was done to it so far: what is noted while it is being taken over comes after that.
+            f.outcome, coalesce(f.first_noted_at, least(f.started_at, clock_timestamp())), f.row_key
         FROM fresh AS f
         INNER JOIN adopted AS a ON f.lead_id = a.lead_id
         RETURNING l.id

@@ -4,7 +4,8 @@ CREATE OR REPLACE FUNCTION lead_protection.read_adopted_rows(
     adoption lead_protection.adoptions,
     row_keys text[] DEFAULT NULL,
     after_key text DEFAULT NULL,
-    batch_size bigint DEFAULT NULL
+    batch_size bigint DEFAULT NULL,
+    people text[] DEFAULT NULL
 )
 RETURNS SETOF lead_protection.adopted_row
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -17,6 +18,12 @@ DECLARE
     key_column CONSTANT text := quote_ident(read_adopted_rows.adoption.key_column);
     key_type CONSTANT text := read_adopted_rows.adoption.key_type;
 BEGIN
+    IF read_adopted_rows.people IS NOT NULL THEN
+        RETURN QUERY EXECUTE lead_protection.people_sql(
+            read_adopted_rows.adoption.source::regclass, read_adopted_rows.adoption.mapping
+        ) USING NULL, NULL, NULL, read_adopted_rows.people;
+        RETURN;
+    END IF;
     RETURN QUERY EXECUTE concat_ws(
         ' ',
         lead_protection.adopted_rows_sql(
@@ -40,6 +47,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.read_adopted_rows(lead_protection.adoptions, text[], text, bigint) IS
+COMMENT ON FUNCTION lead_protection.read_adopted_rows(lead_protection.adoptions, text[], text, bigint, text[]) IS
 'The rows of an adopted table as they are now, as plain values: all, those with these keys, or the next batch_size by '
-'their keys after after_key. The only function that runs SQL of the company''s own. Internal.';
+'their keys after after_key. With people: of these users, as the column names them, those who are somebody, in '
+'user_key. The only function that runs SQL of the company''s own. Internal.';
