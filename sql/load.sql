@@ -162,6 +162,9 @@
 \ir functions/adoption/read/instant_sql.sql
 \ir functions/adoption/read/adopted_rows_sql.sql
 \ir functions/adoption/read/people_sql.sql
+\ir functions/adoption/read/run_adopted_sql.sql
+\ir functions/adoption/read/adopted_reader.sql
+\ir functions/adoption/read/let_reader_read.sql
 \ir functions/adoption/read/read_adopted_rows.sql
 \ir functions/adoption/read/adopted_user_id.sql
 \ir functions/adoption/first_number_of_ours.sql
@@ -295,3 +298,4 @@
 \ir note_takers.sql
 \ir obsolete.sql
 \ir grants.sql
+\ir reader.sql

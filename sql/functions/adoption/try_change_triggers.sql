@@ -70,6 +70,7 @@ BEGIN
                 NULL;
         END;
     END LOOP;
+    PERFORM lead_protection.let_reader_read(c.oid, false) FROM pg_class AS c WHERE c.oid = adoption.source_oid;
     IF NOT EXISTS (SELECT FROM lead_protection.adopted_tables() AS t WHERE t.adoption_id = adoption.id) THEN
         EXECUTE format('DROP FUNCTION %s()', note_taker);
     END IF;

@@ -15,9 +15,12 @@ DECLARE
     whole CONSTANT jsonb := lead_protection.guess_mapping(
         check_source.source, check_source.kind, check_source.mapping
     );
-    -- With whose rights the table is read: those of whoever owns our functions.
-    reader CONSTANT oid := coalesce(
+    schema_owner CONSTANT oid := coalesce(
         (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'lead_protection'), CURRENT_USER::regrole::oid
+    );
+    -- With whose rights the table is read, see adopted_reader().
+    reader CONSTANT oid := coalesce(
+        (SELECT p.proowner FROM pg_proc AS p WHERE p.oid = to_regproc('lead_protection.run_adopted_sql')), schema_owner
     );
     owners CONSTANT regclass := to_regclass(check_source.mapping ->> 'owner_source');
     -- Holds with a key are followed, those without are imported.
@@ -49,9 +52,9 @@ BEGIN
 
     -- Without the rights nothing else can be told: they come first, and alone.
     RETURN QUERY
-    SELECT r.severity, format('rights of %s', reader::regrole), r.finding, r.advice
+    SELECT r.severity, 'rights', r.finding, r.advice
     FROM (VALUES (check_source.source), (owners)) AS s (source)
-    CROSS JOIN LATERAL lead_protection.check_rights(s.source, reader, is_followed) AS r
+    CROSS JOIN LATERAL lead_protection.check_rights(s.source, reader, schema_owner, is_followed) AS r
     WHERE s.source IS NOT NULL;
     IF FOUND THEN
         RETURN;

@@ -23,6 +23,12 @@ BEGIN
             'else than whoever owns lead_protection.',
             HINT = format('SET ROLE %s, which owns schema lead_protection.', owner::regrole);
     END IF;
+    PERFORM lead_protection.let_reader_read(s.source, true)
+    FROM (
+        VALUES
+        (require_adoptable_source.source), (to_regclass(require_adoptable_source.mapping ->> 'owner_source'))
+    ) AS s (source)
+    WHERE s.source IS NOT NULL;
     SELECT string_agg(p.problem, E'\n') INTO problems
     FROM (
         SELECT concat(c.item, ': ', c.finding, '. ', c.advice)

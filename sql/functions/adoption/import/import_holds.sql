@@ -159,6 +159,7 @@ BEGIN
         END
     FROM judged AS j
     ORDER BY j.lead_id, j.start_at, j.nth;
+    PERFORM lead_protection.let_reader_read(import_holds.source, false);
 END;
 $$;
 

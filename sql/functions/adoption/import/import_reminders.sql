@@ -134,6 +134,7 @@ BEGIN
         ON k.lead_id = i.lead_id AND k.user_id = i.user_id AND k.announced_date = i.window_date
         AND k.obstacle IS NULL
     ORDER BY k.lead_id, k.sent_at, k.nth;
+    PERFORM lead_protection.let_reader_read(import_reminders.source, false);
 END;
 $$;
 
