@@ -73,6 +73,26 @@ def test_a_condition_runs_as_the_reader_and_writes_nothing(crm, statement, sqlst
     assert rows == [("1", f"P0001: as lead_protection_reader: {sqlstate}")]
 
 
+def test_a_row_on_which_it_fails_stops_no_other(crm):
+    """Neither as the table is taken over, nor as it is proved."""
+    crm.execute("SET ROLE test_planter")
+    crm.execute(
+        "INSERT INTO crm.l SELECT n, 7, now(), CASE n WHEN 3 THEN 'x' ELSE '1' END FROM generate_series(1, 5) AS n"
+    )
+    crm.execute("RESET ROLE")
+    crm.execute("CALL lead_protection.adopt_leads('crm.l', 900, converted_when => 'note::int = 2', batch_size => 2)")
+    waits = [("3", '22P02: invalid input syntax for type integer: "x"')]
+    ids = "SELECT array_agg(id ORDER BY id) FROM lead_protection.leads"
+    assert crm.execute("SELECT row_key, error FROM lead_protection.adoption_queue").fetchall() == waits
+    assert crm.execute(ids).fetchone() == ([1, 2, 4, 5],)
+    drift = "SELECT row_key, finding FROM lead_protection.find_adoption_drift()"
+    assert crm.execute(drift).fetchall() == [("3", "the row cannot be read")]
+    crm.execute("UPDATE crm.l SET note = '1' WHERE id = 3")
+    crm.execute(FOLLOW)
+    assert crm.execute(ids).fetchone() == ([1, 2, 3, 4, 5],)
+    assert crm.execute(drift).fetchall() == []
+
+
 def test_the_checks_of_a_domain_are_not_run(crm):
     """A key, a user, an instant of a domain are read as what the domain is made of."""
     crm.execute("""

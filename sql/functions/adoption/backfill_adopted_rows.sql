@@ -6,6 +6,7 @@ SET lock_timeout = '200ms' SET jit = off
 AS $$
 DECLARE
     adoption lead_protection.adoptions;
+    keys_alone lead_protection.adoptions;
     batch lead_protection.adopted_row [];
     held text [];
 BEGIN
@@ -20,10 +21,15 @@ BEGIN
             DETAIL = 'What was taken over stays.',
             HINT = 'Adopt it again, if that was a mistake.';
     END IF;
+    -- What else a row says is read as it is followed: one that cannot be read must not stop those after it.
+    keys_alone := adoption;
+    keys_alone.mapping := jsonb_build_object(
+        'id_column', adoption.key_column, 'lead_column', adoption.mapping -> 'lead_column'
+    );
     batch := ARRAY(
         SELECT r
         FROM lead_protection.read_adopted_rows(
-            adoption, after_key => adoption.backfilled_through, batch_size => backfill_adopted_rows.batch_size
+            keys_alone, after_key => adoption.backfilled_through, batch_size => backfill_adopted_rows.batch_size
         ) AS r
     );
     IF batch = '{}' THEN

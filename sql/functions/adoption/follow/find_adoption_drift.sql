@@ -5,6 +5,7 @@ AS $$
 DECLARE
     adoption lead_protection.adoptions;
     detail text;
+    unreadable text [];
 BEGIN
     FOR adoption IN
         SELECT v.*
@@ -21,25 +22,44 @@ BEGIN
             RETURN QUERY SELECT
                 adoption.id, adoption.source, NULL::text, NULL::text, 'a trigger is missing or disabled';
         END IF;
-        BEGIN
-            PERFORM lead_protection.require_readable_source(adoption);
-            RETURN QUERY
-            SELECT adoption.id, adoption.source, d.row_key, d.lead_key, d.finding
-            FROM lead_protection.drift_of_leads(adoption) AS d WHERE adoption.kind = 'leads'
-            UNION ALL
-            SELECT adoption.id, adoption.source, d.row_key, d.lead_key, d.finding
-            FROM lead_protection.drift_of_activities(adoption) AS d WHERE adoption.kind = 'activities'
-            UNION ALL
-            SELECT adoption.id, adoption.source, d.row_key, d.lead_key, d.finding
-            FROM lead_protection.drift_of_holds(adoption) AS d WHERE adoption.kind = 'holds';
-        EXCEPTION
-            -- A column that was dropped, a right that was taken away: the other tables are looked at all the same.
-            WHEN OTHERS THEN
-                GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-                RETURN QUERY SELECT
-                    adoption.id, adoption.source, NULL::text, NULL::text,
-                    concat_ws('. ', 'the table cannot be read: ' || SQLERRM, nullif(detail, ''));
-        END;
+        unreadable := '{}';
+        detail := NULL;
+        <<attempts>>
+        LOOP
+            BEGIN
+                PERFORM lead_protection.require_readable_source(adoption);
+                RETURN QUERY
+                SELECT adoption.id, adoption.source, d.row_key, d.lead_key, d.finding
+                FROM lead_protection.drift_of_leads(adoption, unreadable) AS d WHERE adoption.kind = 'leads'
+                UNION ALL
+                SELECT adoption.id, adoption.source, d.row_key, d.lead_key, d.finding
+                FROM lead_protection.drift_of_activities(adoption, unreadable) AS d WHERE adoption.kind = 'activities'
+                UNION ALL
+                SELECT adoption.id, adoption.source, d.row_key, d.lead_key, d.finding
+                FROM lead_protection.drift_of_holds(adoption, unreadable) AS d WHERE adoption.kind = 'holds'
+                UNION ALL
+                SELECT q.adoption_id, adoption.source, q.row_key, q.lead_key, 'the row cannot be read'
+                FROM lead_protection.adoption_queue AS q
+                WHERE q.adoption_id = adoption.id AND q.row_key = ANY(unreadable);
+                EXIT attempts;
+            EXCEPTION
+                -- A column that was dropped, a right that was taken away: the other tables are looked at all the same.
+                WHEN OTHERS THEN
+                    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+                    detail := concat_ws('. ', 'the table cannot be read: ' || SQLERRM, nullif(detail, ''));
+            END;
+            -- Or a row on which the company's SQL fails. It waits already: the others are looked at without those.
+            EXIT attempts WHEN unreadable <> '{}';
+            unreadable := ARRAY(
+                SELECT q.row_key FROM lead_protection.adoption_queue AS q
+                WHERE q.adoption_id = adoption.id AND q.error IS NOT NULL AND q.row_key <> '*'
+            );
+            EXIT attempts WHEN unreadable = '{}';
+            detail := NULL;
+        END LOOP;
+        IF detail IS NOT NULL THEN
+            RETURN QUERY SELECT adoption.id, adoption.source, NULL::text, NULL::text, detail;
+        END IF;
     END LOOP;
 END;
 $$;

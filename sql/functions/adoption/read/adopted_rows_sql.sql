@@ -1,6 +1,8 @@
 -- All SQL of the company's own, conditions and expressions, is put into this one text; read_adopted_rows() runs it.
 -- Each column is cast to the type that it has or is made of: a cast to a domain would run the code of its checks.
-CREATE OR REPLACE FUNCTION lead_protection.adopted_rows_sql(kind text, source regclass, mapping jsonb)
+CREATE OR REPLACE FUNCTION lead_protection.adopted_rows_sql(
+    kind text, source regclass, mapping jsonb, rows_sql text DEFAULT NULL
+)
 RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -61,11 +63,13 @@ BEGIN
             ELSE 'NULL::text'
         END,
         coalesce('(' || coalesce(m ->> 'policy', m ->> 'kind', m ->> 'reason') || ')::text', 'NULL::text'),
-        adopted_rows_sql.source, owner_row, coalesce(m ->> 'rows_when', 'true')
+        coalesce(adopted_rows_sql.rows_sql, adopted_rows_sql.source::text), owner_row,
+        coalesce(m ->> 'rows_when', 'true')
     );
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.adopted_rows_sql(text, regclass, jsonb) IS
+COMMENT ON FUNCTION lead_protection.adopted_rows_sql(text, regclass, jsonb, text) IS
 'The SELECT that reads a table of the company''s own as rows of type adopted_row, to which conditions on s may be '
-'added. Owners in a table of their own are joined as o: conditions and instants may be of that table, too. kind, mapping: as for check_source(). Internal.';
+        coalesce(adopted_rows_sql.rows_sql, adopted_rows_sql.source::text), owner_row,
+        coalesce(m ->> 'rows_when', 'true')
