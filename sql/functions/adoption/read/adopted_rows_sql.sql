@@ -71,5 +71,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_rows_sql(text, regclass, jsonb, text) IS
 'The SELECT that reads a table of the company''s own as rows of type adopted_row, to which conditions on s may be '
-        coalesce(adopted_rows_sql.rows_sql, adopted_rows_sql.source::text), owner_row,
-        coalesce(m ->> 'rows_when', 'true')
+'added. Owners in a table of their own are joined as o: conditions and instants may be of that table, too. kind, '
+'mapping: as for check_source(); rows_sql: where its rows come from, if not from all of it. Internal.';

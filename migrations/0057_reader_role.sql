@@ -1,5 +1,5 @@
 -- SQL of the company's own runs as a role that may read the adopted tables and nothing else.
--- depends: 0055_one_way_of_following
+-- depends: 0056_preview_switch_on
 
 DO $role$
 BEGIN
