@@ -223,8 +223,27 @@ ADOPT = (
 )
 
 
-def adoption(db, rows):
-    """What it takes to take a table over, and what its writers pay from then on."""
+def write_rates(pgbench, url, seconds, table):
+    """Rows inserted, given to somebody else, and deleted a second, each in a transaction of its own."""
+    key = "\\set key random(1, 1000000000)"
+    statements = {
+        "inserted": f"INSERT INTO {table} VALUES (:key, 7, now(), 'new', 'x') ON CONFLICT DO NOTHING",
+        "given to somebody else": f"UPDATE {table} SET user_id = user_id + 1 WHERE id = :old",
+        "deleted": f"DELETE FROM {table} WHERE id = :old",
+    }
+    for what, statement in statements.items():
+        script = f"{key}\n\\set old random(10000001, 10100000)\n{statement};\n"
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+            file.write(script)
+            file.flush()
+            command = [pgbench, "-n", "-c", "1", "-M", "prepared", "-T", str(seconds), "-f", file.name, url]
+            report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        (rounds,) = re.findall(r"tps = ([0-9.]+)", report)
+        yield what, float(rounds)
+
+
+def adoption(db, rows, pgbench, url, seconds):
+    """What it takes to take a table over, what its writers pay from then on, and what it takes to follow them."""
     db.execute(
         "CREATE TABLE crm (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz, status text, note text)"
     )
@@ -232,24 +251,37 @@ def adoption(db, rows):
         "INSERT INTO {} SELECT {} + n, n % 500, now() - n * INTERVAL '1 minute', 'new', 'x'"
         f" FROM generate_series(1, {rows}) AS n"
     )
-    update = "UPDATE {} SET note = note || 'y'"
     db.execute(insert.format("crm", 10_000_000))
     db.execute("CREATE TABLE bare_crm (LIKE crm INCLUDING ALL)")
     db.execute("INSERT INTO bare_crm SELECT * FROM crm")
     db.execute("ANALYZE crm")
     ours = once(db, ADOPT)
+    db.execute("CALL lead_protection.switch_on_adoption()")
     leads = (
-        "INSERT INTO lead_protection.leads (id, user_id, created_at) SELECT id + 50000000, user_id, created_at FROM crm"
+        "INSERT INTO lead_protection.leads (id, user_id, created_at)"
+        " SELECT id + 4000000000000000, user_id, created_at FROM crm"
     )
     show(f"{rows} rows taken over : one INSERT into leads", ours * 1000, once(db, leads) * 1000, "ms")
     for what, statement in (
         (f"{rows} rows inserted when adopted", insert),
-        ("updated in what does not matter", update),
+        ("updated in what does not matter", "UPDATE {} SET note = note || 'y'"),
+        ("given to somebody else", "UPDATE {} SET user_id = user_id + 1 WHERE id > {}"),
     ):
         bare = once(db, statement.format("bare_crm", 30_000_000))
-        show(f"{what} : when not", once(db, statement.format("crm", 30_000_000)) * 1000, bare * 1000, "ms")
+        ours = once(db, statement.format("crm", 30_000_000))
+        show(f"{what} : when not", ours * 1000, bare * 1000, "ms", "at most 2 x")
+        took = once(db, "CALL lead_protection.follow_adopted_tables()")
+        show("  and followed", took * 1000, 0, "ms")
+    bare = dict(write_rates(pgbench, url, seconds, "bare_crm"))
+    for what, rounds in write_rates(pgbench, url, seconds, "crm"):
+        show(f"one row {what}, by rate : when not", bare[what] / rounds, 1, "", "at most 2 x")
+    db.execute("CALL lead_protection.follow_adopted_tables()")
+    bare = once(db, f"DELETE FROM bare_crm WHERE id > 30000000 AND id <= 30000000 + {rows}")
+    ours = once(db, f"DELETE FROM crm WHERE id > 30000000 AND id <= 30000000 + {rows}")
+    show(f"{rows} rows deleted when adopted : when not", ours * 1000, bare * 1000, "ms", "at most 2 x")
+    show("  and followed", once(db, "CALL lead_protection.follow_adopted_tables()") * 1000, 0, "ms")
     drift = once(db, "SELECT count(*) FROM lead_protection.find_adoption_drift()")
-    show(f"proof that {2 * rows} adopted rows are in step", drift * 1000, 0, "ms")
+    show(f"proof that {rows} adopted rows are in step", drift * 1000, 0, "ms")
 
 
 def scrapes(db):
@@ -266,6 +298,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--leads", type=int, default=200_000)
     parser.add_argument("--seconds", type=int, default=10, help="of each rate")
+    parser.add_argument("--adoption", action="store_true", help="measure adopted tables only")
     arguments = parser.parse_args()
 
     postgres = PROJECT / "scripts" / "private-postgres"
@@ -297,15 +330,17 @@ def main():
             db.execute("VACUUM ANALYZE")
             print(f"{arguments.leads} leads, 12 % held once, 3 % on hold now\n")
             print(f"{'':<58}{'ours':>12}{'bare':>12}")
-            lists(db)
-            holds(Path(private_postgres("bin", directory)) / "pgbench", url, arguments.seconds, arguments.leads)
-            bulk_holds(db, 100_000)
-            pipeline(db)
-            scrapes(db)
-            consumers(db, 100_000)
-            drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
-            show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")
-            adoption(db, 100_000)
+            pgbench = Path(private_postgres("bin", directory)) / "pgbench"
+            if not arguments.adoption:
+                lists(db)
+                holds(pgbench, url, arguments.seconds, arguments.leads)
+                bulk_holds(db, 100_000)
+                pipeline(db)
+                scrapes(db)
+                consumers(db, 100_000)
+                drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
+                show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")
+            adoption(db, 100_000, pgbench, url, arguments.seconds)
     finally:
         private_postgres("stop", "--remove", directory)
 

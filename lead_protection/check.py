@@ -46,9 +46,15 @@ def check_tables(
 def _functions(connection: psycopg.Connection, home: Path) -> Iterator[None]:
     """Make the functions that check for this session only, in a transaction that is rolled back."""
     with connection.transaction(force_rollback=True):
-        for function in ("hides_rows", "check_source"):
-            text = (home / "sql" / "functions" / "adoption" / "check" / f"{function}.sql").read_text(encoding="utf-8")
-            connection.execute(re.sub(r"\blead_protection\.(hides_rows|check_source)\b", r"pg_temp.\1", text))
+        files = re.findall(
+            r"^\\ir (functions/adoption/(?:check/(?!require_)\S+|read/column_type\.sql))$",
+            (home / "sql" / "load.sql").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+        names = "|".join(Path(file).stem for file in files)
+        for file in files:
+            text = (home / "sql" / file).read_text(encoding="utf-8")
+            connection.execute(re.sub(rf"\blead_protection\.({names})\b", r"pg_temp.\1", text))
         yield
 
 

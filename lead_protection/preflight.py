@@ -41,6 +41,7 @@ class Preflight:
         self._look_at_server()
         self._look_at_group_roles()
         self._look_at_owner()
+        self._look_at_reader()
         self._look_at_indexes()
         self._look_at_code_of_others()
         if self._look_at_pg_cron() and self._may_look_into_cron():
@@ -120,6 +121,31 @@ class Preflight:
                 "  lead-protection sql --roles >roles.sql, and run it as it says",
                 f"  GRANT CREATE ON DATABASE {self.quoted_dbname} TO {self.role};",
             )
+
+    def _look_at_reader(self) -> None:
+        found = self.db.execute(
+            """
+            SELECT pg_catalog.pg_get_userbyid(p.proowner), pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(n.nspowner)),
+                p.proowner = n.nspowner
+            FROM pg_catalog.pg_proc AS p
+            INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid
+            WHERE n.nspname = 'lead_protection' AND p.proname = 'run_adopted_sql'
+            """
+        ).fetchone()
+        if not found:
+            return
+        reader, owner, is_owner = found
+        if is_owner:
+            self.add(
+                NOTE,
+                "reader",
+                f"SQL of adopted tables runs with the rights of {owner}, who owns our schema",
+                "By a superuser, and then run apply again:",
+                "  CREATE ROLE lead_protection_reader NOLOGIN;   -- unless it is there",
+                f"  GRANT lead_protection_reader TO {owner};",
+            )
+        else:
+            self.add(OK, "reader", f"SQL of adopted tables runs as {reader}, which may read them and nothing else")
 
     def _look_at_indexes(self) -> None:
         for index in self.state.invalid_indexes:

@@ -138,12 +138,14 @@ BEGIN
             ('start_reminder_delivery',           '',   'x',  '',   '',   'x'),
             ('waiting_reminders',                 '',   'x',  'x',  '',   ''),
             -- adoption
+            ('adopted_leads',                     'x',  'x',  'x',  '',   ''),
             ('adopted_users',                     'x',  'x',  'x',  '',   ''),
             ('adopted_tables',                    '',   'x',  'x',  '',   ''),
+            ('dismiss_adopted_row',               '',   'x',  '',   '',   ''),
             ('find_adoption_drift',               '',   'x',  'x',  '',   ''),
+            ('lead_id_of',                        'x',  'x',  '',   '',   ''),
             ('preview_switch_on',                 '',   'x',  'x',  '',   ''),
             ('queue_adoption_drift',              '',   'x',  '',   '',   ''),
-            ('retry_adoption_queue',              '',   'x',  '',   '',   ''),
             -- jobs
             ('job_definitions',                   '',   'x',  'x',  'x',  ''),
             ('require_cron_rights_sql',           '',   'x',  '',   'x',  ''),
@@ -153,6 +155,7 @@ BEGIN
             ('unschedule_jobs_sql',               '',   'x',  '',   'x',  ''),
             -- pipeline
             ('lead_expiries',                     'x',  'x',  'x',  '',   ''),
+            ('follow_adopted_tables',             '',   'x',  '',   'x',  ''),
             ('pause_protection',                  '',   'x',  '',   '',   ''),
             ('raise_job_failure',                 '',   'x',  '',   'x',  ''),
             ('resume_protection',                 '',   'x',  '',   '',   ''),

@@ -63,6 +63,33 @@ BEGIN
         'lead_protection.record_adopted_past(bigint[])',
         'lead_protection.record_past_of_adoption(integer)',
         'lead_protection.work_off_adoption_queue()',
+        -- before overdue reminders could be sent after all
+        'lead_protection.record_passed_deadlines(bigint[])',
+        'lead_protection.record_all_passed_deadlines(integer)',
+        'lead_protection.switch_on_adoption(integer)',
+        -- before one way of following adopted tables
+        'lead_protection.adopted_rows(lead_protection.adoptions, text[])',
+        'lead_protection.next_adopted_rows(lead_protection.adoptions, integer)',
+        'lead_protection.instant_expression(regclass, name, text)',
+        'lead_protection.user_expressions(regclass, name)',
+        'lead_protection.number_adopted_users(text, text, text, text[])',
+        'lead_protection.require_adoptable_row(lead_protection.adoptions, text, bigint, timestamptz)',
+        'lead_protection.apply_adopted_lead('
+        'lead_protection.adoptions, lead_protection.adopted_leads, bigint, timestamptz, text)',
+        'lead_protection.sync_adopted_leads(lead_protection.adoptions, bigint[], boolean)',
+        'lead_protection.sync_adopted_activities(lead_protection.adoptions, text[], bigint[], boolean)',
+        'lead_protection.sync_adopted_rows(lead_protection.adoptions, text[], bigint[], boolean)',
+        'lead_protection.try_sync_adopted_rows(lead_protection.adoptions, text[], bigint[], boolean)',
+        'lead_protection.retry_adoption_queue(timestamptz, integer)',
+        'lead_protection.drain_adoption_queue()',
+        'lead_protection.queue_adoption_drift(integer)',
+        'lead_protection.record_adoption(text, regclass, jsonb, text[], text, bigint)',
+        'lead_protection.adopt_leads('
+        'regclass, bigint, name, name, name, text, text, text, text, name, text, integer)',
+        'lead_protection.adopt_activities(regclass, bigint, name, name, name, name, text, text, text, integer)',
+        'lead_protection.import_holds(regclass, bigint, name, name, name, name, text, text)',
+        'lead_protection.import_reminders(regclass, name, name, name, text)',
+        'lead_protection.lock_leads(bigint[])',
         -- before dry runs, and other words of leads and holds
         'lead_protection.bulk_leads(bigint[], bigint)',
         'lead_protection.claim_bulk_request(text, jsonb)',

@@ -29,7 +29,8 @@ FROM (
     ('lead_protection_operator'),
     ('lead_protection_monitor'),
     ('lead_protection_jobs'),
-    ('lead_protection_consumer')
+    ('lead_protection_consumer'),
+    ('lead_protection_reader')
 ) AS wanted (name)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name)
 \gexec
@@ -40,6 +41,8 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = :'owner
 \gexec
 -- To make schema lead_protection; not needed any more once it is there.
 GRANT CONNECT, CREATE ON DATABASE :"DBNAME" TO :"owner";
+-- SQL of the company's own, in conditions on adopted tables, runs as this role; the owner gives it one function.
+GRANT lead_protection_reader TO :"owner";
 -- Where yoyo keeps its books: PostgreSQL lets nobody but the database's owner make tables in public.
 CREATE SCHEMA IF NOT EXISTS :"owner" AUTHORIZATION :"owner";
 \endif

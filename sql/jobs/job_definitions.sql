@@ -9,18 +9,21 @@ SELECT
 FROM (
     VALUES
     (
-        -- Rows of adopted tables that wait go first, for they may move dates; expiries before reminders, which then
-        -- need
-        -- not look at what has expired.
+        -- What was written to adopted tables goes first, for it may move dates; expiries before reminders, which
+        -- then need not look at what has expired.
         'lead-protection-reminders', '*/5 * * * *', 'CALL lead_protection.run_protection_pipeline()', false,
         ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders']
+    ),
+    (
+        'lead-protection-follow', '* * * * *', 'CALL lead_protection.follow_adopted_tables()', false,
+        ARRAY['adopted_rows']
     ),
     (
         -- Each step in transactions of its own: one that locks leads after another did would not lock them in the order
         -- of their ids.
         'lead-protection-nightly', '17 1 * * *', 'CALL lead_protection.run_nightly_maintenance()', false,
         ARRAY[
-            'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended', 'events_published',
+            'adopted_rows', 'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended', 'events_published',
             'events_purged', 'job_runs_purged', 'bulk_requests_purged'
         ]
     ),

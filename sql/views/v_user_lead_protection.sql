@@ -9,7 +9,8 @@ SELECT
     p.reminder_due_at,
     p.reminded_at,
     p.closed_at,
-    p.policy_id
+    p.policy_id,
+    p.lead_key
 FROM lead_protection.user_lead_protection(now()) AS p;
 
 COMMENT ON VIEW lead_protection.v_user_lead_protection IS
@@ -31,3 +32,5 @@ COMMENT ON COLUMN lead_protection.v_user_lead_protection.reminded_at IS
 'When the user was last reminded of this lead; null: never.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.closed_at IS 'When the lead was closed; null: it is open.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.policy_id IS 'The terms, in protection_policies.';
+COMMENT ON COLUMN lead_protection.v_user_lead_protection.lead_key IS
+'The lead''s key in the adopted table that it comes from; null: its number is the key, or it comes from none.';

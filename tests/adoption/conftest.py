@@ -27,6 +27,6 @@ def calls(db):
     db.execute("INSERT INTO crm.calls (lead_no, caller, at, what) VALUES (1, 101, now() - INTERVAL '20 days', 'call')")
     db.execute("INSERT INTO crm.calls (lead_no, caller, at, what) VALUES (1, 101, now() - INTERVAL '9 days', 'chat')")
     db.execute("INSERT INTO crm.calls (lead_no, caller, at, what) VALUES (NULL, 101, now(), 'call')")
-    db.execute(ADOPT_CALLS.format("block"))
+    db.execute(ADOPT_CALLS)
     db.execute("CALL lead_protection.switch_on_adoption()")
     return db

@@ -2,8 +2,7 @@
 
 import pytest
 
-from helpers.adoption_calls import ages, list_states, previewed, sqlstate
-from helpers.facts import events
+from helpers.adoption_calls import ages, list_states, news, previewed, sqlstate
 from helpers.sources import CRM
 
 # --- holds and reminders that were there before ---
@@ -71,7 +70,7 @@ def test_holds_are_imported_with_a_report(db):
         (True,),
         (False,),
     ]
-    assert events(db) == []
+    assert news(db) == []
 
     again = db.execute(IMPORT_HOLDS).fetchall()
     assert {row[1] for row in again} == {"duplicate", "refused"}
@@ -109,7 +108,7 @@ def test_reminders_are_imported_and_none_is_sent_again(db):
     assert previewed(db) == {"protected": 1, "reminded": 2, "reminder overdue": 1}
     db.execute("CALL lead_protection.switch_on_adoption()")
     db.execute("CALL lead_protection.run_protection_pipeline()")
-    assert events(db) == []
+    assert news(db) == []
     assert list_states(db) == ["GRACE", "GRACE", "GRACE", "PROTECTED"]
     again = db.execute("SELECT DISTINCT outcome FROM lead_protection.import_reminders('crm.mails', 'lead', 'sent')")
     assert sorted(row[0] for row in again) == ["duplicate", "refused"]
@@ -126,7 +125,7 @@ def test_that_an_imported_reminder_was_overtaken_is_no_news(db, sent):
     assert imported.fetchall() == [("imported",)]
     db.execute("CALL lead_protection.switch_on_adoption()")
     db.execute("CALL lead_protection.run_protection_pipeline()")
-    assert events(db) == []
+    assert news(db) == []
     assert list_states(db) == ["PROTECTED"]
 
 

@@ -4,9 +4,9 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from helpers.facts import states
+from helpers.facts import events, states
 from helpers.project import run_program
-from helpers.sources import CRM
+from helpers.sources import CRM, follow
 
 
 def sqlstate(db, statement, *args) -> psycopg.Error:
@@ -26,7 +26,8 @@ def schema_of(server, dbname, schema) -> str:
 
 
 def lead_here(db, lead_id):
-    """User, start, closing and outcome of a lead here."""
+    """User, start, closing and outcome of a lead here, once what was written was followed."""
+    follow(db)
     return db.execute(
         "SELECT user_id, created_at, closed_at IS NOT NULL, closed_as FROM lead_protection.leads WHERE id = %s",
         (lead_id,),
@@ -34,15 +35,22 @@ def lead_here(db, lead_id):
 
 
 def queue(db):
-    """What waits in the queue: key and SQLSTATE."""
+    """What cannot be followed and waits: key and SQLSTATE."""
+    follow(db)
     return db.execute(
-        "SELECT row_key, split_part(error, ':', 1) FROM lead_protection.adoption_queue ORDER BY lead_id, row_key"
+        "SELECT row_key, split_part(error, ':', 1) FROM lead_protection.adoption_queue ORDER BY lead_key, row_key"
     ).fetchall()
 
 
 def let_pauses_pass(db):
     """As if what waits in the queue had been tried for the last time a day ago."""
     db.execute("UPDATE lead_protection.adoption_queue SET tried_at = tried_at - INTERVAL '1 day'")
+
+
+def news(db, lead_id=None):
+    """The events there are, once what was written was followed."""
+    follow(db)
+    return events(db) if lead_id is None else events(db, lead_id)
 
 
 def run_the_night(db):
@@ -54,7 +62,7 @@ def run_the_night(db):
 def check(db, source, **changes):
     """Severity and item of all findings that are not ok."""
     arguments = {
-        name: value for name, value in (source.arguments | changes).items() if name not in ("on_failure", "batch_size")
+        name: value for name, value in (source.arguments | changes).items() if name not in ("batch_size", "name")
     }
     query = "SELECT severity, split_part(item, ' ', 1) FROM lead_protection.check_source(%s, 'leads', %s)"
     return [row for row in db.execute(query, (source.table, Jsonb(arguments))) if row[0] != "ok"]
@@ -69,11 +77,14 @@ def ages(db, *days):
 
 
 def list_states(db):
-    """The states of the leads in the order of their ids."""
+    """The states of the leads in the order of their ids, once what was written was followed."""
+    follow(db)
     return list(states(db).values())
 
 
 def previewed(db):
+    """What switching on would find, once what was written was followed."""
+    follow(db)
     return {row[0]: row[1] for row in db.execute("SELECT * FROM lead_protection.preview_switch_on()") if row[1]}
 
 
@@ -86,5 +97,5 @@ CREATE TABLE crm.calls (
 ADOPT_CALLS = (
     "CALL lead_protection.adopt_activities('crm.calls', 900, lead_column => 'lead_no', user_column => 'caller',"
     " occurred_column => 'at', kind => $$CASE what WHEN 'call' THEN 'QUALIFIED_CALL' WHEN 'mail' THEN 'EMAIL_SENT'"
-    " WHEN 'odd' THEN 'ODD' END$$, on_failure => '{}')"
+    " WHEN 'odd' THEN 'ODD' END$$)"
 )

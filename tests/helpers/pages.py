@@ -20,6 +20,7 @@ ERROR_CODES = PROJECT / "docs" / "error-codes.md"
 RULE = PROJECT / "docs" / "rule.md"
 EVENTS = PROJECT / "docs" / "events.md"
 ADOPTION = PROJECT / "docs" / "adoption.md"
+RECIPES = PROJECT / "docs" / "adoption-recipes.md"
 REFERENCE = PROJECT / "docs" / "reference.md"
 INTERNALS = PROJECT / "docs" / "internals.md"
 PAGES = [

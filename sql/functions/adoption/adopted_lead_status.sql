@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION lead_protection.adopted_lead_status(as_of timestamptz DEFAULT now())
-RETURNS TABLE (lead_id bigint, status text)
+RETURNS TABLE (lead_id bigint, status text, is_switched_on boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT
@@ -14,7 +14,8 @@ SELECT
         WHEN s.state = 'EXPIRED' THEN 'expired, recorded'
         WHEN s.state = 'GRACE' THEN 'reminded'
         ELSE 'protected'
-    END
+    END,
+    a.switched_on_at IS NOT NULL
 FROM lead_protection.adoptions AS a
 INNER JOIN lead_protection.adopted_leads AS l ON a.id = l.adoption_id
 INNER JOIN lead_protection.lead_clocks AS c ON l.lead_id = c.lead_id
@@ -23,5 +24,5 @@ WHERE a.kind = 'leads' AND a.disowned_at IS NULL
 $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_lead_status(timestamptz) IS
-'The leads of the adopted table, and what switching it on at as_of would find each to be. Internal: '
+'The leads of adopted tables, and what switching them on at as_of would find each to be. Internal: '
 'preview_switch_on() counts them, switch_on_adoption() records them.';

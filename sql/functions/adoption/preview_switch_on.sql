@@ -1,8 +1,10 @@
 CREATE OR REPLACE FUNCTION lead_protection.preview_switch_on()
-RETURNS TABLE (found text, leads bigint, what_happens text)
+RETURNS TABLE (found text, leads bigint, what_happens text, samples text[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT f.found, count(p.lead_id), f.what_happens
+SELECT
+    f.found, count(p.lead_key), f.what_happens,
+    (array_agg(p.lead_key ORDER BY p.protection_expires_at DESC, p.lead_key) FILTER (WHERE p.lead_key IS NOT NULL))[:10]
 FROM (
     VALUES
     (1, 'protected', 'Reminded and expired when the time comes.'),
@@ -10,7 +12,8 @@ FROM (
     (3, 'reminded', 'Imported as reminded, or recorded as such: they expire when the time comes.'),
     (
         4, 'reminder overdue',
-        'Recorded as reminded, by the system that was before. Nothing is sent: tell these users yourself.'
+        'Recorded as reminded, by the system that was before. Nothing is sent: tell these users yourself. With '
+        'send_overdue => true they are sent, at the pace of configure_reminders().'
     ),
     (
         5, 'owed a notice',
@@ -23,9 +26,11 @@ FROM (
     (10, 'in adoption_queue', 'Not taken over yet. When it is, what lies in its past is recorded and not sent.')
 ) AS f (nth, found, what_happens)
 LEFT JOIN (
-    SELECT p.lead_id, p.status FROM lead_protection.adopted_lead_status() AS p
+    SELECT coalesce(c.lead_key, p.lead_id::text) AS lead_key, p.status, c.protection_expires_at
+    FROM lead_protection.adopted_lead_status() AS p
+    INNER JOIN lead_protection.lead_clocks AS c ON p.lead_id = c.lead_id
     UNION ALL
-    SELECT q.lead_id, 'in adoption_queue'
+    SELECT q.row_key, 'in adoption_queue', NULL
     FROM lead_protection.adoption_queue AS q
     INNER JOIN lead_protection.adoptions AS a ON q.adoption_id = a.id
     WHERE a.kind = 'leads'
@@ -35,5 +40,6 @@ ORDER BY f.nth
 $$;
 
 COMMENT ON FUNCTION lead_protection.preview_switch_on() IS
-'What switch_on_adoption() would do now, a row for each kind of lead of the adopted table, with how many there are. '
-'Changes nothing. Until it is switched on, the pipeline sends nothing.';
+'What switch_on_adoption() would do now, a row for each kind of lead of the adopted tables, with how many there are and '
+'the keys of ten of them, the latest expiry first. What is recorded in silence: reminder overdue, and expired. All of '
+'one kind, by reminder: v_user_lead_protection, state REMINDER_DUE. Changes nothing. Until it is switched on, the pipeline sends nothing.';

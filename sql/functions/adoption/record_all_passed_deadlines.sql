@@ -1,28 +1,22 @@
--- A procedure that commits can carry no SET clause and be no SECURITY DEFINER: every name is qualified.
-CREATE OR REPLACE PROCEDURE lead_protection.record_all_passed_deadlines(batch_size integer)
+-- Only loops and commits: what it does is done in functions with a pinned path.
+CREATE OR REPLACE PROCEDURE lead_protection.record_all_passed_deadlines(
+    batch_size integer, with_reminders boolean DEFAULT true
+)
 LANGUAGE plpgsql
 AS $$
-DECLARE
-    waiting bigint [];
 BEGIN
+    -- Looked for anew until there is none: leads come in meanwhile.
+    WHILE lead_protection.record_next_passed_deadlines(
+        record_all_passed_deadlines.batch_size, record_all_passed_deadlines.with_reminders
+    )
+        OPERATOR(pg_catalog.>) 0
     LOOP
-        -- Looked for anew until there is none: leads come in meanwhile.
-        waiting := ARRAY(
-            SELECT p.lead_id
-            FROM lead_protection.adopted_lead_status() AS p
-            WHERE p.status IN ('expired', 'reminder overdue')
-            ORDER BY p.lead_id
-        );
-        EXIT WHEN waiting = '{}';
-        WHILE waiting <> '{}' LOOP
-            PERFORM lead_protection.record_passed_deadlines(waiting[1:record_all_passed_deadlines.batch_size]);
-            waiting := waiting[record_all_passed_deadlines.batch_size + 1:];
-            COMMIT;
-        END LOOP;
+        COMMIT;
     END LOOP;
 END;
 $$;
 
-COMMENT ON PROCEDURE lead_protection.record_all_passed_deadlines(integer) IS
-'Records what lies in the past of the adopted leads, without log rows and events, batch_size leads in a transaction, '
+COMMENT ON PROCEDURE lead_protection.record_all_passed_deadlines(integer, boolean) IS
+'Records what lies in the past of the adopted leads, without log rows and events, reminders only '
+'with_reminders, batch_size leads in a transaction, '
 'until nothing is left; the last look and what the caller does next are one transaction. Commits. Internal.';

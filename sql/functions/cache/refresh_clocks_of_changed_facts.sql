@@ -14,7 +14,7 @@ BEGIN
     ELSE
         lead_ids := ARRAY(SELECT n.lead_id FROM new_rows AS n UNION SELECT o.lead_id FROM old_rows AS o);
     END IF;
-    PERFORM lead_protection.lock_leads(lead_ids);
+    PERFORM lead_protection.lock_leads(lead_ids, follow_first => false);
     PERFORM lead_protection.refresh_lead_clocks(lead_ids);
     RETURN NULL;
 END;

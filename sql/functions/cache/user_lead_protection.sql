@@ -9,7 +9,7 @@ CREATE OR REPLACE FUNCTION lead_protection.user_lead_protection(as_of timestampt
 RETURNS TABLE (
     lead_id bigint, user_id bigint, policy_id bigint, created_at timestamptz, closed_at timestamptz,
     protection_expires_at timestamptz, state text, on_hold boolean, reminder_due_at timestamptz,
-    reminded_at timestamptz
+    reminded_at timestamptz, lead_key text
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -23,7 +23,8 @@ BEGIN ATOMIC
         p.state,
         p.on_hold,
         p.reminder_due_at,
-        p.reminded_at
+        p.reminded_at,
+        p.lead_key
     FROM (
         SELECT
             c.lead_id,
@@ -36,6 +37,7 @@ BEGIN ATOMIC
             false AS on_hold,
             CASE WHEN c.closed_at <= user_lead_protection.as_of THEN NULL ELSE c.reminder_due_at END AS reminder_due_at,
             c.reminded_at,
+            c.lead_key,
             NOT lead_protection.is_on_hold(c, user_lead_protection.as_of)
             AND NOT lead_protection.waits_for_notice(c, user_lead_protection.as_of) AS belongs_here
         FROM lead_protection.lead_clocks AS c
@@ -51,6 +53,7 @@ BEGIN ATOMIC
             true,
             NULL,
             c.reminded_at,
+            c.lead_key,
             lead_protection.is_on_hold(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c
         CROSS JOIN LATERAL lead_protection.clock_at(c, user_lead_protection.as_of) AS s
@@ -66,6 +69,7 @@ BEGIN ATOMIC
             false,
             c.reminder_due_at,
             c.reminded_at,
+            c.lead_key,
             lead_protection.waits_for_notice(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c
         -- Joined, not computed in place: pulled up into the UNION ALL it would have no order of its own to merge by.

@@ -36,6 +36,9 @@ BEGIN
 
     RETURN jsonb_build_object(
         'lead_id', explain_protection_json.lead_id,
+        'lead_key', (
+            SELECT l.lead_key FROM lead_protection.leads AS l WHERE l.id = explain_protection_json.lead_id
+        ),
         'as_of', lead_protection.instant_text(explain_protection_json.as_of),
         'user_id', shown.user_id,
         'policy', CASE WHEN terms.id IS NOT NULL THEN jsonb_build_object(

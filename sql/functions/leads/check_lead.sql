@@ -19,6 +19,27 @@ BEGIN
     THEN
         new.created_at := clock_timestamp();
     END IF;
+    -- What comes from an adopted table bears the instant of its coming; nobody else gives one.
+    IF
+        TG_OP = 'INSERT' AND new.changed_at IS NULL AND new.id < lead_protection.first_number_of_ours()
+        AND EXISTS (
+            SELECT FROM lead_protection.adoptions AS a WHERE a.keeps_numbers AND a.disowned_at IS NULL
+        )
+    THEN
+        RAISE EXCEPTION 'lead % would have a number of the adopted table', new.id
+            USING ERRCODE = 'LP065',
+            DETAIL = 'The leads of that table keep their numbers: the company may use this one next.',
+            HINT = format(
+                'Leave id out, which gives a number from %s on; or insert the lead into the adopted table.',
+                lead_protection.first_number_of_ours()
+            );
+    END IF;
+    IF TG_OP = 'UPDATE' AND new.lead_key IS DISTINCT FROM old.lead_key THEN
+        RAISE EXCEPTION 'the key of lead % never changes', new.id
+            USING ERRCODE = 'LP011',
+            DETAIL = format('It is %s.', coalesce(old.lead_key, 'its number')),
+            HINT = 'A row of an adopted table that gets another key is another lead.';
+    END IF;
     -- Within the allowed skew both are taken to be now: what happens to the lead next must not lie before its start or
     -- after its end.
     IF new.created_at > clock_timestamp() THEN
@@ -39,7 +60,9 @@ $$;
 COMMENT ON FUNCTION lead_protection.check_lead() IS
 'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a '
 'closing that lies more than 5 minutes ahead (LP010, or LP005 from the year 3000 on); one that lies less ahead is '
-'taken to be now. A free lead that gets a user by hand, or loses it, begins anew.';
+'taken to be now. A free lead that gets a user by hand, or loses it, begins anew. '
+'While a table is adopted whose leads keep their numbers, no other lead gets a number below 4 * 10^15 (LP065). The '
+'lead''s key in an adopted table never changes (LP011).';
 
 CREATE OR REPLACE TRIGGER check_lead
 BEFORE INSERT OR UPDATE ON lead_protection.leads

@@ -7,7 +7,7 @@ DECLARE
 BEGIN
     SELECT
         p.lead_id, p.user_id, p.created_at, p.protection_expires_at, p.state, p.on_hold, p.reminder_due_at,
-        p.reminded_at, p.closed_at, p.policy_id
+        p.reminded_at, p.closed_at, p.policy_id, p.lead_key
     INTO protection
     FROM lead_protection.user_lead_protection(read_lead.as_of) AS p
     WHERE p.lead_id = read_lead.lead_id;

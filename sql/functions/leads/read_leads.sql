@@ -8,7 +8,7 @@ BEGIN
     RETURN QUERY
     SELECT
         p.lead_id, p.user_id, p.created_at, p.protection_expires_at, p.state, p.on_hold, p.reminder_due_at,
-        p.reminded_at, p.closed_at, p.policy_id
+        p.reminded_at, p.closed_at, p.policy_id, p.lead_key
     FROM lead_protection.user_lead_protection(read_leads.as_of) AS p
     WHERE p.lead_id = ANY(read_leads.lead_ids);
 END;

@@ -26,7 +26,8 @@ BEGIN
     IF NOT FOUND THEN
         run.steps := NULL;
     ELSE
-        waits_for := lead_protection.waiting_reason();
+        -- What the company writes is followed, whatever waits: nothing is sent by it.
+        waits_for := CASE WHEN run.job_name <> 'lead-protection-follow' THEN lead_protection.waiting_reason() END;
     END IF;
 
     IF waits_for IS NOT NULL THEN
@@ -36,7 +37,7 @@ BEGIN
         BEGIN
             CASE step
                 WHEN 'adopted_rows' THEN
-                    handled := lead_protection.retry_adoption_queue(run.started_at, run.batch_size);
+                    handled := lead_protection.follow_adoption_queue(run.started_at, run.batch_size);
                     step_is_done := handled = 0;
                 WHEN 'reactivations' THEN
                     handled := lead_protection.record_reactivations(run.as_of, run.batch_size);

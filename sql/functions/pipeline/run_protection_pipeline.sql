@@ -24,7 +24,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_protection_pipeline(integer) IS
-'Job lead-protection-reminders: tries rows of adopted tables again that could not be followed, records reactivations '
+'Job lead-protection-reminders: follows what was written to adopted tables, records reactivations '
 'and expiries until none is left, and sends the reminders that are due, the longest due first, as many as '
 'configure_reminders() allows for one run and each user; the next runs send the rest. batch_size: leads of each kind '
 'in '

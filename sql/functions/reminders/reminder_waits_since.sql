@@ -1,4 +1,4 @@
--- Nobody could send it before the last hold ended, the lead was known, or a change made it due.
+-- Nobody could send it before the last hold ended, the lead was known, its table switched on, or a change made it due.
 CREATE OR REPLACE FUNCTION lead_protection.reminder_waits_since(
     lead_id bigint, recorded_at timestamptz, reminder_due_at timestamptz, stops tstzmultirange, as_of timestamptz
 )
@@ -22,6 +22,12 @@ BEGIN ATOMIC
                 END,
                 reminder_waits_since.recorded_at,
                 (
+                    SELECT a.switched_on_at
+                    FROM lead_protection.adopted_leads AS l
+                    INNER JOIN lead_protection.adoptions AS a ON l.adoption_id = a.id
+                    WHERE l.lead_id = reminder_waits_since.lead_id
+                ),
+                (
                     SELECT g.occurred_at
                     FROM lead_protection.protection_log AS g
                     WHERE
@@ -42,4 +48,4 @@ COMMENT ON FUNCTION lead_protection.reminder_waits_since(
 ) IS
 'One row: since when the reminder of a lead that waits at as_of could have been sent, from recorded_at of the lead, '
 'reminder_due_at and stops of its clock. That is when it fell due by the rule, or later if only then a hold ended, the '
-'lead was recorded or a change made it due; as_of at the latest. Internal.';
+'lead was recorded, its adopted table was switched on or a change made it due; as_of at the latest. Internal.';

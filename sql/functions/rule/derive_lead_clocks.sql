@@ -29,7 +29,8 @@ BEGIN ATOMIC
         notice.noticed_at,
         notice.base_expires_at AS notice_base_expires_at,
         notice.owed_days AS owed_notice_days,
-        CASE WHEN notice.owed_days IS NOT NULL THEN policy.time_zone END AS owed_notice_zone
+        CASE WHEN notice.owed_days IS NOT NULL THEN policy.time_zone END AS owed_notice_zone,
+        present.lead_key
     FROM lead_protection.leads AS present
     LEFT JOIN LATERAL (
         SELECT

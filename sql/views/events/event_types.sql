@@ -29,6 +29,7 @@ FROM (
     ('lead.reopened', 'A closed lead is open again.'),
     ('lead.deleted', 'The lead is deleted for good.'),
     ('lead.changed', 'The lead''s row was changed by hand, by none of our functions.'),
+    ('lead.row.dismissed', 'A row of an adopted table that could not be followed was set aside.'),
     ('lead.clock.mended', 'The nightly job found a cached clock that did not equal the rule, and mended it.')
 ) AS t (type, meaning);
 

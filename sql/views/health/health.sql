@@ -6,7 +6,11 @@
 CREATE OR REPLACE VIEW lead_protection.health AS
 WITH jobs AS MATERIALIZED (
     SELECT
-        CASE j.job_name WHEN 'lead-protection-reminders' THEN 'pipeline' ELSE 'nightly' END AS check_name,
+        -- Whether adopted tables are followed is seen in what waits.
+        CASE j.job_name
+            WHEN 'lead-protection-reminders' THEN 'pipeline'
+            WHEN 'lead-protection-nightly' THEN 'nightly'
+        END AS check_name,
         j.job_name,
         j.last_sign_of_life_at,
         j.failures_in_a_row,
@@ -274,6 +278,7 @@ measured (check_name, measured, amount, found, since) AS (
         coalesce(j.last_sign_of_life_at, i.installed_at)
     FROM jobs AS j
     CROSS JOIN installation AS i
+    WHERE j.check_name IS NOT NULL
     UNION ALL
     SELECT
         'scheduler',
@@ -518,6 +523,22 @@ measured (check_name, measured, amount, found, since) AS (
             CASE WHEN count(*) = 0 THEN 'no table is adopted' ELSE 'all adopted rows are in step' END
         ),
         min(a.oldest_queued_at)
+    FROM lead_protection.v_kpi_adoption AS a
+    UNION ALL
+    SELECT
+        'adoption_lag',
+        coalesce(extract(EPOCH FROM now() - min(a.oldest_untried_at)), 0),
+        coalesce(sum(a.untried + a.noted)::bigint, 0),
+        coalesce(
+            string_agg(
+                format(
+                    '%s: %s statements and %s rows since %s', a.source, a.noted, a.untried,
+                    lead_protection.instant_text(a.oldest_untried_at)
+                ), '; ' ORDER BY a.source
+            ) FILTER (WHERE a.oldest_untried_at IS NOT NULL),
+            'all that was written was followed, or tried'
+        ),
+        min(a.oldest_untried_at)
     FROM lead_protection.v_kpi_adoption AS a
     UNION ALL
     SELECT

@@ -30,8 +30,10 @@ FROM (
     (15, 'outbox_lag', 'seconds that an event has waited', 900, 3600, 'Events are not taken'),
     (16, 'dead_letters', 'events', 1, 100, 'Events are not taken'),
     (17, 'log_events', 'events published by the last nightly run', 1, 100, 'Log rows had no event'),
-    -- The pipeline tries again by itself: what still waits after an hour needs somebody.
-    (18, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
+    -- It is followed within a minute.
+    (18, 'adoption_lag', 'seconds that a write has waited untried', 300, 1800, 'An adopted row is out of step'),
+    -- It is tried again by itself: what still waits after an hour needs somebody.
+    (19, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
 ) AS k (position, check_name, measured_in, warn_at, critical_at, runbook);
 
 COMMENT ON VIEW lead_protection.health_checks IS

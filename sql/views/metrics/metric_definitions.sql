@@ -10,6 +10,7 @@ FROM (
     ('lead_protection_expiring', 'gauge', 'Leads whose protection ends within 7 days, those on hold left out.'),
     ('lead_protection_expired_total', 'counter', 'Expiries recorded.'),
     ('lead_protection_reactivated_total', 'counter', 'Leads whose announced end did not come.'),
+    ('lead_protection_adoption_lag_seconds', 'gauge', 'Age of the oldest write to an adopted table not tried yet.'),
     ('lead_protection_adoption_out_of_step', 'gauge', 'Adopted rows that wait, and triggers that are missing.'),
     ('lead_protection_paused', 'gauge', '1 while an operator has paused the jobs.'),
     ('lead_reminder_due_total', 'counter', 'Reminders that fell due: sent, missed or waiting.'),

@@ -228,6 +228,13 @@ INNER JOIN (
     WHERE p.is_default
     UNION ALL
     SELECT
+        'lead_protection_adoption_lag_seconds',
+        'lead_protection_adoption_lag_seconds',
+        '{}',
+        coalesce(extract(EPOCH FROM now() - min(a.oldest_untried_at)), 0)
+    FROM lead_protection.v_kpi_adoption AS a
+    UNION ALL
+    SELECT
         'lead_protection_adoption_out_of_step',
         'lead_protection_adoption_out_of_step',
         '{}',

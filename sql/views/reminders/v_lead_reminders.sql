@@ -15,8 +15,10 @@ SELECT
     CASE WHEN d.delivered_at IS NULL THEN d.why END AS why,
     d.retry_at,
     r.reactivated_at,
-    r.adopted
+    r.adopted,
+    l.lead_key
 FROM lead_protection.lead_reminders AS r
+INNER JOIN lead_protection.leads AS l ON r.lead_id = l.id
 LEFT JOIN LATERAL (
     SELECT
         min(x.occurred_at) FILTER (WHERE x.outcome = 'delivered') AS delivered_at,
@@ -58,3 +60,5 @@ COMMENT ON COLUMN lead_protection.v_lead_reminders.reactivated_at IS
 COMMENT ON COLUMN lead_protection.v_lead_reminders.adopted IS
 'True: not sent by this system: imported, or overdue when the lead''s adoption was switched on. latency says nothing '
 'then.';
+COMMENT ON COLUMN lead_protection.v_lead_reminders.lead_key IS
+'The lead''s key in the adopted table that it comes from; null: its number is the key, or it comes from none.';

@@ -15,12 +15,12 @@ BEGIN
                 FROM lead_protection.adopted_tables() AS t
                 WHERE t.relation = c.oid AND t.adoption_id = require_readable_source.adoption.id
             ) THEN 'our triggers are not on it'
-            WHEN security.hides THEN 'row level security hides rows from ' || CURRENT_USER
+            WHEN security.hides THEN 'row level security hides rows from ' || security.reader
         END,
         CASE
             WHEN security.hides THEN format(
-                'CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %I USING (true).',
-                require_readable_source.adoption.source, CURRENT_USER
+                'CREATE POLICY lead_protection_reads ON %s FOR SELECT TO %s USING (true).',
+                require_readable_source.adoption.source, security.reader
             )
             ELSE format(
                 'Disown it and adopt the right one: CALL lead_protection.disown_source(%L).',
@@ -30,7 +30,10 @@ BEGIN
     INTO obstacle, advice
     FROM (SELECT to_regclass(require_readable_source.adoption.source)) AS s (source)
     LEFT JOIN pg_class AS c ON s.source = c.oid
-    CROSS JOIN LATERAL (SELECT lead_protection.hides_rows(c.oid, CURRENT_USER::regrole) AS hides) AS security;
+    CROSS JOIN LATERAL (
+        SELECT r.reader::regrole AS reader, lead_protection.hides_rows(c.oid, r.reader) AS hides
+        FROM (SELECT lead_protection.adopted_reader() AS reader) AS r
+    ) AS security;
     IF obstacle IS NOT NULL THEN
         RAISE EXCEPTION '% cannot be followed any more', require_readable_source.adoption.source
             USING ERRCODE = 'LP054',

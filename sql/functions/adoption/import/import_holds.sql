@@ -6,27 +6,17 @@ CREATE OR REPLACE FUNCTION lead_protection.import_holds(
     end_column name DEFAULT 'end_at',
     user_column name DEFAULT NULL,
     reason text DEFAULT 'reason',
-    time_zone text DEFAULT NULL
+    time_zone text DEFAULT NULL,
+    leads text DEFAULT NULL
 )
 RETURNS TABLE (
-    lead_id bigint, user_id bigint, start_at timestamptz, end_at timestamptz, outcome text, why text
+    lead_key text, lead_id bigint, user_id bigint, start_at timestamptz, end_at timestamptz, outcome text, why text
 )
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
--- The columns are quoted, the reason is SQL by whoever owns this schema.
--- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 DECLARE
-    mapping CONSTANT jsonb := jsonb_build_object(
-        'lead_column', import_holds.lead_column, 'start_column', import_holds.start_column,
-        'end_column', import_holds.end_column, 'user_column', import_holds.user_column, 'reason', import_holds.reason,
-        'time_zone', import_holds.time_zone
-    );
-    reader record;
-    lead_ids bigint [];
-    user_ids bigint [];
-    starts timestamptz [];
-    ends timestamptz [];
-    reasons text [];
+    reader lead_protection.adoptions;
+    rows_now lead_protection.adopted_row [];
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
@@ -34,23 +24,27 @@ BEGIN
             'lead_column', import_holds.lead_column, 'start_column', import_holds.start_column
         )
     );
-    PERFORM lead_protection.require_adoptable_source('holds', import_holds.source, mapping);
-    SELECT u.* INTO reader FROM lead_protection.user_expressions(import_holds.source, import_holds.user_column) AS u;
-    PERFORM lead_protection.number_adopted_users(import_holds.source::text, reader.key_expression, 'true', NULL);
-    EXECUTE format(
-        'SELECT array_agg(g.lead_id), array_agg(g.user_id), array_agg(g.start_at), array_agg(g.end_at),'
-        ' array_agg(g.reason)'
-        ' FROM (SELECT s.%I::bigint, %s, %s, %s, (%s)::text FROM %s AS s)'
-        ' AS g (lead_id, user_id, start_at, end_at, reason)',
-        import_holds.lead_column, coalesce(reader.id_expression, 'NULL::bigint'),
-        lead_protection.instant_expression(import_holds.source, import_holds.start_column, import_holds.time_zone),
-        coalesce(
-            lead_protection.instant_expression(import_holds.source, import_holds.end_column, import_holds.time_zone),
-            'NULL::timestamptz'
-        ),
-        coalesce(import_holds.reason, 'NULL'), import_holds.source
-    ) INTO lead_ids, user_ids, starts, ends, reasons;
-    PERFORM lead_protection.lock_leads(lead_ids);
+    reader.kind := 'imported holds';
+    reader.source := import_holds.source::text;
+    reader.user_type := lead_protection.column_type(import_holds.source, import_holds.user_column);
+    reader.mapping := jsonb_build_object(
+        'key_column', NULL,
+        'lead_column', import_holds.lead_column, 'start_column', import_holds.start_column,
+        'end_column', import_holds.end_column, 'user_column', import_holds.user_column, 'reason', import_holds.reason,
+        'time_zone', import_holds.time_zone, 'leads', import_holds.leads
+    );
+    PERFORM lead_protection.require_adoptable_source('holds', import_holds.source, reader.mapping);
+    rows_now := ARRAY(SELECT r FROM lead_protection.read_adopted_rows(reader) AS r);
+    PERFORM lead_protection.number_adopted_users(
+        reader.user_type, ARRAY(SELECT DISTINCT r.user_key FROM unnest(rows_now) AS r)
+    );
+    PERFORM lead_protection.lock_leads(
+        ARRAY(
+            SELECT l.lead_id FROM lead_protection.leads_of_import(
+                import_holds.leads, ARRAY(SELECT r.lead_key FROM unnest(rows_now) AS r)
+            ) AS l
+        )
+    );
 
     RETURN QUERY
     WITH given AS (
@@ -61,6 +55,7 @@ BEGIN
             g.end_at,
             coalesce(left(nullif(btrim(g.reason), ''), 255), format('from %s', import_holds.source)) AS reason,
             g.nth,
+            g.lead_key,
             -- What it was in the table: it is known again by this, whatever becomes of the hold.
             concat_ws(
                 '|', import_holds.source, lead_protection.instant_text(g.start_at),
@@ -79,8 +74,15 @@ BEGIN
                     OR NOT g.end_at < '3000-01-01 00:00:00+00'
                     THEN 'an instant lies outside the years 1900 to 2999'
             END AS obstacle
-        FROM unnest(lead_ids, user_ids, starts, ends, reasons)
-            WITH ORDINALITY AS g (lead_id, user_id, start_at, end_at, reason, nth)
+        FROM (
+            SELECT
+                k.lead_id, lead_protection.adopted_user_id(reader.user_type, r.user_key) AS user_id,
+                r.started_at AS start_at, r.ended_at AS end_at, r.label AS reason, r.lead_key, r.ordinality AS nth
+            FROM unnest(rows_now) WITH ORDINALITY AS r
+            LEFT JOIN lead_protection.leads_of_import(
+                import_holds.leads, ARRAY(SELECT o.lead_key FROM unnest(rows_now) AS o)
+            ) AS k ON r.lead_key = k.lead_key
+        ) AS g
         LEFT JOIN lead_protection.leads AS l ON g.lead_id = l.id
     ),
 
@@ -128,7 +130,7 @@ BEGIN
     )
 
     SELECT
-        j.lead_id, j.user_id, j.start_at, j.end_at, j.outcome,
+        j.lead_key, j.lead_id, j.user_id, j.start_at, j.end_at, j.outcome,
         CASE j.outcome
             WHEN 'refused' THEN j.obstacle
             WHEN 'duplicate' THEN CASE WHEN j.end_at IS NULL
@@ -157,14 +159,16 @@ BEGIN
         END
     FROM judged AS j
     ORDER BY j.lead_id, j.start_at, j.nth;
+    PERFORM lead_protection.let_reader_read(import_holds.source, false);
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.import_holds(
-    regclass, bigint, name, name, name, name, text, text
+    regclass, bigint, name, name, name, name, text, text, text
 ) IS
-'Imports the holds of a table of the company''s own, once: later changes of the table are not followed. Written '
-'without log rows and events. lead_column: the lead''s number; start_column, end_column: timestamptz, or timestamp or '
+'Imports the holds of a table or a view of the company''s own, once: later changes are not followed, as they are by '
+'adopt_holds(). Written without log rows and events. lead_column: the lead''s key in its table, the adoption that leads '
+'names (default: the only one; without any: the lead''s number); start_column, end_column: timestamptz, or timestamp or '
 'date as local time of time_zone; no end, or a null end_column: the hold is open; user_column: for whom it was made '
 '(an integer, or a text or uuid as in adopted_users), null: the lead''s present user; reason: SQL over the columns of '
 'a row, a code of hold_reasons or words, null or blank: the table''s name; actor_id: who answers for it.

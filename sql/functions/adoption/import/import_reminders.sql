@@ -3,24 +3,17 @@ CREATE OR REPLACE FUNCTION lead_protection.import_reminders(
     lead_column name DEFAULT 'lead_id',
     sent_column name DEFAULT 'sent_at',
     user_column name DEFAULT NULL,
-    time_zone text DEFAULT NULL
+    time_zone text DEFAULT NULL,
+    leads text DEFAULT NULL
 )
 RETURNS TABLE (
-    lead_id bigint, user_id bigint, sent_at timestamptz, window_date date, outcome text, why text
+    lead_key text, lead_id bigint, user_id bigint, sent_at timestamptz, window_date date, outcome text, why text
 )
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
--- The columns are quoted.
--- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 DECLARE
-    mapping CONSTANT jsonb := jsonb_build_object(
-        'lead_column', import_reminders.lead_column, 'sent_column', import_reminders.sent_column,
-        'user_column', import_reminders.user_column, 'time_zone', import_reminders.time_zone
-    );
-    reader record;
-    lead_ids bigint [];
-    user_ids bigint [];
-    instants timestamptz [];
+    reader lead_protection.adoptions;
+    rows_now lead_protection.adopted_row [];
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
@@ -28,20 +21,26 @@ BEGIN
             'sent_column', import_reminders.sent_column
         )
     );
-    PERFORM lead_protection.require_adoptable_source('reminders', import_reminders.source, mapping);
-    SELECT u.* INTO reader
-    FROM lead_protection.user_expressions(import_reminders.source, import_reminders.user_column) AS u;
-    PERFORM lead_protection.number_adopted_users(import_reminders.source::text, reader.key_expression, 'true', NULL);
-    EXECUTE format(
-        'SELECT array_agg(g.lead_id), array_agg(g.user_id), array_agg(g.sent_at)'
-        ' FROM (SELECT s.%I::bigint, %s, %s FROM %s AS s) AS g (lead_id, user_id, sent_at)',
-        import_reminders.lead_column, coalesce(reader.id_expression, 'NULL::bigint'),
-        lead_protection.instant_expression(
-            import_reminders.source, import_reminders.sent_column, import_reminders.time_zone
-        ),
-        import_reminders.source
-    ) INTO lead_ids, user_ids, instants;
-    PERFORM lead_protection.lock_leads(lead_ids);
+    reader.kind := 'imported reminders';
+    reader.source := import_reminders.source::text;
+    reader.user_type := lead_protection.column_type(import_reminders.source, import_reminders.user_column);
+    reader.mapping := jsonb_build_object(
+        'lead_column', import_reminders.lead_column, 'sent_column', import_reminders.sent_column,
+        'user_column', import_reminders.user_column, 'time_zone', import_reminders.time_zone,
+        'leads', import_reminders.leads
+    );
+    PERFORM lead_protection.require_adoptable_source('reminders', import_reminders.source, reader.mapping);
+    rows_now := ARRAY(SELECT r FROM lead_protection.read_adopted_rows(reader) AS r);
+    PERFORM lead_protection.number_adopted_users(
+        reader.user_type, ARRAY(SELECT DISTINCT r.user_key FROM unnest(rows_now) AS r)
+    );
+    PERFORM lead_protection.lock_leads(
+        ARRAY(
+            SELECT l.lead_id FROM lead_protection.leads_of_import(
+                import_reminders.leads, ARRAY(SELECT r.lead_key FROM unnest(rows_now) AS r)
+            ) AS l
+        )
+    );
 
     RETURN QUERY
     WITH given AS (
@@ -50,6 +49,7 @@ BEGIN
             coalesce(g.user_id, c.user_id) AS user_id,
             g.sent_at,
             g.nth,
+            g.lead_key,
             -- The one that the present window waits for; or one of before, for the window that it announced.
             c.user_id = coalesce(g.user_id, c.user_id)
             AND g.sent_at >= c.reminder_due_at AND g.sent_at < c.protection_expires_at AS is_present,
@@ -68,7 +68,15 @@ BEGIN
                     WHERE h.lead_id = c.lead_id AND h.user_id <> c.user_id AND h.valid_until > g.sent_at
                 ) THEN 'the lead was another user''s then, and nothing says to whom it was sent'
             END AS obstacle
-        FROM unnest(lead_ids, user_ids, instants) WITH ORDINALITY AS g (lead_id, user_id, sent_at, nth)
+        FROM (
+            SELECT
+                k.lead_id, lead_protection.adopted_user_id(reader.user_type, r.user_key) AS user_id,
+                r.started_at AS sent_at, r.lead_key, r.ordinality AS nth
+            FROM unnest(rows_now) WITH ORDINALITY AS r
+            LEFT JOIN lead_protection.leads_of_import(
+                import_reminders.leads, ARRAY(SELECT o.lead_key FROM unnest(rows_now) AS o)
+            ) AS k ON r.lead_key = k.lead_key
+        ) AS g
         LEFT JOIN lead_protection.lead_clocks AS c ON g.lead_id = c.lead_id
         LEFT JOIN lead_protection.protection_policies AS p ON c.policy_id = p.id
     ),
@@ -109,7 +117,7 @@ BEGIN
     )
 
     SELECT
-        k.lead_id, k.user_id, k.sent_at, CASE WHEN k.obstacle IS NULL THEN k.announced_date END,
+        k.lead_key, k.lead_id, k.user_id, k.sent_at, CASE WHEN k.obstacle IS NULL THEN k.announced_date END,
         CASE
             WHEN k.obstacle IS NOT NULL THEN 'refused'
             WHEN i.lead_id IS NOT NULL AND k.nth_of_window = 1 THEN 'imported'
@@ -126,12 +134,14 @@ BEGIN
         ON k.lead_id = i.lead_id AND k.user_id = i.user_id AND k.announced_date = i.window_date
         AND k.obstacle IS NULL
     ORDER BY k.lead_id, k.sent_at, k.nth;
+    PERFORM lead_protection.let_reader_read(import_reminders.source, false);
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.import_reminders(regclass, name, name, name, text) IS
-'Imports reminders that were sent before the leads came here, from a table of the company''s own, once. Nothing is '
-'sent, no log row or event is written; the ledger''s rows are marked as adopted. lead_column: the lead''s number; '
+COMMENT ON FUNCTION lead_protection.import_reminders(regclass, name, name, name, text, text) IS
+'Imports reminders that were sent before the leads came here, from a table or a view of the company''s own, once. Nothing is '
+'sent, no log row or event is written; the ledger''s rows are marked as adopted. lead_column: as for '
+'import_holds(), and leads; '
 'sent_column: when it was sent: timestamptz, or timestamp or date as local time of time_zone; user_column: to whom (an '
 'integer, or a text or uuid as in adopted_users), null: the lead''s present user.
 One that was sent when the present reminder was due, or later, is that reminder: no other is sent for that expiry '

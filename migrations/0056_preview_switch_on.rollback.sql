@@ -1,0 +1,1 @@
+DROP FUNCTION IF EXISTS lead_protection.preview_switch_on();

@@ -1,0 +1,32 @@
+CREATE OR REPLACE FUNCTION lead_protection.lock_adopted_leads(adoption lead_protection.adoptions, lead_keys text[])
+RETURNS text[]
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
+AS $$
+DECLARE
+    leads_of lead_protection.adoptions;
+    locked bigint [];
+BEGIN
+    SELECT a.* INTO leads_of
+    FROM lead_protection.adoptions AS a
+    WHERE a.id = coalesce(lock_adopted_leads.adoption.leads_id, lock_adopted_leads.adoption.id);
+    locked := ARRAY(
+        SELECT l.id
+        FROM lead_protection.leads AS l
+        WHERE l.id = ANY(
+            ARRAY(SELECT k.lead_id FROM lead_protection.known_leads(leads_of, lock_adopted_leads.lead_keys) AS k)
+        )
+        ORDER BY l.id
+        FOR NO KEY UPDATE SKIP LOCKED
+    );
+    RETURN ARRAY(
+        SELECT k.row_key
+        FROM lead_protection.known_leads(leads_of, lock_adopted_leads.lead_keys) AS k
+        WHERE k.lead_id <> ALL(locked)
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.lock_adopted_leads(lead_protection.adoptions, text[]) IS
+'Locks those of the leads, by their keys in the adopted table, that nobody holds, and returns the keys of the others. '
+'Internal.';
