@@ -16,7 +16,9 @@ from helpers.recipes import SYSTEMS, Company
 PAGE = sections(RECIPES)
 QUICK = ("Odoo", "Django-CRM")
 NAMES = [
-    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow("one more of ten systems, written to all the time"))
+    pytest.param(
+        name, marks=() if name in QUICK else pytest.mark.slow("one more of ten systems, written to all the time")
+    )
     for name in SYSTEMS
 ]
 ADOPTED = "SELECT source FROM lead_protection.adoptions WHERE disowned_at IS NULL ORDER BY id DESC"

@@ -108,7 +108,9 @@ def test_what_can_be_followed_by_now_is_followed(db):
 
     assert queue(db) == []
     assert_in_step(db, "crm")
-    handled = "SELECT result -> 'adopted_rows' FROM lead_protection.job_runs WHERE job_name = 'lead-protection-reminders'"
+    handled = (
+        "SELECT result -> 'adopted_rows' FROM lead_protection.job_runs WHERE job_name = 'lead-protection-reminders'"
+    )
     assert db.execute(handled).fetchone() == (1,)
 
 

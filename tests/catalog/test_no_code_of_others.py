@@ -20,14 +20,14 @@ THE_THREE = {
     ("event_consumers_types_named", "event_consumers"),
 }
 
-# Their statements are still bound by the caller's path. The rewriting of adoption makes them thin.
-NOT_BOUND_YET = {
+ADOPTING = {
     "adopt_activities",
+    "adopt_holds",
     "adopt_leads",
     "backfill_adoption",
     "change_adoption_triggers",
     "disown_source",
-    "drain_adoption_queue",
+    "follow_adopted_tables",
     "record_all_passed_deadlines",
     "switch_on_adoption",
 }
@@ -142,7 +142,7 @@ def test_every_routine_pins_its_path_or_was_bound_when_it_was_loaded(db):
         " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false) AND p.prosqlbody IS NULL",
     )
     assert {r["proname"] for r in unbound if r["prokind"] != "p"} == set()
-    assert {r["proname"] for r in unbound} - NOT_BOUND_YET == JOBS
+    assert {r["proname"] for r in unbound} == JOBS | ADOPTING
 
 
 def test_nothing_of_ours_is_built_on_anything_but_pg_catalog_and_ourselves(database_url):
@@ -162,6 +162,41 @@ def test_the_jobs_call_nothing_of_the_path(path, db, connect):
         session.execute(f"CALL lead_protection.{call}")
     outcomes = row(db, "SELECT array_agg(DISTINCT r.outcome) AS all FROM lead_protection.job_runs AS r")["all"]
     assert (outcomes, caught(db)) == (["succeeded"], (False, []))
+
+
+@pytest.mark.slow("thousands of traps")
+@pytest.mark.parametrize("path", ["public", "public, pg_catalog"])
+def test_who_adopts_calls_nothing_of_the_path(path, db, connect):
+    """Nor do the triggers on the adopted table, and what follows them."""
+    db.execute(
+        "CREATE SCHEMA crm; CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz, won boolean);"
+        "CREATE TABLE crm.calls (id int PRIMARY KEY, lead_id int, user_id int, occurred_at timestamptz, kind text);"
+        "CREATE TABLE crm.stops (id int PRIMARY KEY, lead_id int, start_at timestamptz, end_at timestamptz, reason text);"
+        "INSERT INTO crm.l SELECT n, 7, pg_catalog.now() - n * INTERVAL '30 days' FROM generate_series(1, 12) AS n;"
+        "INSERT INTO crm.calls VALUES (1, 1, 7, pg_catalog.now(), 'QUALIFIED_CALL');"
+        "INSERT INTO crm.stops VALUES (1, 1, pg_catalog.now() - INTERVAL '1 day', NULL, 'x')"
+    )
+    plant(db)
+    db.execute("SET search_path = pg_catalog")
+    session = connect()
+    session.execute("SELECT pg_catalog.set_config('search_path', %s, false)", [path])
+    for call in (
+        "CALL lead_protection.adopt_leads('crm.l', 900, converted_when => 'won')",
+        "CALL lead_protection.adopt_activities('crm.calls', 900)",
+        "CALL lead_protection.adopt_holds('crm.stops', 900)",
+        "CALL lead_protection.switch_on_adoption()",
+        "INSERT INTO crm.l VALUES (20, 8, pg_catalog.now())",
+        "UPDATE crm.l SET user_id = 9 WHERE id OPERATOR(pg_catalog.=) 1",
+        "DELETE FROM crm.l WHERE id OPERATOR(pg_catalog.=) 2",
+        "CALL lead_protection.follow_adopted_tables()",
+        "CALL lead_protection.run_protection_pipeline()",
+        "CALL lead_protection.disown_source('stops holds')",
+        "CALL lead_protection.disown_source('calls')",
+        "CALL lead_protection.disown_source('l')",
+    ):
+        session.execute(call)
+    assert row(db, "SELECT count(*) FROM lead_protection.leads")["count"] == 13
+    assert caught(db) == (False, [])
 
 
 def test_nobody_without_our_types_can_plant_a_cast(db, connect):

@@ -105,7 +105,8 @@ CANNOT = {
         "SELECT * FROM {}.protection_log",
         "SELECT {}.refresh_lead_clocks('{1}')",
         "CALL {}.adopt_leads('{}.leads', 1)",
-        "SELECT {}.sync_adopted_leads(NULL, '{1}', false)",
+        "SELECT {}.follow_adopted_leads(NULL, '{1}', false)",
+        "SELECT * FROM {}.run_adopted_sql('SELECT', NULL, NULL, NULL, NULL)",
         "SELECT {}.record_passed_deadlines('{1}')",
         "SELECT {}.send_due_reminders('{1}', now())",
         "SELECT * FROM {}.claim_events('x')",
@@ -213,7 +214,7 @@ def may_execute(db, role: str) -> set[str]:
 
 
 def test_the_jobs_role_may_call_the_jobs_what_they_call_and_the_schedule_and_nothing_else(db):
-    jobs = {"run_protection_pipeline", "run_nightly_maintenance"}
+    jobs = {"run_protection_pipeline", "run_nightly_maintenance", "follow_adopted_tables"}
     inside = {"start_job_run", "run_job_step", "try_refresh_metrics", "raise_job_failure"}
     schedule = {"schedule_jobs", "schedule_jobs_sql", "unschedule_jobs", "unschedule_jobs_sql"}
     schedule |= {"require_cron_rights_sql", "cron_faults"}

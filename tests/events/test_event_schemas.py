@@ -81,6 +81,15 @@ def every_event(db) -> psycopg.Connection:
     db.execute("UPDATE lead_protection.leads SET created_at = created_at - INTERVAL '1 day' WHERE id = 12")
     db.execute("UPDATE lead_protection.lead_clocks SET window_date = window_date + 1 WHERE lead_id = 13")
     db.execute("CALL lead_protection.run_nightly_maintenance()")  # mended
+    # dismissed: a row that cannot be followed
+    db.execute(
+        "CREATE TABLE public.crm (id int PRIMARY KEY, user_id int, created_at timestamptz);"
+        "INSERT INTO public.crm VALUES (1000, 7, now())"
+    )
+    db.execute("CALL lead_protection.adopt_leads('public.crm', 1)")
+    db.execute("UPDATE public.crm SET created_at = NULL")
+    db.execute("CALL lead_protection.follow_adopted_tables()")
+    call("dismiss_adopted_row", "crm", "1000", "x", 1)
     return db
 
 

@@ -105,6 +105,7 @@ PIPELINE_IDLE = {"adopted_rows": 0, "reactivations": 0, "expiries": 0, "reminder
 
 # The result of a nightly run that found nothing to do.
 NIGHTLY_IDLE = {
+    "adopted_rows": 0,
     "holds_overrun": 0,
     "hold_limits_announced": 0,
     "adopted_rows_queued": 0,

@@ -113,7 +113,7 @@ REFUSED = [
      "(lead_id, user_id, protection_expires_at, recorded_at) VALUES (1, 7, '2025-01-02', '2025-01-01')"),
     ("job_runs_error_when_failed", "INSERT INTO {}.job_runs (job_name, outcome, finished_at) "
      "VALUES ('x', 'failed', now() + INTERVAL '1 hour')"),
-    ("LP012", "TRUNCATE {}.lead_holds"),
+    ("LP012", "TRUNCATE {}.lead_holds CASCADE"),
     ("LP012", "TRUNCATE {}.leads CASCADE"),
     ("LP012", "UPDATE {}.protection_log SET reason = 'x'"),
     ("LP012", "DELETE FROM {}.protection_log"),

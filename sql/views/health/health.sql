@@ -532,8 +532,8 @@ measured (check_name, measured, amount, found, since) AS (
         coalesce(
             string_agg(
                 format(
-                    '%s: %s statements and %s rows since %s', a.source, a.noted, a.untried,
-                    lead_protection.instant_text(a.oldest_untried_at)
+                    '%s: %s statements and %s rows, the oldest for %s', a.source, a.noted, a.untried,
+                    lead_protection.elapsed_text(now() - a.oldest_untried_at)
                 ), '; ' ORDER BY a.source
             ) FILTER (WHERE a.oldest_untried_at IS NOT NULL),
             'all that was written was followed, or tried'
