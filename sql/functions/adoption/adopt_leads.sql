@@ -38,7 +38,7 @@ DECLARE
             'nobody_when', adopt_leads.nobody_when,
             'start_is_assignment', adopt_leads.start_is_assignment,
             'policy', adopt_leads.policy,
-            'owner_source', adopt_leads.owner_source::oid,
+            'owner_source', adopt_leads.owner_source::pg_catalog.oid,
             'owner_lead_column', adopt_leads.owner_lead_column,
             'owner_user_column', adopt_leads.owner_user_column
         ),

@@ -5,8 +5,8 @@ AS $$
 DECLARE
     taken bigint := 0::bigint;
     batch record;
-    begun_at CONSTANT timestamptz := pg_catalog.clock_timestamp();
-    told_at timestamptz := pg_catalog.clock_timestamp();
+    begun_at CONSTANT pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+    told_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
     LOOP
         SELECT b.* INTO batch

@@ -4,7 +4,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     adoption_ids CONSTANT bigint [] := lead_protection.adoptions_to_disown(disown_source.source);
-    left_commands text;
+    left_commands pg_catalog.text;
 BEGIN
     -- The pipeline waits for the switch-on no longer: what lies in the past must not be sent then.
     IF EXISTS (

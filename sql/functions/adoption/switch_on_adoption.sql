@@ -5,7 +5,7 @@ CREATE OR REPLACE PROCEDURE lead_protection.switch_on_adoption(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    begun_at CONSTANT timestamptz := pg_catalog.clock_timestamp();
+    begun_at CONSTANT pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
     PERFORM lead_protection.require_job_arguments(NULL, switch_on_adoption.batch_size);
     PERFORM lead_protection.require_arguments(
