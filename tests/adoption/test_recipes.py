@@ -279,6 +279,16 @@ def test_a_record_of_vtiger_that_is_no_lead_is_passed_over(db, server):
     assert db.execute("SELECT count(*) FROM lead_protection.leads").fetchone() == (3,)
 
 
+def test_the_check_of_the_page_prints_the_call(db, server):
+    tables, _ = recipe("freshplan")
+    runner = Runner(server, db.info.dbname, APP)
+    runner.run(tables)
+    (check,) = PAGE[""]
+    printed = "\n".join(line for (line,) in runner.run(check))
+    assert "CALL lead_protection.adopt_leads('public.leads', actor_id => NULL, user_column => 'owner_user_id'" in printed
+    assert "Fit to be adopted." in printed
+
+
 def test_check_guesses_right_what_the_recipes_say(db, server):
     """As far as names of columns tell: the key, the owner and the start of each system."""
     for name, (tables, calls) in ((name, recipe(name)) for name in SYSTEMS):
