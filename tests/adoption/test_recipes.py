@@ -228,6 +228,33 @@ def test_what_counts_as_an_activity_is_followed_and_nothing_else(name, db, serve
     assert db.execute(f"{query} {joined}").fetchall() == [(keys[1], True, True)]
 
 
+def test_odoo_says_since_when_the_owner_has_a_lead(db, server):
+    Runner(server, db.info.dbname, APP).run(recipe("Odoo")[0])
+    db.execute("INSERT INTO public.res_users (id, login) VALUES (11, 'a'), (12, 'b')")
+    assign = "UPDATE public.crm_lead SET user_id = {}, date_open = {} WHERE id = {}"
+    ago = "now() AT TIME ZONE 'UTC' - INTERVAL '{} days'"
+    db.execute("INSERT INTO public.crm_lead (id, name, create_date) SELECT n, 'x', '2026-01-01' FROM generate_series(1, 3) n")
+    for number in (1, 2):
+        db.execute(assign.format(11, ago.format(30), number))
+    db.execute(
+        "CALL lead_protection.adopt_leads('public.crm_lead', 900, start_column => 'date_open', time_zone => 'UTC',"
+        " start_is_assignment => true, rows_when => 'date_open IS NOT NULL')"
+    )
+    shown = "SELECT lead_id, user_id, round(extract(epoch FROM now() - created_at) / 86400), state"
+    shown += " FROM lead_protection.v_user_lead_protection ORDER BY lead_id"
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    assert db.execute(shown).fetchall() == [(1, 11, 30, "PROTECTED"), (2, 11, 30, "PROTECTED")]
+    db.execute(assign.format(12, ago.format(2), 1))
+    db.execute(assign.format("NULL", "NULL", 2))
+    db.execute(assign.format(11, ago.format(1), 3))
+    follow(db)
+    assert [row[:2] + row[3:] for row in db.execute(shown)][1] == (2, 11, "CLOSED")
+    assert [row for row in db.execute(shown) if row[0] != 2] == [(1, 12, 2, "PROTECTED"), (3, 11, 1, "PROTECTED")]
+    db.execute(assign.format(11, ago.format(0), 2))
+    follow(db)
+    assert db.execute(shown).fetchall()[1] == (2, 11, 0, "PROTECTED")
+
+
 def test_freshplan_stops_a_clock_and_lets_it_run_on(db, server):
     keys = adopted("freshplan", db, server)
     state = "SELECT on_hold, protection_expires_at FROM lead_protection.v_user_lead_protection ORDER BY lead_id"
