@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from helpers.adoption_calls import schema_of
 from helpers.model import Lead, Policy, Version, protection
@@ -180,3 +181,154 @@ def test_adopted_while_its_program_writes_and_disowned_without_a_trace(name, db,
     assert schema_of(server, db.info.dbname, "public") == before
     first.insert(5)
     assert db.execute("SELECT FROM lead_protection.adoption_notes").fetchall() == []
+
+
+# --- what else the systems have ---
+
+AN_ACTIVITY = {
+    "freshplan": "INSERT INTO public.activities (entity_type, entity_id, activity_type, counts_as_progress, user_id)"
+    " VALUES ('LEAD', {key}, 'QUALIFIED_CALL', true, {user}), ('LEAD', {key}, 'NOTE', false, {user}),"
+    " ('CUSTOMER', {key}, 'MEETING', true, {user})",
+    "Odoo": "INSERT INTO public.calendar_event (opportunity_id, user_id, start, active)"
+    " VALUES ({key}, {user}, now() AT TIME ZONE 'UTC', true), ({key}, {user}, now() AT TIME ZONE 'UTC', false)",
+    "EspoCRM": "INSERT INTO public.call (id, status, date_start, parent_id, parent_type, assigned_user_id)"
+    " VALUES ('1', 'Held', now() AT TIME ZONE 'UTC', {key}, 'Lead', {user}),"
+    " ('2', 'Planned', now() AT TIME ZONE 'UTC', {key}, 'Lead', {user}),"
+    " ('3', 'Held', now() AT TIME ZONE 'UTC', {key}, 'Account', {user})",
+    "SuiteCRM": "INSERT INTO public.calls (id, status, date_start, parent_id, parent_type, assigned_user_id)"
+    " VALUES ('1', 'Held', now() AT TIME ZONE 'UTC', {key}, 'Leads', {user}),"
+    " ('2', 'Not Held', now() AT TIME ZONE 'UTC', {key}, 'Leads', {user})",
+    "ERPNext": 'INSERT INTO public."tabCommunication" (name, reference_doctype, reference_name, "user",'
+    " communication_date, sent_or_received) VALUES"
+    " ('a', 'Lead', {key}, {user}, now() AT TIME ZONE 'Europe/Berlin', 'Sent'),"
+    " ('b', 'Lead', {key}, {user}, now() AT TIME ZONE 'Europe/Berlin', 'Received')",
+}
+
+
+def adopted(name: str, db: psycopg.Connection, server, rows: int = 3) -> list[str]:
+    """The system, adopted and switched on, with a few rows of its second user; their keys."""
+    system = SYSTEMS[name]
+    tables, calls = recipe(name)
+    runner = Runner(server, db.info.dbname, APP)
+    runner.run(tables)
+    if system.setup:
+        db.execute(system.setup)
+    keys = [system.key(number) for number in range(1, rows + 1)]
+    db.execute(system.insert([(key, system.users[1], 30) for key in keys]))
+    runner.run(calls)
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    return keys
+
+
+@pytest.mark.parametrize("name", AN_ACTIVITY)
+def test_what_counts_as_an_activity_is_followed_and_nothing_else(name, db, server):
+    keys = adopted(name, db, server)
+    db.execute(AN_ACTIVITY[name].format(key=f"'{keys[1]}'", user=f"'{SYSTEMS[name].users[1]}'"))
+    follow(db)
+    query = "SELECT coalesce(l.lead_key, l.id::text), now() - a.occurred_at < '1 minute', a.user_id = l.user_id"
+    joined = "FROM lead_protection.lead_activities AS a INNER JOIN lead_protection.leads AS l ON a.lead_id = l.id"
+    assert db.execute(f"{query} {joined}").fetchall() == [(keys[1], True, True)]
+
+
+def test_odoo_says_since_when_the_owner_has_a_lead(db, server):
+    Runner(server, db.info.dbname, APP).run(recipe("Odoo")[0])
+    db.execute("INSERT INTO public.res_users (id, login) VALUES (11, 'a'), (12, 'b')")
+    assign = "UPDATE public.crm_lead SET user_id = {}, date_open = {} WHERE id = {}"
+    ago = "now() AT TIME ZONE 'UTC' - INTERVAL '{} days'"
+    db.execute("INSERT INTO public.crm_lead (id, name, create_date) SELECT n, 'x', '2026-01-01' FROM generate_series(1, 3) n")
+    for number in (1, 2):
+        db.execute(assign.format(11, ago.format(30), number))
+    db.execute(
+        "CALL lead_protection.adopt_leads('public.crm_lead', 900, start_column => 'date_open', time_zone => 'UTC',"
+        " start_is_assignment => true, rows_when => 'date_open IS NOT NULL')"
+    )
+    shown = "SELECT lead_id, user_id, round(extract(epoch FROM now() - created_at) / 86400), state"
+    shown += " FROM lead_protection.v_user_lead_protection ORDER BY lead_id"
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    assert db.execute(shown).fetchall() == [(1, 11, 30, "PROTECTED"), (2, 11, 30, "PROTECTED")]
+    db.execute(assign.format(12, ago.format(2), 1))
+    db.execute(assign.format("NULL", "NULL", 2))
+    db.execute(assign.format(11, ago.format(1), 3))
+    follow(db)
+    assert [row[:2] + row[3:] for row in db.execute(shown)][1] == (2, 11, "CLOSED")
+    assert [row for row in db.execute(shown) if row[0] != 2] == [(1, 12, 2, "PROTECTED"), (3, 11, 1, "PROTECTED")]
+    db.execute(assign.format(11, ago.format(0), 2))
+    follow(db)
+    assert db.execute(shown).fetchall()[1] == (2, 11, 0, "PROTECTED")
+
+
+def test_freshplan_stops_a_clock_and_lets_it_run_on(db, server):
+    keys = adopted("freshplan", db, server)
+    state = "SELECT on_hold, protection_expires_at FROM lead_protection.v_user_lead_protection ORDER BY lead_id"
+    before = db.execute(state).fetchall()
+    stop = "UPDATE public.leads SET clock_stopped_at = {}, stop_reason = 'plant holidays' WHERE id = '{}'"
+    db.execute(stop.format("now() AT TIME ZONE 'UTC' - INTERVAL '5 days'", keys[1]))
+    follow(db)
+    assert [row[0] for row in db.execute(state)] == [False, True, False]
+    db.execute(stop.format("NULL", keys[1]))
+    follow(db)
+    after = db.execute(state).fetchall()
+    assert [row[0] for row in after] == [False, False, False]
+    assert [(row[1] - other[1]).days for row, other in zip(after, before, strict=True)] == [0, 5, 0]
+
+
+@pytest.mark.parametrize("name", ["EspoCRM", "SuiteCRM"])
+def test_a_recycled_lead_is_nobodys_until_somebody_takes_it(name, db, server):
+    keys = adopted(name, db, server)
+    states = "SELECT lead_key, state FROM lead_protection.v_user_lead_protection"
+    db.execute(SYSTEMS[name].update(keys[:1], "status = 'Recycled'"))
+    follow(db)
+    assert dict(db.execute(states).fetchall()) == dict(zip(keys, ["FREE", "PROTECTED", "PROTECTED"], strict=True))
+    db.execute(SYSTEMS[name].update(keys[:1], "status = 'Assigned'"))
+    follow(db)
+    begun = "SELECT lead_key FROM lead_protection.v_user_lead_protection WHERE now() - created_at < '1 minute'"
+    assert db.execute(begun).fetchall() == [(keys[0],)], "the same user, from now on"
+
+
+def test_a_lead_of_two_in_django_crm_waits_until_it_is_one_s(db, server):
+    keys, users = adopted("Django-CRM", db, server), SYSTEMS["Django-CRM"].users
+    both = "INSERT INTO public.lead_assigned_to (lead_id, profile_id) VALUES (%s, %s)"
+    db.execute(both, (keys[0], users[2]))
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    waits = "SELECT row_key, left(error, 5) FROM lead_protection.adoption_queue"
+    assert db.execute(waits).fetchall() == [(keys[0], "21000")]
+    db.execute("DELETE FROM public.lead_assigned_to WHERE profile_id = %s", (users[1],))
+    follow(db)
+    owner = "SELECT u.user_key FROM lead_protection.leads AS l INNER JOIN lead_protection.adopted_users AS u USING (user_id)"
+    assert (users[2],) in db.execute(owner).fetchall()
+
+
+def test_a_record_of_vtiger_that_is_no_lead_is_passed_over(db, server):
+    adopted("Vtiger", db, server)
+    db.execute(
+        "INSERT INTO public.vtiger_crmentity (crmid, smownerid, setype, createdtime, modifiedtime)"
+        " VALUES (900, 11, 'Contacts', now(), now()); UPDATE public.vtiger_crmentity SET smownerid = 12 WHERE crmid = 900"
+    )
+    follow(db)
+    assert db.execute("SELECT count(*) FROM lead_protection.leads").fetchone() == (3,)
+
+
+def test_the_check_of_the_page_prints_the_call(db, server):
+    tables, _ = recipe("freshplan")
+    runner = Runner(server, db.info.dbname, APP)
+    runner.run(tables)
+    (check,) = PAGE[""]
+    printed = "\n".join(line for (line,) in runner.run(check))
+    assert "CALL lead_protection.adopt_leads('public.leads', actor_id => NULL, user_column => 'owner_user_id'" in printed
+    assert "Fit to be adopted." in printed
+
+
+def test_check_guesses_right_what_the_recipes_say(db, server):
+    """As far as names of columns tell: the key, the owner and the start of each system."""
+    for name, (tables, calls) in ((name, recipe(name)) for name in SYSTEMS):
+        db.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        db.execute(tables.text)
+        source = re.search(r"'(public\.[^']+)'", calls.text)[1]
+        zone = re.search(r"time_zone => '([^']+)'", calls.text)
+        mapping = {"time_zone": zone[1]} if zone else {}
+        if owners := re.search(r"owner_source => '([^']+)'", calls.text):
+            mapping["owner_source"] = owners[1]
+        query = "SELECT finding FROM lead_protection.check_source(%s, 'leads', %s) WHERE item = 'call'"
+        found = db.execute(query, (source, Jsonb(mapping))).fetchall()
+        for said in re.findall(r"\b(?:id_column|user_column|start_column|owner_\w+) => '[^']+'", first_call(calls, 1)):
+            assert said in found[0][0] or said == "owner_lead_column => 'lead_id'", (name, said, found)

@@ -2,7 +2,7 @@
 
 import threading
 
-from helpers.adoption_calls import ages, list_states, news, previewed
+from helpers.adoption_calls import ages, list_states, news, previewed, sqlstate
 from helpers.sources import CRM
 
 # --- switching on ---
@@ -103,6 +103,53 @@ def test_adopted_reminders_are_no_part_of_the_sla(db):
     ages(db, 249)
     db.execute("CALL lead_protection.switch_on_adoption()")
     assert db.execute("SELECT * FROM lead_protection.v_reminder_sla").fetchall() == []
+
+
+# --- the overdue reminders, after all ---
+
+
+def test_overdue_reminders_are_sent_after_all_if_told_so(db):
+    ages(db, 10, 248, 249, 300)
+    db.execute("UPDATE crm.leads SET created_at = created_at - INTERVAL '1 hour' WHERE id = 2")
+    assert previewed(db) == {"protected": 1, "reminder overdue": 2, "expired": 1}
+    db.execute("CALL lead_protection.switch_on_adoption(send_overdue => true)")
+    assert list_states(db) == ["PROTECTED", "REMINDER_DUE", "REMINDER_DUE", "EXPIRED"]
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert news(db) == ["lead.protection.backdated", "lead.protection.reminder", "lead.protection.reminder"]
+    assert list_states(db) == ["PROTECTED", "GRACE", "GRACE", "EXPIRED"]
+    late = "SELECT sum(sent_within), sum(sent_beyond) FROM lead_protection.v_reminder_sla"
+    assert db.execute(late).fetchone() == (2, 0), "nobody could send them before"
+
+
+def test_they_are_sent_at_the_pace_of_reminders(db):
+    ages(db, 249, 249, 249)
+    db.execute("SELECT lead_protection.configure_reminders(reminders_per_run => 2)")
+    db.execute("CALL lead_protection.switch_on_adoption(send_overdue => true)")
+    for sent in (2, 3):
+        db.execute("CALL lead_protection.run_protection_pipeline()")
+        assert news(db) == ["lead.protection.reminder"] * sent
+
+
+def test_sent_or_not_somebody_has_to_say(db):
+    ages(db, 249)
+    assert sqlstate(db, "CALL lead_protection.switch_on_adoption(send_overdue => NULL)").sqlstate == "LP001"
+    assert db.execute("SELECT switched_on_at FROM lead_protection.adoptions").fetchone() == (None,)
+
+
+def test_the_preview_names_the_leads_by_their_keys(db):
+    db.execute("CREATE TABLE public.leads (id text PRIMARY KEY, user_id int, created_at timestamptz)")
+    db.execute(
+        "INSERT INTO public.leads SELECT chr(64 + n), 7, now() - (240 + n) * INTERVAL '1 day'"
+        " FROM generate_series(1, 16) AS n"
+    )
+    db.execute("INSERT INTO public.leads (id, user_id) VALUES ('no start', 7)")
+    db.execute("CALL lead_protection.adopt_leads('public.leads', 900)")
+    preview = {row[0]: row[1:] for row in db.execute("SELECT found, leads, samples FROM lead_protection.preview_switch_on()")}
+    first, overdue = preview["protected"][0], preview["reminder overdue"]
+    assert overdue[0] > 0 and overdue[1] == [chr(65 + first + n) for n in range(min(overdue[0], 10))]
+    assert preview["expired"][1][0] == chr(65 + first + overdue[0]), "those that ended last come first"
+    assert preview["in adoption_queue"] == (1, ["no start"])
+    assert preview["closed"] == (0, None)
 
 
 # --- nothing of the past is sent, whatever is done before or instead of the switch-on ---

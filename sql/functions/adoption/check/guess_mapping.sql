@@ -16,14 +16,20 @@ WITH wanted AS (
 
 by_name AS (
     SELECT DISTINCT ON (w.name)
-        w.name, w.type, c.attname, lead_protection.column_type(w.source, c.attname) AS column_type
+        w.name, w.type, c.attname, lead_protection.column_type(c.attrelid, c.attname) AS column_type
     FROM wanted AS w
-    INNER JOIN pg_attribute AS c ON w.source = c.attrelid AND c.attnum > 0 AND NOT c.attisdropped
+    INNER JOIN pg_attribute AS c
+        ON c.attnum > 0 AND NOT c.attisdropped
+        AND (
+            w.source = c.attrelid
+            -- Beside a lead's owner there may be more of it.
+            OR (w.type IN ('instant', 'boolean') AND c.attrelid = to_regclass(guess_mapping.mapping ->> 'owner_source'))
+        )
     LEFT JOIN pg_index AS i
         ON w.source = i.indrelid AND i.indisprimary AND i.indnkeyatts = 1 AND c.attnum = i.indkey[0] AND w.type = 'key'
     WHERE i.indrelid IS NOT NULL OR c.attname = ANY(w.guesses)
     -- A primary key is the key, whatever its name.
-    ORDER BY w.name, i.indrelid IS NULL, array_position(w.guesses, c.attname::text)
+    ORDER BY w.name, w.source <> c.attrelid, i.indrelid IS NULL, array_position(w.guesses, c.attname::text)
 ),
 
 -- The values of a status, as far as catalogs tell them: those of an enum, or the commonest when it was analysed.

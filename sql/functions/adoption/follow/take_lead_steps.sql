@@ -39,7 +39,12 @@ BEGIN
     SELECT array_agg(s.lead_id), array_agg(s.at) INTO lead_ids, instants FROM unnest(take_lead_steps.steps) AS s;
     -- What a lead was before it is switched on is no news: an expiry of then must not be told with the change of now.
     IF take_lead_steps.adoption.switched_on_at IS NULL THEN
-        PERFORM lead_protection.record_passed_deadlines(lead_ids);
+        -- Of a protection that goes on the reminder may still be sent, if the switch-on says so.
+        PERFORM lead_protection.record_passed_deadlines(
+            array_agg(s.lead_id), with_reminders => s.kind IN ('owner', 'closed')
+        )
+        FROM unnest(take_lead_steps.steps) AS s
+        GROUP BY s.kind IN ('owner', 'closed');
     END IF;
 
     -- An expiry that no run of the pipeline has seen yet must not be lost. There are few, of few instants.
