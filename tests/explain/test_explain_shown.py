@@ -58,6 +58,7 @@ def test_json_names_the_policy_and_all_its_terms(unchecked):
     ).fetchone()
     assert {name: value for name, value in answer.items() if name != "steps"} == {
         "lead_id": 1,
+        "lead_key": None,
         "as_of": "2025-02-02T22:00:00.000000Z",
         "user_id": 7,
         "policy": {

@@ -518,7 +518,7 @@ def test_schedule_before_apply_says_so(empty_database_url):
 
 def test_schedule_and_unschedule_from_the_cron_database(database_url, db, cron, server):
     jobs = "SELECT jobname FROM cron.job WHERE database = %s ORDER BY 1"
-    expected = [("lead-protection-nightly",), ("lead-protection-reminders",)]
+    expected = [("lead-protection-follow",), ("lead-protection-nightly",), ("lead-protection-reminders",)]
     for cron_database in ("postgres", server.url()):
         command = ["--database", database_url, "--cron-database", cron_database]
         output = run_ok("schedule", *command)

@@ -112,6 +112,7 @@ def test_the_main_path_without_a_superuser(bare_with_cron):
             "SELECT jobname, database, username FROM cron.job WHERE username = 'crm_jobs' ORDER BY 1"
         ).fetchall() == [
             ("lead-protection-cron-history", "postgres", "crm_jobs"),
+            ("lead-protection-follow", "crm", "crm_jobs"),
             ("lead-protection-nightly", "crm", "crm_jobs"),
             ("lead-protection-reminders", "crm", "crm_jobs"),
         ]

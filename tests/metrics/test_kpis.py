@@ -121,7 +121,9 @@ def test_consumers_are_told_from_their_deliveries(sample):
 def test_jobs_are_told_from_their_runs(db, connect):
     columns = "job_name, last_success_at IS NOT NULL, last_outcome, left(last_error, 5), running IS NOT NULL, failures"
     reminders, nightly = "lead-protection-reminders", "lead-protection-nightly"
+    follow = ("lead-protection-follow", False, None, None, False, 0)
     assert of_view(db, columns, "v_kpi_jobs") == [
+        follow,
         (nightly, False, None, None, False, 0),
         (reminders, False, None, None, False, 0),
     ]
@@ -132,6 +134,7 @@ def test_jobs_are_told_from_their_runs(db, connect):
         db.execute(PIPELINE)
     connect().execute(f"SELECT lead_protection.start_job_run('{nightly}')")
     assert of_view(db, columns, "v_kpi_jobs") == [
+        follow,
         (nightly, False, "running", None, True, 0),
         (reminders, True, "failed", "23514", False, 1),
     ]

@@ -11,7 +11,8 @@ from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
 from helpers.project import PROJECT
 from helpers.schemas import faults_in_outbox
 
-REMINDERS, NIGHTLY, HISTORY = "lead-protection-reminders", "lead-protection-nightly", "lead-protection-cron-history"
+FOLLOW, REMINDERS, NIGHTLY = "lead-protection-follow", "lead-protection-reminders", "lead-protection-nightly"
+HISTORY = "lead-protection-cron-history"
 ROLE = "test_scheduler"
 CRON_JOBS = "SELECT status, found FROM lead_protection.health WHERE check_name = 'cron_jobs'"
 
@@ -59,6 +60,8 @@ def test_pg_cron_sends_the_reminder(db, database_url, in_cron_database, schedule
     ).fetchall() == [
         (HISTORY, own, own, "47 1 * * *"),
         (HISTORY, scheduler, own, "47 1 * * *"),
+        (FOLLOW, own, own, "* * * * *"),
+        (FOLLOW, scheduler, name, "* * * * *"),
         (NIGHTLY, own, own, "17 1 * * *"),
         (NIGHTLY, scheduler, name, "17 1 * * *"),
         (REMINDERS, own, own, "*/5 * * * *"),
@@ -86,12 +89,12 @@ def test_pg_cron_sends_the_reminder(db, database_url, in_cron_database, schedule
 def test_scheduling_is_idempotent_in_the_same_database(in_cron_database):
     cron = in_cron_database
     call = "SELECT job_name FROM lead_protection.schedule_jobs()"
-    assert {row[0] for row in cron.execute(call)} == {REMINDERS, NIGHTLY, HISTORY}
+    assert {row[0] for row in cron.execute(call)} == {FOLLOW, REMINDERS, NIGHTLY, HISTORY}
     once = cron.execute("SELECT jobid, jobname, schedule FROM cron.job ORDER BY 1").fetchall()
     cron.execute(call)
     assert cron.execute("SELECT jobid, jobname, schedule FROM cron.job ORDER BY 1").fetchall() == once
     call = "SELECT job_name, unscheduled FROM lead_protection.unschedule_jobs()"
-    assert set(cron.execute(call)) == {(REMINDERS, True), (NIGHTLY, True), (HISTORY, True)}
+    assert set(cron.execute(call)) == {(FOLLOW, True), (REMINDERS, True), (NIGHTLY, True), (HISTORY, True)}
     assert cron.execute(call).fetchall() == []
     assert jobs(cron) == {}
 
@@ -102,7 +105,7 @@ def test_jobs_of_another_database_are_neither_moved_nor_removed(database_url, em
     run_ok("schedule", "--database", other, "--cron-database", "postgres")
     standing = jobs(cron)
     shown = run_ok("status", "--database", other, "--cron-database", "postgres")
-    assert all(name in shown for name in (REMINDERS, NIGHTLY, HISTORY))
+    assert all(name in shown for name in (FOLLOW, REMINDERS, NIGHTLY, HISTORY))
     status, output = run_cli("schedule", "--database", database_url, "--cron-database", "postgres")
     assert status == 1 and "LP015" in output
     run_ok("unschedule", "--database", database_url, "--cron-database", "postgres")
