@@ -41,6 +41,7 @@ ALTER TABLE lead_protection.adoptions
 DROP COLUMN name,
 DROP COLUMN user_type,
 DROP COLUMN keeps_numbers,
+DROP COLUMN backfill_until,
 DROP COLUMN leads_id,
 DROP CONSTRAINT adoptions_kind_known,
 ADD CONSTRAINT adoptions_kind_known CHECK (kind IN ('leads', 'activities')) NOT VALID,
@@ -56,4 +57,5 @@ DROP FUNCTION IF EXISTS lead_protection.follow_adopted_source();
 DROP TABLE lead_protection.adoption_notes;
 DROP TYPE lead_protection.lead_step;
 DROP TYPE lead_protection.adopted_row;
+DROP TYPE lead_protection.waiting_lead;
 DROP TYPE lead_protection.adoption_news;

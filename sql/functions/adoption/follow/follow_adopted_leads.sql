@@ -6,6 +6,12 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
+    -- Before the rows, which are so at least as new: what they say and was noted later is followed all the same.
+    waiting CONSTANT lead_protection.waiting_lead [] := ARRAY(
+        SELECT w FROM lead_protection.waiting_news(
+            follow_adopted_leads.adoption, follow_adopted_leads.row_keys
+        ) AS w
+    );
     rows_now CONSTANT lead_protection.adopted_row [] := ARRAY(
         SELECT r FROM lead_protection.read_adopted_rows(
             follow_adopted_leads.adoption, follow_adopted_leads.row_keys
@@ -22,7 +28,7 @@ BEGIN
             SELECT r.user_key FROM unnest(rows_now) AS r
             UNION
             SELECT unnest(ARRAY[n.said, n.said_before])
-            FROM lead_protection.waiting_news(follow_adopted_leads.adoption, follow_adopted_leads.row_keys) AS w
+            FROM unnest(waiting) AS w
             CROSS JOIN LATERAL unnest(w.news) AS n
         )
     );
@@ -43,7 +49,7 @@ BEGIN
         cardinality(unknown) > 0
         AND cardinality(unknown) > cardinality(
             lead_protection.take_new_leads(
-                follow_adopted_leads.adoption, unknown, follow_adopted_leads.backfill
+                follow_adopted_leads.adoption, unknown, waiting, follow_adopted_leads.backfill
             )
         )
     THEN
@@ -67,7 +73,7 @@ BEGIN
     );
     steps := ARRAY(
         SELECT s
-        FROM lead_protection.plan_lead_steps(follow_adopted_leads.adoption, known_ids, rows_now) AS s
+        FROM lead_protection.plan_lead_steps(follow_adopted_leads.adoption, known_ids, rows_now, waiting) AS s
     );
     open_ids := ARRAY(
         SELECT l.id FROM lead_protection.leads AS l WHERE l.id = ANY(known_ids) AND l.closed_at IS NULL
@@ -79,7 +85,9 @@ BEGIN
             follow_adopted_leads.adoption, ARRAY(SELECT s FROM unnest(steps) AS s WHERE s.nth = place)
         );
     END LOOP;
-    PERFORM lead_protection.remember_adopted_leads(follow_adopted_leads.adoption, known_ids, open_ids, rows_now);
+    PERFORM lead_protection.remember_adopted_leads(
+        follow_adopted_leads.adoption, known_ids, open_ids, rows_now, waiting
+    );
 END;
 $$;
 

@@ -1,7 +1,10 @@
 -- Only what the adopted table changed is followed. What our own functions have changed since (a transfer, a closing)
 -- stands until the table says something new about it.
 CREATE OR REPLACE FUNCTION lead_protection.plan_lead_steps(
-    adoption lead_protection.adoptions, lead_ids bigint[], rows_now lead_protection.adopted_row[]
+    adoption lead_protection.adoptions,
+    lead_ids bigint[],
+    rows_now lead_protection.adopted_row[],
+    waiting lead_protection.waiting_lead[]
 )
 RETURNS SETOF lead_protection.lead_step
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -24,13 +27,7 @@ BEGIN
         INNER JOIN lead_protection.adopted_leads AS a ON g.lead_id = a.lead_id
         INNER JOIN lead_protection.leads AS l ON g.lead_id = l.id
         LEFT JOIN unnest(plan_lead_steps.rows_now) AS r ON coalesce(a.row_key, a.lead_id::text) = r.row_key
-        LEFT JOIN lead_protection.waiting_news(
-            plan_lead_steps.adoption,
-            ARRAY(
-                SELECT coalesce(k.row_key, k.lead_id::text) FROM lead_protection.adopted_leads AS k
-                WHERE k.lead_id = ANY(plan_lead_steps.lead_ids)
-            )
-        ) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
+        LEFT JOIN unnest(plan_lead_steps.waiting) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
     ),
 
     given AS MATERIALIZED (
@@ -131,7 +128,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.plan_lead_steps(
-    lead_protection.adoptions, bigint[], lead_protection.adopted_row[]
+    lead_protection.adoptions, bigint[], lead_protection.adopted_row[], lead_protection.waiting_lead[]
 ) IS
 'What is new about these leads, as steps in order: what was noted, and their rows as they are now, compared with what '
 'the table last said (adopted_leads). Internal: the caller has locked the leads and read the rows since.';

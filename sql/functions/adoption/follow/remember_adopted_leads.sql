@@ -2,7 +2,8 @@ CREATE OR REPLACE FUNCTION lead_protection.remember_adopted_leads(
     adoption lead_protection.adoptions,
     lead_ids bigint[],
     open_ids bigint[],
-    rows_now lead_protection.adopted_row[]
+    rows_now lead_protection.adopted_row[],
+    waiting lead_protection.waiting_lead[]
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -14,17 +15,18 @@ BEGIN
             a.lead_id, r.row_key IS NULL AS is_gone, o.lead_id IS NOT NULL AS is_open,
             lead_protection.adopted_user_id(remember_adopted_leads.adoption.user_type, r.user_key) AS user_id,
             r.started_at, r.outcome, r.label,
-            (SELECT max(n.noted_at) FROM unnest(w.news) AS n) AS noted_at
+            (SELECT max(n.noted_at) FROM unnest(w.news) AS n) AS noted_at,
+            (
+                SELECT lead_protection.adopted_user_id(remember_adopted_leads.adoption.user_type, n.said)
+                FROM unnest(w.news) AS n
+                WHERE n.said <> '' AND (n.noted_at > a.followed_at) IS NOT FALSE
+                ORDER BY n.noted_at DESC
+                LIMIT 1
+            ) AS last_user_id
         FROM lead_protection.adopted_leads AS a
         LEFT JOIN unnest(remember_adopted_leads.open_ids) AS o (lead_id) ON a.lead_id = o.lead_id
         LEFT JOIN unnest(remember_adopted_leads.rows_now) AS r ON coalesce(a.row_key, a.lead_id::text) = r.row_key
-        LEFT JOIN lead_protection.waiting_news(
-            remember_adopted_leads.adoption,
-            ARRAY(
-                SELECT coalesce(k.row_key, k.lead_id::text) FROM lead_protection.adopted_leads AS k
-                WHERE k.lead_id = ANY(remember_adopted_leads.lead_ids)
-            )
-        ) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
+        LEFT JOIN unnest(remember_adopted_leads.waiting) AS w ON coalesce(a.row_key, a.lead_id::text) = w.row_key
         WHERE a.lead_id = ANY(remember_adopted_leads.lead_ids)
     )
 
@@ -32,7 +34,9 @@ BEGIN
     SET
         -- Of a closed lead they are followed when it is opened again.
         user_id = CASE
-            WHEN g.is_gone OR NOT g.is_open OR (g.outcome IS NOT NULL AND g.user_id IS NULL) THEN a.user_id
+            WHEN NOT g.is_open THEN a.user_id
+            -- Of a row that is gone, or closed and made anonymous, what it last said.
+            WHEN g.is_gone OR (g.outcome IS NOT NULL AND g.user_id IS NULL) THEN coalesce(g.last_user_id, a.user_id)
             ELSE g.user_id
         END,
         started_at = CASE WHEN g.is_gone OR NOT g.is_open THEN a.started_at ELSE g.started_at END,
@@ -45,7 +49,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.remember_adopted_leads(
-    lead_protection.adoptions, bigint[], bigint[], lead_protection.adopted_row[]
+    lead_protection.adoptions, bigint[], bigint[], lead_protection.adopted_row[], lead_protection.waiting_lead[]
 ) IS
 'Writes into adopted_leads what the table said of these leads by the rows that were read; open_ids: those that were '
 'open. Internal.';

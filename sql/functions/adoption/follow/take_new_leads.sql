@@ -1,5 +1,8 @@
 CREATE OR REPLACE FUNCTION lead_protection.take_new_leads(
-    adoption lead_protection.adoptions, rows_now lead_protection.adopted_row[], backfill boolean
+    adoption lead_protection.adoptions,
+    rows_now lead_protection.adopted_row[],
+    waiting lead_protection.waiting_lead[],
+    backfill boolean
 )
 RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -12,9 +15,7 @@ BEGIN
     WITH candidate AS MATERIALIZED (
         SELECT r.*, w.backfill, first_news.*, last_news.noted_at AS last_noted_at
         FROM unnest(take_new_leads.rows_now) AS r
-        LEFT JOIN lead_protection.waiting_news(
-            take_new_leads.adoption, ARRAY(SELECT u.row_key FROM unnest(take_new_leads.rows_now) AS u)
-        ) AS w ON r.row_key = w.row_key
+        LEFT JOIN unnest(take_new_leads.waiting) AS w ON r.row_key = w.row_key
         -- Whose it was at first: a new row's by what its transaction made of it, another's by what was before.
         LEFT JOIN LATERAL (
             SELECT
@@ -97,7 +98,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.take_new_leads(
-    lead_protection.adoptions, lead_protection.adopted_row[], boolean
+    lead_protection.adoptions, lead_protection.adopted_row[], lead_protection.waiting_lead[], boolean
 ) IS
 'Makes leads of rows that are none yet, as they were when they were first noted; backfill true: all were there before. '
 'Returns their numbers; of a row that another session is taking, there is none. Errors: LP005, LP010, LP019. Internal.';

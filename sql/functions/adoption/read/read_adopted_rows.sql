@@ -4,7 +4,9 @@ CREATE OR REPLACE FUNCTION lead_protection.read_adopted_rows(
     adoption lead_protection.adoptions,
     row_keys text[] DEFAULT NULL,
     after_key text DEFAULT NULL,
-    batch_size bigint DEFAULT NULL
+    until_key text DEFAULT NULL,
+    batch_size bigint DEFAULT NULL,
+    last_first boolean DEFAULT false
 )
 RETURNS SETOF lead_protection.adopted_row
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -35,11 +37,21 @@ BEGIN
             THEN format('AND s.%s = ANY($1::%s[])', key_column, key_type)
         END,
         CASE WHEN read_adopted_rows.after_key IS NOT NULL THEN format('AND s.%s > $2::%s', key_column, key_type) END,
-        CASE WHEN read_adopted_rows.batch_size IS NOT NULL THEN format('ORDER BY s.%s LIMIT $3', key_column) END
-    ) USING read_adopted_rows.row_keys, read_adopted_rows.after_key, read_adopted_rows.batch_size;
+        CASE WHEN read_adopted_rows.until_key IS NOT NULL THEN format('AND s.%s <= $4::%s', key_column, key_type) END,
+        CASE WHEN read_adopted_rows.batch_size IS NOT NULL
+            THEN format(
+                'ORDER BY s.%s %s LIMIT $3', key_column,
+                CASE WHEN read_adopted_rows.last_first THEN 'DESC' ELSE 'ASC' END
+            )
+        END
+    ) USING
+        read_adopted_rows.row_keys, read_adopted_rows.after_key, read_adopted_rows.batch_size,
+        read_adopted_rows.until_key;
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.read_adopted_rows(lead_protection.adoptions, text[], text, bigint) IS
+COMMENT ON FUNCTION lead_protection.read_adopted_rows(
+    lead_protection.adoptions, text[], text, text, bigint, boolean
+) IS
 'The rows of an adopted table as they are now, as plain values: all, those with these keys, or the next batch_size by '
-'their keys after after_key. The only function that runs SQL of the company''s own. Internal.';
+'their keys after after_key and up to until_key; last_first: the last come first. The only function that runs SQL of the company''s own. Internal.';
