@@ -41,6 +41,7 @@ ALTER TABLE lead_protection.adoptions
 DROP COLUMN name,
 DROP COLUMN user_type,
 DROP COLUMN keeps_numbers,
+DROP COLUMN backfill_until,
 DROP COLUMN leads_id,
 DROP CONSTRAINT adoptions_kind_known,
 ADD CONSTRAINT adoptions_kind_known CHECK (kind IN ('leads', 'activities')) NOT VALID,

@@ -128,6 +128,7 @@ ALTER TABLE lead_protection.adoptions
 ADD COLUMN name text,
 ADD COLUMN user_type text,
 ADD COLUMN keeps_numbers boolean NOT NULL DEFAULT false,
+ADD COLUMN backfill_until text,
 ADD COLUMN leads_id bigint CONSTRAINT adoptions_leads_id_fkey REFERENCES lead_protection.adoptions (id),
 DROP CONSTRAINT adoptions_kind_known,
 ADD CONSTRAINT adoptions_kind_known CHECK (kind IN ('leads', 'owners', 'activities', 'holds')) NOT VALID,
@@ -188,6 +189,8 @@ COMMENT ON COLUMN lead_protection.adoptions.user_type IS
 COMMENT ON COLUMN lead_protection.adoptions.keeps_numbers IS
 'True: the number of a lead is its key in the table. False: it was drawn here, and adopted_leads has the key.';
 COMMENT ON COLUMN lead_protection.adoptions.leads_id IS 'Of owners, activities and holds: the adoption of the leads that they name.';
+COMMENT ON COLUMN lead_protection.adoptions.backfill_until IS
+'The last key when the backfill began: what was inserted behind it was noted. Null: it has not begun, or found no row.';
 COMMENT ON INDEX lead_protection.adoptions_name_once IS 'A name is the name of one adopted table.';
 COMMENT ON INDEX lead_protection.adoptions_one_keeps_numbers IS
 'One table at a time has leads whose numbers are ours.';

@@ -176,7 +176,7 @@
 \ir functions/adoption/follow/active_adoption.sql
 \ir functions/adoption/table_named.sql
 \ir functions/adoption/adoption_named.sql
-\ir functions/adoption/follow/news_of_note.sql
+\ir views/adoption/adoption_note_rows.sql
 \ir functions/adoption/follow/waiting_news.sql
 \ir functions/adoption/follow/spread_adoption_notes.sql
 \ir functions/adoption/follow/require_readable_source.sql

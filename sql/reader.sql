@@ -2,7 +2,7 @@
 -- loads this is no member of it, the function stays the owner's, which `lead-protection status` tells.
 DO $reader$
 DECLARE
-    runner CONSTANT regprocedure := 'lead_protection.run_adopted_sql(text, text[], text, bigint, text[])';
+    runner CONSTANT regprocedure := 'lead_protection.run_adopted_sql(text, text[], text, bigint, text[], text)';
     owner CONSTANT regrole := (
         SELECT n.nspowner FROM pg_catalog.pg_namespace AS n
         WHERE n.nspname OPERATOR(pg_catalog.=) 'lead_protection'

@@ -50,7 +50,7 @@ def plant(db, statement):
 ATTEMPTS = {
     "SELECT FROM lead_protection.leads": "42501",
     "SELECT FROM public.secret": "42501",
-    "SELECT lead_protection.run_adopted_sql('SELECT 1', NULL, NULL, 1, NULL)": "42501",
+    "SELECT lead_protection.run_adopted_sql('SELECT 1', NULL, NULL, 1, NULL, NULL)": "42501",
     "ALTER FUNCTION lead_protection.run_adopted_sql SECURITY INVOKER": "25006",
     "CREATE FUNCTION crm.more() RETURNS int LANGUAGE sql AS 'SELECT 1'": "25006",
     "UPDATE crm.l SET user_id = 8": "25006",
@@ -137,7 +137,7 @@ def test_the_reader_owns_nothing_but_the_function_that_runs_as_it(db):
         SELECT p.oid::regprocedure::text, p.prosecdef, p.proconfig @> '{transaction_read_only=on}'
         FROM pg_proc AS p WHERE p.proowner = 'lead_protection_reader'::regrole
     """).fetchall()
-    assert owned == [("lead_protection.run_adopted_sql(text,text[],text,bigint,text[])", True, True)]
+    assert owned == [("lead_protection.run_adopted_sql(text,text[],text,bigint,text[],text)", True, True)]
     members = db.execute("SELECT roleid FROM pg_auth_members WHERE member = 'lead_protection_reader'::regrole")
     assert members.fetchall() == []
     for role in ("PUBLIC", "lead_protection_app", "lead_protection_operator", "lead_protection_jobs"):

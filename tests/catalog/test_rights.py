@@ -106,7 +106,7 @@ CANNOT = {
         "SELECT {}.refresh_lead_clocks('{1}')",
         "CALL {}.adopt_leads('{}.leads', 1)",
         "SELECT {}.follow_adopted_leads(NULL, '{1}', false)",
-        "SELECT * FROM {}.run_adopted_sql('SELECT', NULL, NULL, NULL, NULL)",
+        "SELECT * FROM {}.run_adopted_sql('SELECT', NULL, NULL, NULL, NULL, NULL)",
         "SELECT {}.record_passed_deadlines('{1}')",
         "SELECT {}.send_due_reminders('{1}', now())",
         "SELECT * FROM {}.claim_events('x')",

@@ -26,10 +26,17 @@ BEGIN
     keys_alone.mapping := jsonb_build_object(
         'id_column', adoption.key_column, 'lead_column', adoption.mapping -> 'lead_column'
     );
+    -- What is written meanwhile is looked up among what waits, and must not pile up in the notes.
+    PERFORM lead_protection.spread_adoption_notes();
+    IF adoption.backfill_until IS NULL THEN
+        SELECT r.row_key INTO adoption.backfill_until
+        FROM lead_protection.read_adopted_rows(keys_alone, batch_size => 1, last_first => true) AS r;
+    END IF;
     batch := ARRAY(
         SELECT r
         FROM lead_protection.read_adopted_rows(
-            keys_alone, after_key => adoption.backfilled_through, batch_size => backfill_adopted_rows.batch_size
+            keys_alone, after_key => adoption.backfilled_through, until_key => adoption.backfill_until,
+            batch_size => backfill_adopted_rows.batch_size
         ) AS r
     );
     IF batch = '{}' THEN
@@ -51,7 +58,9 @@ BEGIN
     WHERE b.lead_key <> ALL(held)
     HAVING count(*) > 0;
     UPDATE lead_protection.adoptions AS a
-    SET backfilled_through = (SELECT b.row_key FROM unnest(batch) WITH ORDINALITY AS b ORDER BY b.ordinality DESC LIMIT 1)
+    SET
+        backfill_until = adoption.backfill_until,
+        backfilled_through = (SELECT b.row_key FROM unnest(batch) WITH ORDINALITY AS b ORDER BY b.ordinality DESC LIMIT 1)
     WHERE a.id = adoption.id;
     RETURN QUERY
     SELECT adoption.source, cardinality(batch)::bigint, (batch[cardinality(batch)]).row_key;

@@ -5,7 +5,7 @@ AS $$
 DECLARE
     taken bigint := 0::bigint;
     batch record;
-    begun_at CONSTANT pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+    ended_at pg_catalog.timestamptz;
     told_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
     LOOP
@@ -21,7 +21,8 @@ BEGIN
             told_at := pg_catalog.clock_timestamp();
         END IF;
     END LOOP;
-    WHILE lead_protection.follow_adoption_queue(begun_at) OPERATOR(pg_catalog.>) 0 LOOP
+    ended_at := pg_catalog.clock_timestamp();
+    WHILE lead_protection.follow_adoption_queue(ended_at) OPERATOR(pg_catalog.>) 0 LOOP
         COMMIT;
     END LOOP;
     COMMIT;

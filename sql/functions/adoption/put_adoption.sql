@@ -64,7 +64,7 @@ BEGIN
         source_oid = excluded.source_oid, name = excluded.name, mapping = excluded.mapping,
         key_column = excluded.key_column, key_type = excluded.key_type, user_type = excluded.user_type,
         leads_id = excluded.leads_id, actor_id = excluded.actor_id, adopted_at = clock_timestamp(),
-        backfilled_through = NULL, backfilled_at = NULL, disowned_at = NULL
+        backfilled_through = NULL, backfill_until = NULL, backfilled_at = NULL, disowned_at = NULL
     WHERE a.disowned_at IS NOT NULL
     RETURNING a.* INTO adoption;
     IF adoption.id IS NULL THEN

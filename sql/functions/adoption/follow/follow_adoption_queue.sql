@@ -12,12 +12,14 @@ DECLARE
     batch record;
     held text [];
 BEGIN
-    PERFORM lead_protection.spread_adoption_notes();
+    -- What is written from then on is left to the next run: this one must come to an end.
+    PERFORM lead_protection.spread_adoption_notes(follow_adoption_queue.untried_since);
     chosen := ARRAY(
         SELECT q
         FROM lead_protection.adoption_queue AS q
         WHERE
             q.dismissed_at IS NULL AND q.tried_at < follow_adoption_queue.untried_since
+            AND q.queued_at <= follow_adoption_queue.untried_since
             AND (
                 q.attempts = 0
                 OR q.tried_at + lead_protection.retry_pause(INTERVAL '1 minute', q.attempts)
@@ -64,8 +66,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.follow_adoption_queue(timestamptz, integer) IS
-'Follows adopted tables: puts what was noted into adoption_queue, then follows rows that were not tried since '
-'untried_since and whose pause is over, the longest untried first, batch_size (500) at most. Those that can be followed '
+'Follows adopted tables: puts what was noted into adoption_queue, then follows rows that were written before '
+'untried_since, were not tried since then and whose pause is over, the longest untried first, batch_size (500) at most. Those that can be followed '
 'leave the queue; those of leads that others hold are left to the next run. Returns how many rows it '
 'tried; 0: none is left. Internal: run_job_step() calls it until it returns 0, each time in a transaction of its '
 'own.';

@@ -15,7 +15,14 @@ BEGIN
             a.lead_id, r.row_key IS NULL AS is_gone, o.lead_id IS NOT NULL AS is_open,
             lead_protection.adopted_user_id(remember_adopted_leads.adoption.user_type, r.user_key) AS user_id,
             r.started_at, r.outcome, r.label,
-            (SELECT max(n.noted_at) FROM unnest(w.news) AS n) AS noted_at
+            (SELECT max(n.noted_at) FROM unnest(w.news) AS n) AS noted_at,
+            (
+                SELECT lead_protection.adopted_user_id(remember_adopted_leads.adoption.user_type, n.said)
+                FROM unnest(w.news) AS n
+                WHERE n.said <> '' AND (n.noted_at > a.followed_at) IS NOT FALSE
+                ORDER BY n.noted_at DESC
+                LIMIT 1
+            ) AS last_user_id
         FROM lead_protection.adopted_leads AS a
         LEFT JOIN unnest(remember_adopted_leads.open_ids) AS o (lead_id) ON a.lead_id = o.lead_id
         LEFT JOIN unnest(remember_adopted_leads.rows_now) AS r ON coalesce(a.row_key, a.lead_id::text) = r.row_key
@@ -27,7 +34,9 @@ BEGIN
     SET
         -- Of a closed lead they are followed when it is opened again.
         user_id = CASE
-            WHEN g.is_gone OR NOT g.is_open OR (g.outcome IS NOT NULL AND g.user_id IS NULL) THEN a.user_id
+            WHEN NOT g.is_open THEN a.user_id
+            -- Of a row that is gone, or closed and made anonymous, what it last said.
+            WHEN g.is_gone OR (g.outcome IS NOT NULL AND g.user_id IS NULL) THEN coalesce(g.last_user_id, a.user_id)
             ELSE g.user_id
         END,
         started_at = CASE WHEN g.is_gone OR NOT g.is_open THEN a.started_at ELSE g.started_at END,

@@ -6,8 +6,9 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     half CONSTANT integer := cardinality(try_follow_rows.row_keys) / 2;
-    error_state text;
     row_error text;
+    -- A lock that others hold is no fault of the row.
+    is_held boolean;
 BEGIN
     BEGIN
         PERFORM lead_protection.follow_adopted_rows(
@@ -17,7 +18,7 @@ BEGIN
     EXCEPTION
         -- Not a cancellation, which OTHERS leaves out.
         WHEN OTHERS THEN
-            error_state := SQLSTATE;
+            is_held := SQLSTATE IN ('55P03', '40P01', '40001');
             row_error := format('%s: %s', SQLSTATE, SQLERRM);
     END;
 
@@ -26,14 +27,13 @@ BEGIN
             adoption_id, row_key, lead_key, error, backfill, attempts, tried_at
         )
         VALUES (
-            try_follow_rows.adoption.id, try_follow_rows.row_keys[1], try_follow_rows.lead_keys[1], row_error,
-            try_follow_rows.backfill, 1, clock_timestamp()
+            try_follow_rows.adoption.id, try_follow_rows.row_keys[1], try_follow_rows.lead_keys[1],
+            CASE WHEN NOT is_held THEN row_error END, try_follow_rows.backfill, (NOT is_held)::integer,
+            clock_timestamp()
         )
         ON CONFLICT ON CONSTRAINT adoption_queue_pkey DO UPDATE
         SET
-            -- A lock that others hold is no fault of the row.
-            attempts = q.attempts + (error_state NOT IN ('55P03', '40P01', '40001'))::integer,
-            error = CASE WHEN error_state IN ('55P03', '40P01', '40001') THEN q.error ELSE excluded.error END,
+            attempts = q.attempts + excluded.attempts, error = coalesce(excluded.error, q.error),
             tried_at = clock_timestamp(), backfill = q.backfill OR excluded.backfill;
         RETURN 1::bigint;
     END IF;

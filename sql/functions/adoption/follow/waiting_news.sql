@@ -15,18 +15,21 @@ BEGIN
             AND q.lead_key = ANY(waiting_news.row_keys)
         UNION ALL
         SELECT w.row_key, NULL, w.news
-        FROM lead_protection.adoption_notes AS o
-        CROSS JOIN LATERAL lead_protection.news_of_note(o) AS w
-        WHERE w.adoption_id = waiting_news.adoption.id AND w.row_key = ANY(waiting_news.row_keys)
+        FROM lead_protection.adoption_note_rows AS w
+        WHERE
+            -- Not each key of each note, as far as that can be told from the notes: these are padded with blanks.
+            (
+                waiting_news.adoption.key_type = 'bpchar'
+                OR w.row_keys && waiting_news.row_keys OR w.keys_before && waiting_news.row_keys
+            )
+            AND w.adoption_id = waiting_news.adoption.id AND w.row_key = ANY(waiting_news.row_keys)
     )
 
     SELECT
         n.row_key,
         -- Whether it was there before was settled when it was queued.
         coalesce(bool_or(n.backfill), NOT bool_or((n.n).inserted), true),
-        array_agg(
-            n.n ORDER BY (n.n).noted_at
-        ) FILTER (WHERE (n.n).noted_at IS NOT NULL)
+        array_agg(n.n ORDER BY (n.n).noted_at) FILTER (WHERE (n.n).noted_at IS NOT NULL)
     FROM noted AS n
     GROUP BY n.row_key;
 END;

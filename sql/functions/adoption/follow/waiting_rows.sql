@@ -2,6 +2,11 @@ CREATE OR REPLACE FUNCTION lead_protection.waiting_rows(leads_id bigint, of_lead
 RETURNS TABLE (adoption lead_protection.adoptions, row_key text, lead_key text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    is_padded CONSTANT boolean := EXISTS (
+        SELECT FROM lead_protection.adoptions AS a
+        WHERE a.id = waiting_rows.leads_id AND a.key_type = 'bpchar'
+    );
 BEGIN
     RETURN QUERY
     SELECT DISTINCT v, w.row_key, waiting_rows.of_lead
@@ -11,9 +16,15 @@ BEGIN
         WHERE q.lead_key = waiting_rows.of_lead AND q.dismissed_at IS NULL
         UNION
         SELECT n.adoption_id, n.row_key
-        FROM lead_protection.adoption_notes AS o
-        CROSS JOIN LATERAL lead_protection.news_of_note(o) AS n
-        WHERE n.lead_key = waiting_rows.of_lead
+        FROM lead_protection.adoption_note_rows AS n
+        WHERE
+            n.lead_key = waiting_rows.of_lead
+            -- Not each key of each note, as far as that can be told from the notes: these are padded with blanks.
+            AND (
+                is_padded
+                OR waiting_rows.of_lead = ANY(n.row_keys) OR waiting_rows.of_lead = ANY(n.keys_before)
+                OR waiting_rows.of_lead = ANY(n.said) OR waiting_rows.of_lead = ANY(n.said_before)
+            )
         UNION
         -- A table that must be looked at as a whole: so must the lead's own row.
         SELECT waiting_rows.leads_id, waiting_rows.of_lead

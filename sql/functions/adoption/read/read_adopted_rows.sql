@@ -2,7 +2,9 @@ CREATE OR REPLACE FUNCTION lead_protection.read_adopted_rows(
     adoption lead_protection.adoptions,
     row_keys text[] DEFAULT NULL,
     after_key text DEFAULT NULL,
+    until_key text DEFAULT NULL,
     batch_size bigint DEFAULT NULL,
+    last_first boolean DEFAULT false,
     people text[] DEFAULT NULL,
     but_keys text[] DEFAULT NULL
 )
@@ -44,21 +46,29 @@ BEGIN
             CASE WHEN read_adopted_rows.after_key IS NOT NULL
                 THEN format('AND s.%s > $2::%s', key_column, key_type)
             END,
-            CASE WHEN read_adopted_rows.batch_size IS NOT NULL THEN format('ORDER BY s.%s LIMIT $3', key_column) END
+            CASE WHEN read_adopted_rows.until_key IS NOT NULL
+                THEN format('AND s.%s <= $5::%s', key_column, key_type)
+            END,
+            CASE WHEN read_adopted_rows.batch_size IS NOT NULL
+                THEN format(
+                    'ORDER BY s.%s %s LIMIT $3', key_column,
+                    CASE WHEN read_adopted_rows.last_first THEN 'DESC' ELSE 'ASC' END
+                )
+            END
         );
     END IF;
     RETURN QUERY
     SELECT r.*
     FROM lead_protection.run_adopted_sql(
         query, read_adopted_rows.row_keys, read_adopted_rows.after_key, read_adopted_rows.batch_size,
-        read_adopted_rows.people
+        read_adopted_rows.people, read_adopted_rows.until_key
     ) AS r;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.read_adopted_rows(
-    lead_protection.adoptions, text[], text, bigint, text[], text[]
+    lead_protection.adoptions, text[], text, text, bigint, boolean, text[], text[]
 ) IS
 'The rows of an adopted table as they are now, as plain values: all, those with these keys, or the next batch_size by '
-'their keys after after_key; but_keys: without those. With people: of these users, as the column names them, those who '
-'are somebody, in user_key. Internal.';
+'their keys after after_key and up to until_key; last_first: the last come first; but_keys: without those. With people: '
+'of these users, as the column names them, those who are somebody, in user_key. Internal.';

@@ -2,7 +2,7 @@
 -- columns, on policies and on views. It may be anybody's code. So it runs as a role that may read the adopted tables and
 -- nothing else, and can write nothing, be it in our tables or by altering this very function, which that role owns.
 CREATE OR REPLACE FUNCTION lead_protection.run_adopted_sql(
-    query text, row_keys text[], after_key text, batch_size bigint, people text[]
+    query text, row_keys text[], after_key text, batch_size bigint, people text[], until_key text
 )
 RETURNS SETOF lead_protection.adopted_row
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -15,10 +15,11 @@ AS $$
 BEGIN
     RETURN QUERY EXECUTE run_adopted_sql.query
     USING
-        run_adopted_sql.row_keys, run_adopted_sql.after_key, run_adopted_sql.batch_size, run_adopted_sql.people;
+        run_adopted_sql.row_keys, run_adopted_sql.after_key, run_adopted_sql.batch_size, run_adopted_sql.people,
+        run_adopted_sql.until_key;
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.run_adopted_sql(text, text[], text, bigint, text[]) IS
+COMMENT ON FUNCTION lead_protection.run_adopted_sql(text, text[], text, bigint, text[], text) IS
 'Runs a query that adopted_rows_sql() made, as role lead_protection_reader, whose this function is if there is such a '
 'role (see adopted_reader.sql), and read-only. Internal: read_adopted_rows() calls it.';
