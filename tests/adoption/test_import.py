@@ -48,7 +48,7 @@ def test_holds_are_imported_with_a_report(db):
         (3, "refused", "it ends before it starts"),
         (3, "imported", "it is of another user than the lead is now: it stops nothing"),
         (3, "refused", "it has no start"),
-        (99, "refused", "there is no such lead"),
+        (None, "refused", "there is no such lead"),
         (None, "refused", "there is no such lead"),
     ]
     holds = db.execute(
@@ -103,7 +103,7 @@ def test_reminders_are_imported_and_none_is_sent_again(db):
         ),
         (4, "refused", "it was not sent in the past"),
         (4, "refused", "it says not when it was sent"),
-        (99, "refused", "there is no such lead"),
+        (None, "refused", "there is no such lead"),
     ]
     assert previewed(db) == {"protected": 1, "reminded": 2, "reminder overdue": 1}
     db.execute("CALL lead_protection.switch_on_adoption()")
@@ -136,7 +136,7 @@ def test_that_an_imported_reminder_was_overtaken_is_no_news(db, sent):
         "import_holds('crm.leads', 1, 'id', 'note', 'created_at', reason => 'note')",
         "import_holds('crm.leads', 1, 'id', 'created_at', 'created_at', reason => 'nonsense')",
         "import_reminders('crm.leads')",
-        "import_reminders('crm.leads', 'status', 'created_at')",
+        "import_reminders('crm.leads', 'created_at', 'created_at')",
     ],
 )
 def test_an_import_that_cannot_be_is_refused(crm, call):

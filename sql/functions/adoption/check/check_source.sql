@@ -131,14 +131,16 @@ BEGIN
         INNER JOIN pg_class AS c ON s.source = c.oid
         CROSS JOIN LATERAL (
             VALUES
-            (format('GRANT USAGE ON SCHEMA %s TO %s', c.relnamespace::regnamespace, reader::regrole)),
             (
                 format(
-                    'GRANT SELECT%s ON %s TO %s', CASE WHEN is_followed THEN ', TRIGGER' ELSE '' END, s.source,
-                    reader::regrole
+                    'GRANT USAGE ON SCHEMA %s TO %s', c.relnamespace::regnamespace,
+                    concat_ws(', ', schema_owner::regrole, nullif(reader, schema_owner)::regrole)
                 )
-            )
-        ) AS g (statement);
+            ),
+            (format('GRANT SELECT ON %s TO %s', s.source, reader::regrole)),
+            (CASE WHEN is_followed THEN format('GRANT TRIGGER ON %s TO %s', s.source, schema_owner::regrole) END)
+        ) AS g (statement)
+        WHERE g.statement IS NOT NULL;
     END IF;
 END;
 $$;
