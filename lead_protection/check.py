@@ -18,6 +18,16 @@ KINDS = {
     "reminders": "lead_reminders",
 }
 UNKNOWN_ARGUMENT = "LP055"
+# What checks a table, each after those that it calls; they need nothing else.
+FUNCTIONS = (
+    "read/column_type",
+    "check/hides_rows",
+    "check/check_table",
+    "check/check_rights",
+    "check/check_sql",
+    "check/check_column",
+    "check/check_source",
+)
 COLOURS = {"ok": 32, "warning": 33, "problem": 31}
 
 
@@ -45,10 +55,11 @@ def check_tables(
 @contextmanager
 def _functions(connection: psycopg.Connection, home: Path) -> Iterator[None]:
     """Make the functions that check for this session only, in a transaction that is rolled back."""
+    names = "|".join(function.split("/")[1] for function in FUNCTIONS)
     with connection.transaction(force_rollback=True):
-        for function in ("hides_rows", "check_source"):
-            text = (home / "sql" / "functions" / "adoption" / "check" / f"{function}.sql").read_text(encoding="utf-8")
-            connection.execute(re.sub(r"\blead_protection\.(hides_rows|check_source)\b", r"pg_temp.\1", text))
+        for function in FUNCTIONS:
+            text = (home / "sql" / "functions" / "adoption" / f"{function}.sql").read_text(encoding="utf-8")
+            connection.execute(re.sub(rf"\blead_protection\.({names})\b", r"pg_temp.\1", text))
         yield
 
 

@@ -68,7 +68,13 @@ DECLARE
     owners CONSTANT regclass := to_regclass(check_source.mapping ->> 'owner_source');
     -- Holds with a key are followed, those without are imported.
     is_followed CONSTANT boolean := check_source.kind IN ('leads', 'activities')
-    OR (check_source.kind = 'holds' AND coalesce(check_source.mapping ->> 'key_column', 'null') <> 'null');
+    OR (
+        check_source.kind = 'holds'
+        AND CASE WHEN check_source.mapping ? 'key_column'
+            THEN check_source.mapping ->> 'key_column' IS NOT NULL
+            ELSE lead_protection.column_type(check_source.source, 'id') IS NOT NULL
+        END
+    );
     argument record;
 BEGIN
     IF wanted IS NULL THEN
@@ -116,7 +122,8 @@ BEGIN
         CONTINUE WHEN argument.given IS NULL OR argument.type IN ('flag', 'name')
             -- Owners in a table of their own.
             OR (owners IS NOT NULL AND argument.type = 'user')
-            OR (check_source.mapping ->> 'owner_source' IS NULL AND argument.type LIKE 'owner %');
+            OR (check_source.mapping ->> 'owner_source' IS NULL AND argument.type LIKE 'owner %')
+            OR (argument.type = 'key' AND NOT is_followed);
         IF argument.type = 'time zone' THEN
             IF NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE lower(z.name) = lower(argument.given)) THEN
                 RETURN QUERY SELECT
@@ -144,6 +151,10 @@ BEGIN
         END IF;
     END LOOP;
 
+    IF check_source.kind = 'holds' AND NOT is_followed THEN
+        RETURN QUERY SELECT
+            'warning', 'key', 'nothing tells its rows apart', 'import_holds() can take it once; adopt_holds() wants key_column.';
+    END IF;
     IF check_source.kind = 'leads' AND coalesce(
         check_source.mapping ->> 'converted_when', check_source.mapping ->> 'lost_when',
         check_source.mapping ->> 'deleted_when'
