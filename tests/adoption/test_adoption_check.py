@@ -15,6 +15,7 @@ from helpers.sources import CRM, SALES, fill
     [
         ("ALTER TABLE crm.leads DROP CONSTRAINT leads_pkey", [("warning", "start_column")]),
         ("ALTER TABLE crm.leads ALTER COLUMN owner_id SET NOT NULL, ALTER COLUMN created_at SET NOT NULL", []),
+        ("ALTER TABLE crm.leads ALTER COLUMN id TYPE char(9), ALTER COLUMN created_at SET NOT NULL", []),
         ("ALTER TABLE crm.leads ALTER COLUMN id TYPE numeric", [("problem", "id_column")]),
         ("ALTER TABLE crm.leads ALTER COLUMN owner_id TYPE numeric", [("problem", "user_column")]),
         ("ALTER TABLE crm.leads ALTER COLUMN created_at TYPE timestamp", [("problem", "start_column")]),

@@ -24,7 +24,7 @@ INSERT INTO crm.pauses VALUES
 """
 
 IMPORT_HOLDS = """
-SELECT lead_id, outcome, why FROM lead_protection.import_holds(
+SELECT lead_key, outcome, why FROM lead_protection.import_holds(
     'crm.pauses', 900, 'lead_no', 'from', 'until', user_column => 'rep', reason => 'why', time_zone => 'Europe/Berlin'
 )
 """
@@ -40,15 +40,15 @@ def test_holds_are_imported_with_a_report(db):
     db.execute(HOLDS)
     overlaps = "it overlaps another one: together they stop the clock once"
     assert db.execute(IMPORT_HOLDS).fetchall() == [
-        (1, "imported", overlaps),
-        (1, "duplicate", "the same hold is there already"),
-        (1, "imported", overlaps),
-        (2, "imported", None),
-        (2, "duplicate", "the lead has an open hold already; one is enough to stop its clock"),
-        (3, "refused", "it ends before it starts"),
-        (3, "imported", "it is of another user than the lead is now: it stops nothing"),
-        (3, "refused", "it has no start"),
-        (None, "refused", "there is no such lead"),
+        ("1", "imported", overlaps),
+        ("1", "duplicate", "the same hold is there already"),
+        ("1", "imported", overlaps),
+        ("2", "imported", None),
+        ("2", "duplicate", "the lead has an open hold already; one is enough to stop its clock"),
+        ("3", "refused", "it ends before it starts"),
+        ("3", "imported", "it is of another user than the lead is now: it stops nothing"),
+        ("3", "refused", "it has no start"),
+        ("99", "refused", "there is no such lead"),
         (None, "refused", "there is no such lead"),
     ]
     holds = db.execute(
@@ -90,20 +90,20 @@ def test_reminders_are_imported_and_none_is_sent_again(db):
         INSERT INTO crm.mails VALUES (4, now() + INTERVAL '1 day'), (4, NULL), (99, now());
     """)
     imported = db.execute(
-        "SELECT lead_id, outcome, why FROM lead_protection.import_reminders('crm.mails', 'lead', 'sent')"
+        "SELECT lead_key, outcome, why FROM lead_protection.import_reminders('crm.mails', 'lead', 'sent')"
     ).fetchall()
     assert imported == [
-        (1, "imported", None),
-        (1, "duplicate", "a reminder for that date is there already"),
-        (2, "imported", None),
+        ("1", "imported", None),
+        ("1", "duplicate", "a reminder for that date is there already"),
+        ("2", "imported", None),
         (
-            3,
+            "3",
             "imported",
             "it is for an earlier date than the present expiry, or another user, and does not count for it",
         ),
-        (4, "refused", "it was not sent in the past"),
-        (4, "refused", "it says not when it was sent"),
-        (None, "refused", "there is no such lead"),
+        ("4", "refused", "it was not sent in the past"),
+        ("4", "refused", "it says not when it was sent"),
+        ("99", "refused", "there is no such lead"),
     ]
     assert previewed(db) == {"protected": 1, "reminded": 2, "reminder overdue": 1}
     db.execute("CALL lead_protection.switch_on_adoption()")

@@ -112,6 +112,10 @@ BEGIN
         END LOOP;
     END LOOP;
 
+    IF check_source.kind = 'holds' AND NOT is_followed THEN
+        RETURN QUERY SELECT
+            'warning', 'key', 'nothing tells its rows apart', 'import_holds() can take it once; adopt_holds() wants key_column.';
+    END IF;
     IF check_source.kind = 'leads' AND coalesce(
         whole ->> 'converted_when', whole ->> 'lost_when', whole ->> 'deleted_when'
     ) IS NULL THEN

@@ -44,7 +44,9 @@ BEGIN
 
     -- Of a transaction its last word, and at the end the row as it is.
     said AS (
-        SELECT g.lead_id, n.noted_at, lead_protection.adopted_user_id(plan_lead_steps.adoption.user_type, n.said) AS user_id
+        SELECT
+            g.lead_id, n.noted_at, false AS is_present,
+            lead_protection.adopted_user_id(plan_lead_steps.adoption.user_type, n.said) AS user_id
         FROM given AS g
         CROSS JOIN LATERAL (
             SELECT DISTINCT ON (w.noted_in) w.noted_at, w.said
@@ -56,20 +58,22 @@ BEGIN
         WHERE n.noted_at < g.last_at OR g.is_gone OR (g.outcome IS NOT NULL AND g.user_id IS NULL)
         UNION ALL
         -- Of a row that is gone, or closed and made anonymous, what it last said.
-        SELECT g.lead_id, g.last_at, g.user_id
+        SELECT g.lead_id, g.last_at, true, g.user_id
         FROM given AS g
         WHERE NOT g.is_gone AND (g.outcome IS NULL OR g.user_id IS NOT NULL)
     ),
 
     owner AS (
-        SELECT s.lead_id, s.noted_at, s.user_id, row_number() OVER (PARTITION BY s.lead_id ORDER BY s.noted_at) AS nth
+        SELECT
+            s.lead_id, s.noted_at, s.user_id,
+            row_number() OVER (PARTITION BY s.lead_id ORDER BY s.is_present, s.noted_at) AS nth
         FROM (
             SELECT
                 e.*,
                 row_number() OVER w = 1 AS is_first,
                 lag(e.user_id) OVER w AS user_before
             FROM said AS e
-            WINDOW w AS (PARTITION BY e.lead_id ORDER BY e.noted_at)
+            WINDOW w AS (PARTITION BY e.lead_id ORDER BY e.is_present, e.noted_at)
         ) AS s
         INNER JOIN given AS g ON s.lead_id = g.lead_id
         WHERE
