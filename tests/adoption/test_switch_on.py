@@ -144,7 +144,9 @@ def test_the_preview_names_the_leads_by_their_keys(db):
     )
     db.execute("INSERT INTO public.leads (id, user_id) VALUES ('no start', 7)")
     db.execute("CALL lead_protection.adopt_leads('public.leads', 900)")
-    preview = {row[0]: row[1:] for row in db.execute("SELECT found, leads, samples FROM lead_protection.preview_switch_on()")}
+    preview = {
+        row[0]: row[1:] for row in db.execute("SELECT found, leads, samples FROM lead_protection.preview_switch_on()")
+    }
     first, overdue = preview["protected"][0], preview["reminder overdue"]
     assert overdue[0] > 0 and overdue[1] == [chr(65 + first + n) for n in range(min(overdue[0], 10))]
     assert preview["expired"][1][0] == chr(65 + first + overdue[0]), "those that ended last come first"
@@ -191,9 +193,7 @@ def test_adopted_again_while_live_keeps_sending_and_takes_new_rows_as_history(cr
     crm.execute(CRM.insert_sql(4, 249, 101))
     crm.execute(CRM.insert_sql(5, 300, 101))
     crm.execute(CRM.adopt_sql())
-    crm.execute(
-        "INSERT INTO lead_protection.leads (user_id, created_at) VALUES (7, now() - INTERVAL '249 days')"
-    )
+    crm.execute("INSERT INTO lead_protection.leads (user_id, created_at) VALUES (7, now() - INTERVAL '249 days')")
     crm.execute("CALL lead_protection.run_protection_pipeline()")
     assert news(crm, 4 * 10**15) == news(crm) == ["lead.protection.reminder"], "of the one that is not of the table"
     assert list_states(crm)[3:5] == ["GRACE", "EXPIRED"]

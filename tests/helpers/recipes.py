@@ -167,8 +167,9 @@ class Vtiger(System):
     def copy(self, db: psycopg.Connection, rows: list[tuple[str, str | None, datetime]]) -> None:
         """COPY into both tables, in one transaction."""
         with db.transaction(), db.cursor() as cursor:
-            with cursor.copy("COPY public.vtiger_crmentity (crmid, smownerid, setype, createdtime, modifiedtime)"
-                             " FROM STDIN") as copy:
+            with cursor.copy(
+                "COPY public.vtiger_crmentity (crmid, smownerid, setype, createdtime, modifiedtime) FROM STDIN"
+            ) as copy:
                 for key, user, start in rows:
                     copy.write_row((key, user or 0, "Leads", start.replace(tzinfo=None), start.replace(tzinfo=None)))
             with cursor.copy("COPY public.vtiger_leaddetails (leadid, lastname) FROM STDIN") as copy:
@@ -293,7 +294,7 @@ SYSTEMS: dict[str, System] = {
         won="status = 'Converted'",
         lost="status = 'Do Not Contact'",
         open="status = 'Open'",
-        delete_user="UPDATE public.\"tabLead\" SET lead_owner = NULL WHERE lead_owner = {user}",
+        delete_user='UPDATE public."tabLead" SET lead_owner = NULL WHERE lead_owner = {user}',
         start_sql="{start} AT TIME ZONE 'Europe/Berlin'",
         outcome_sql=outcome("false", "status = 'Converted'", "status IN ('Lost Quotation', 'Do Not Contact')"),
     ),
@@ -345,8 +346,11 @@ class Company:
     def insert(self, count: int) -> None:
         """Insert rows in one statement; every fourth is nobody's."""
         new = [
-            (self.system.key(next(self.numbers)), self.dice.choice([*self.system.users[:3], None]),
-             self.dice.randint(0, 300))
+            (
+                self.system.key(next(self.numbers)),
+                self.dice.choice([*self.system.users[:3], None]),
+                self.dice.randint(0, 300),
+            )
             for _ in range(count)
         ]
         self.execute(self.system.insert(new))

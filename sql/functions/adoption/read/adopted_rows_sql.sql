@@ -14,7 +14,9 @@ DECLARE
     instant record;
     owner_row text := '';
 BEGIN
-    key_text := lead_protection.column_sql('s', adopted_rows_sql.source, coalesce(m ->> 'id_column', m ->> 'key_column'));
+    key_text := lead_protection.column_sql(
+        's', adopted_rows_sql.source, coalesce(m ->> 'id_column', m ->> 'key_column')
+    );
     lead_text := coalesce(lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'lead_column'), key_text);
     user_text := lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'user_column');
     IF owners IS NOT NULL THEN
@@ -68,4 +70,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.adopted_rows_sql(text, regclass, jsonb) IS
 'The SELECT that reads a table of the company''s own as rows of type adopted_row, to which conditions on s may be '
-'added. Owners in a table of their own are joined as o: conditions and instants may be of that table, too. kind, mapping: as for check_source(). Internal.';
+'added. Owners in a table of their own are joined as o: conditions and instants may be of that table, too. kind, '
+'mapping: as for check_source(). Internal.';
