@@ -90,7 +90,9 @@ def assert_as_the_rule_says(db: psycopg.Connection, name: str, companies: list[C
     theirs = system.rows(db)
     adoption = db.execute("SELECT name FROM lead_protection.adoptions WHERE kind = 'leads'").fetchone()[0]
     query = """
-        WITH named AS MATERIALIZED (SELECT k, lead_protection.lead_id_of(%(name)s, k) AS id FROM unnest(%(keys)s::text[]) AS k)
+        WITH named AS MATERIALIZED (
+            SELECT k, lead_protection.lead_id_of(%(name)s, k) AS id FROM unnest(%(keys)s::text[]) AS k
+        )
         SELECT k, l.id, coalesce(u.user_key, l.user_id::text), l.closed_as, v.state, v.created_at,
             v.protection_expires_at, now()
         FROM named
@@ -300,6 +302,39 @@ def test_a_lead_of_two_in_django_crm_waits_until_it_is_one_s(db, server):
     follow(db)
     owner = "SELECT u.user_key FROM lead_protection.leads INNER JOIN lead_protection.adopted_users AS u USING (user_id)"
     assert (users[2],) in db.execute(owner).fetchall()
+
+
+def test_given_back_and_given_away_between_two_looks_it_was_nobody_s_in_between(db, server):
+    """In yudao nobody is 0, which is no user."""
+    keys = adopted("yudao", db, server)
+    for user in (None, "13", None, "12"):
+        db.execute(SYSTEMS["yudao"].assign(keys[:1], user))
+    follow(db)
+    log = "SELECT event_type, user_id FROM lead_protection.protection_log WHERE lead_id = 1 ORDER BY occurred_at"
+    given_back, transferred = "lead.protection.given_back", "lead.protection.transferred"
+    assert [row[0] for row in db.execute(log)] == [given_back, transferred] * 2
+    assert db.execute("SELECT FROM lead_protection.lead_history WHERE user_id = 0").fetchall() == []
+    assert db.execute("SELECT user_id FROM lead_protection.leads WHERE id = 1").fetchone() == (12,)
+
+
+@pytest.mark.parametrize("name", ["Vtiger", "Django-CRM"])
+def test_a_lead_that_comes_with_its_owner_is_protected_from_its_start_on(name, db, server):
+    adopted(name, db, server)
+    system = SYSTEMS[name]
+    with db.transaction():
+        db.execute(system.insert([(system.key(9), system.users[0], 30)]))
+    follow(db)
+    ages = "SELECT round(extract(epoch FROM now() - created_at) / 86400) FROM lead_protection.v_user_lead_protection"
+    assert db.execute(ages).fetchall() == [(30,)] * 4
+
+
+@pytest.mark.parametrize("name", ["Vtiger", "Django-CRM"])
+def test_what_is_written_about_owners_is_noted_row_by_row(name, db, server):
+    keys = adopted(name, db, server)
+    db.execute(SYSTEMS[name].assign(keys[:1], SYSTEMS[name].users[2]))
+    db.execute(SYSTEMS[name].delete(keys[1:2]))
+    noted = db.execute("SELECT row_keys FROM lead_protection.adoption_notes").fetchall()
+    assert noted and (None,) not in noted, "null: look at everything"
 
 
 def test_a_record_of_vtiger_that_is_no_lead_is_passed_over(db, server):
