@@ -183,7 +183,10 @@ CALL = "SELECT finding FROM lead_protection.check_source(%s, %s, %s) WHERE item 
             "id_column => 'name', user_column => 'lead_owner', start_column => 'creation',"
             " closed_at_column => 'closed_at'",
         ),
-        ("id bigint PRIMARY KEY, assigned_user_id char(36), created_at timestamptz", "user_column => 'assigned_user_id'"),
+        (
+            "id bigint PRIMARY KEY, assigned_user_id char(36), created_at timestamptz",
+            "user_column => 'assigned_user_id'",
+        ),
     ],
 )
 def test_check_guesses_columns_by_their_usual_names(db, columns, guessed):
@@ -308,7 +311,9 @@ def test_sizes_are_told_only_if_somebody_has_counted(db):
 def test_check_works_before_anything_is_installed_and_leaves_nothing(server, empty_database_url):
     with psycopg.connect(empty_database_url, autocommit=True) as admin:
         admin.execute(CRM.ddl)
-        admin.execute("CREATE TABLE public.lead_holds (lead_id bigint PRIMARY KEY, start_at timestamptz, end_at timestamptz)")
+        admin.execute(
+            "CREATE TABLE public.lead_holds (lead_id bigint PRIMARY KEY, start_at timestamptz, end_at timestamptz)"
+        )
         catalog = "SELECT (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_')"
         before = admin.execute(catalog).fetchone()
         status, output = run_cli("check", "--database", empty_database_url)
@@ -321,7 +326,14 @@ def test_check_works_before_anything_is_installed_and_leaves_nothing(server, emp
         assert status == 0
         assert "ok       user_column owner_id         may be null" in output and "\033" not in output
         status, output = run_cli(
-            "check", "--database", empty_database_url, "--as", "holds", "lead_holds", "key_column=lead_id", "reason=NULL"
+            "check",
+            "--database",
+            empty_database_url,
+            "--as",
+            "holds",
+            "lead_holds",
+            "key_column=lead_id",
+            "reason=NULL",
         )
         assert (status, "Fit to be adopted." in output) == (0, True)
         assert admin.execute(catalog).fetchone() == before

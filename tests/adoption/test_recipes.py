@@ -74,13 +74,15 @@ def follow(db: psycopg.Connection) -> None:
 
 def story(db: psycopg.Connection, companies: list[Company], key: str, lead_id: int) -> str:
     """What was done to a row, and what was made of it: for the message of a failure."""
-    done = [line[:400] for company in companies for line in company.done if re.search(rf"\b{re.escape(key)}\b", line)]
-    log = "SELECT occurred_at, recorded_at, event_type, user_id, details FROM lead_protection.protection_log WHERE lead_id = %s"
+    named = re.compile(rf"\b{re.escape(key)}\b")
+    done = [line[:400] for company in companies for line in company.done if named.search(line)]
+    log = "SELECT occurred_at, recorded_at, event_type, user_id, details"
+    log += " FROM lead_protection.protection_log WHERE lead_id = %s"
     return "\n".join([f"row {key}", *done, *(" ".join(map(str, row)) for row in db.execute(log, (lead_id,)))])
 
 
 def assert_as_the_rule_says(db: psycopg.Connection, name: str, companies: list[Company], sure_from) -> None:
-    """Row by row: what the companies know, what their tables say, our leads, and the independent model of the rule.
+    """Row by row: what the companies know, what their tables say, our leads, and the model of the rule.
 
     A change of owner is followed at its instant if it was noted, which is sure from `sure_from` on.
     """
@@ -88,7 +90,9 @@ def assert_as_the_rule_says(db: psycopg.Connection, name: str, companies: list[C
     theirs = system.rows(db)
     adoption = db.execute("SELECT name FROM lead_protection.adoptions WHERE kind = 'leads'").fetchone()[0]
     query = """
-        WITH named AS MATERIALIZED (SELECT k, lead_protection.lead_id_of(%(name)s, k) AS id FROM unnest(%(keys)s::text[]) AS k)
+        WITH named AS MATERIALIZED (
+            SELECT k, lead_protection.lead_id_of(%(name)s, k) AS id FROM unnest(%(keys)s::text[]) AS k
+        )
         SELECT k, l.id, coalesce(u.user_key, l.user_id::text), l.closed_as, v.state, v.created_at,
             v.protection_expires_at, now()
         FROM named
@@ -235,7 +239,9 @@ def test_odoo_says_since_when_the_owner_has_a_lead(db, server):
     db.execute("INSERT INTO public.res_users (id, login) VALUES (11, 'a'), (12, 'b')")
     assign = "UPDATE public.crm_lead SET user_id = {}, date_open = {} WHERE id = {}"
     ago = "now() AT TIME ZONE 'UTC' - INTERVAL '{} days'"
-    db.execute("INSERT INTO public.crm_lead (id, name, create_date) SELECT n, 'x', '2026-01-01' FROM generate_series(1, 3) n")
+    db.execute(
+        "INSERT INTO public.crm_lead (id, name, create_date) SELECT n, 'x', '2026-01-01' FROM generate_series(1, 3) n"
+    )
     for number in (1, 2):
         db.execute(assign.format(11, ago.format(30), number))
     db.execute(
@@ -294,15 +300,49 @@ def test_a_lead_of_two_in_django_crm_waits_until_it_is_one_s(db, server):
     assert db.execute(waits).fetchall() == [(keys[0], "21000")]
     db.execute("DELETE FROM public.lead_assigned_to WHERE profile_id = %s", (users[1],))
     follow(db)
-    owner = "SELECT u.user_key FROM lead_protection.leads AS l INNER JOIN lead_protection.adopted_users AS u USING (user_id)"
+    owner = "SELECT u.user_key FROM lead_protection.leads INNER JOIN lead_protection.adopted_users AS u USING (user_id)"
     assert (users[2],) in db.execute(owner).fetchall()
+
+
+def test_given_back_and_given_away_between_two_looks_it_was_nobody_s_in_between(db, server):
+    """In yudao nobody is 0, which is no user."""
+    keys = adopted("yudao", db, server)
+    for user in (None, "13", None, "12"):
+        db.execute(SYSTEMS["yudao"].assign(keys[:1], user))
+    follow(db)
+    log = "SELECT event_type, user_id FROM lead_protection.protection_log WHERE lead_id = 1 ORDER BY occurred_at"
+    given_back, transferred = "lead.protection.given_back", "lead.protection.transferred"
+    assert [row[0] for row in db.execute(log)] == [given_back, transferred] * 2
+    assert db.execute("SELECT FROM lead_protection.lead_history WHERE user_id = 0").fetchall() == []
+    assert db.execute("SELECT user_id FROM lead_protection.leads WHERE id = 1").fetchone() == (12,)
+
+
+@pytest.mark.parametrize("name", ["Vtiger", "Django-CRM"])
+def test_a_lead_that_comes_with_its_owner_is_protected_from_its_start_on(name, db, server):
+    adopted(name, db, server)
+    system = SYSTEMS[name]
+    with db.transaction():
+        db.execute(system.insert([(system.key(9), system.users[0], 30)]))
+    follow(db)
+    ages = "SELECT round(extract(epoch FROM now() - created_at) / 86400) FROM lead_protection.v_user_lead_protection"
+    assert db.execute(ages).fetchall() == [(30,)] * 4
+
+
+@pytest.mark.parametrize("name", ["Vtiger", "Django-CRM"])
+def test_what_is_written_about_owners_is_noted_row_by_row(name, db, server):
+    keys = adopted(name, db, server)
+    db.execute(SYSTEMS[name].assign(keys[:1], SYSTEMS[name].users[2]))
+    db.execute(SYSTEMS[name].delete(keys[1:2]))
+    noted = db.execute("SELECT row_keys FROM lead_protection.adoption_notes").fetchall()
+    assert noted and (None,) not in noted, "null: look at everything"
 
 
 def test_a_record_of_vtiger_that_is_no_lead_is_passed_over(db, server):
     adopted("Vtiger", db, server)
     db.execute(
         "INSERT INTO public.vtiger_crmentity (crmid, smownerid, setype, createdtime, modifiedtime)"
-        " VALUES (900, 11, 'Contacts', now(), now()); UPDATE public.vtiger_crmentity SET smownerid = 12 WHERE crmid = 900"
+        " VALUES (900, 11, 'Contacts', now(), now());"
+        " UPDATE public.vtiger_crmentity SET smownerid = 12 WHERE crmid = 900"
     )
     follow(db)
     assert db.execute("SELECT count(*) FROM lead_protection.leads").fetchone() == (3,)
@@ -314,7 +354,9 @@ def test_the_check_of_the_page_prints_the_call(db, server):
     runner.run(tables)
     (check,) = PAGE[""]
     printed = "\n".join(line for (line,) in runner.run(check))
-    assert "CALL lead_protection.adopt_leads('public.leads', actor_id => NULL, user_column => 'owner_user_id'" in printed
+    assert (
+        "CALL lead_protection.adopt_leads('public.leads', actor_id => NULL, user_column => 'owner_user_id'" in printed
+    )
     assert "Fit to be adopted." in printed
 
 

@@ -144,7 +144,9 @@ def test_the_preview_names_the_leads_by_their_keys(db):
     )
     db.execute("INSERT INTO public.leads (id, user_id) VALUES ('no start', 7)")
     db.execute("CALL lead_protection.adopt_leads('public.leads', 900)")
-    preview = {row[0]: row[1:] for row in db.execute("SELECT found, leads, samples FROM lead_protection.preview_switch_on()")}
+    preview = {
+        row[0]: row[1:] for row in db.execute("SELECT found, leads, samples FROM lead_protection.preview_switch_on()")
+    }
     first, overdue = preview["protected"][0], preview["reminder overdue"]
     assert overdue[0] > 0 and overdue[1] == [chr(65 + first + n) for n in range(min(overdue[0], 10))]
     assert preview["expired"][1][0] == chr(65 + first + overdue[0]), "those that ended last come first"

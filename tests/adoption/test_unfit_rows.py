@@ -155,7 +155,7 @@ def test_a_column_that_is_back_is_followed_as_if_nothing_had_been(crm):
     crm.execute("UPDATE crm.leads SET rep = 108 WHERE id = 1")
     crm.execute("DELETE FROM crm.leads WHERE id = 2")
     assert queue(crm) == [("*", "LP054"), ("2", "42703")]
-    crm.execute("SELECT lead_protection.create_lead_hold(3, 102, 'x', 1)")
+    crm.execute("SELECT lead_protection.record_lead_activity(3, 102, 'QUALIFIED_CALL', now(), 'a', 1)")
     crm.execute("ALTER TABLE crm.leads RENAME COLUMN rep TO owner_id")
     let_pauses_pass(crm)
     assert queue(crm) == []

@@ -40,6 +40,7 @@ ORDER BY f.nth
 $$;
 
 COMMENT ON FUNCTION lead_protection.preview_switch_on() IS
-'What switch_on_adoption() would do now, a row for each kind of lead of the adopted tables, with how many there are and '
-'the keys of ten of them, the latest expiry first. What is recorded in silence: reminder overdue, and expired. All of '
-'one kind, by reminder: v_user_lead_protection, state REMINDER_DUE. Changes nothing. Until it is switched on, the pipeline sends nothing.';
+'What switch_on_adoption() would do now, a row for each kind of lead of the adopted tables, with how many there are '
+'and the keys of ten of them, the latest expiry first. What is recorded in silence: reminder overdue, and expired. '
+'All of one kind, by reminder: v_user_lead_protection, state REMINDER_DUE. Changes nothing. Until it is switched on, '
+'the pipeline sends nothing.';

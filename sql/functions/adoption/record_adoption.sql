@@ -6,12 +6,12 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- By its whole name, which the caller's path has no say in.
-    owners CONSTANT text := (record_adoption.mapping ->> 'owner_source')::oid::regclass;
-    mapping CONSTANT jsonb := coalesce(
+    owners CONSTANT text := (record_adoption.mapping ->> 'owner_source')::oid::regclass::text;
+    named CONSTANT jsonb := coalesce(
         jsonb_set(record_adoption.mapping, '{owner_source}', to_jsonb(owners), false), record_adoption.mapping
     );
     given CONSTANT jsonb := jsonb_strip_nulls(
-        mapping
+        named
         - CASE WHEN owners IS NULL
             THEN '{owner_lead_column,owner_user_column}'::text [] ELSE '{user_column}' END
         - CASE record_adoption.mapping ->> 'start_is_assignment' WHEN 'false' THEN 'start_is_assignment' ELSE '' END
@@ -35,8 +35,8 @@ BEGIN
     PERFORM lead_protection.require_adoptable_source(
         record_adoption.kind, record_adoption.source,
         CASE WHEN owners IS NULL
-            THEN mapping - '{owner_lead_column,owner_user_column}'::text []
-            ELSE mapping
+            THEN named - '{owner_lead_column,owner_user_column}'::text []
+            ELSE named
         END
     );
     -- One at a time, so that whoever comes second is told by us.

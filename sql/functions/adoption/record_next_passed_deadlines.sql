@@ -13,7 +13,7 @@ DECLARE
     );
 BEGIN
     PERFORM lead_protection.record_passed_deadlines(waiting, record_next_passed_deadlines.with_reminders);
-    RETURN cardinality(waiting);
+    RETURN cardinality(waiting)::bigint;
 END;
 $$;
 

@@ -27,13 +27,12 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.switch_on_adoption(integer, boolean) IS
-'Lets reminders and expiries of adopted leads begin, of all tables of leads that wait for it. What lies in the past is '
-'recorded as such, batch_size leads in a transaction, without log rows and events: protections that have ended, and '
-'reminders that were due before (nobody is sent one, except where the policy requires a notice). send_overdue: those '
-'reminders are not recorded but sent, by the pipeline, at the pace of configure_reminders(); ended protections are '
-'recorded all the same. preview_switch_on() tells how many there are of each, and which. From then on the pipeline '
-'runs. First adopt and import what else there is: '
-'adopt_activities(), adopt_holds(), import_reminders().
-Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated: goes on where it stopped; once '
-'switched on, a NOTICE says so and nothing happens. Errors: LP001 send_overdue null, LP016, LP051 nothing is adopted, or not all rows were '
-'taken over.';
+'Lets reminders and expiries of adopted leads begin, of all tables of leads that wait for it. What lies in the past '
+'is recorded as such, batch_size leads in a transaction, without log rows and events: protections that have ended, '
+'and reminders that were due before (nobody is sent one, except where the policy requires a notice). send_overdue: '
+'those reminders are not recorded but sent, by the pipeline, at the pace of configure_reminders(); ended protections '
+'are recorded all the same. preview_switch_on() tells how many there are of each, and which. From then on the '
+'pipeline runs. First adopt and import what else there is: adopt_activities(), adopt_holds(), import_reminders().
+Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated: goes on where it stopped; '
+'once switched on, a NOTICE says so and nothing happens. Errors: LP001 send_overdue null, LP016, LP051 nothing is '
+'adopted, or not all rows were taken over.';

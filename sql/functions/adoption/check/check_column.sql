@@ -115,5 +115,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_column(regclass, text, text, text, text) IS
-'Whether a column can be taken as what is wanted: key, lead, owner key, user or instant; nulls: how bad it is that it may be null. '
-'Rows of severity, finding and advice, as check_source() gives them. Needs column_type() only. Internal.';
+'Whether a column can be taken as what is wanted: key, lead, owner key, user or instant; nulls: how bad it is that it '
+'may be null. Rows of severity, finding and advice, as check_source() gives them. Needs column_type() only. Internal.';

@@ -37,13 +37,17 @@ BEGIN
     END IF;
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION 'a table of % has no %; there are: %',
-            check_source.kind, unknown, (SELECT string_agg(a.name, ', ' ORDER BY a.nth) FROM lead_protection.source_arguments(check_source.kind) AS a)
+            check_source.kind, unknown, (
+                SELECT string_agg(a.name, ', ' ORDER BY a.nth)
+                FROM lead_protection.source_arguments(check_source.kind) AS a
+            )
             USING ERRCODE = 'LP055',
             DETAIL = format('Given: %s.', check_source.mapping),
             HINT = 'Names are those of the arguments of adopt_leads() and its like.';
     END IF;
     RETURN QUERY
-    SELECT t.severity, 'table', t.finding, t.advice FROM lead_protection.check_table(check_source.source, is_followed) AS t;
+    SELECT t.severity, 'table', t.finding, t.advice
+    FROM lead_protection.check_table(check_source.source, is_followed) AS t;
     IF EXISTS (
         SELECT FROM lead_protection.check_table(check_source.source, is_followed) AS t WHERE t.severity = 'problem'
     ) THEN
@@ -150,13 +154,13 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_source(regclass, text, jsonb) IS
-'Whether a table of the company''s own can be taken as it is, and how. kind: as what, leads (adopt_leads()), activities '
-'(adopt_activities()), holds (adopt_holds(), or import_holds(), with key_column null) or reminders '
+'Whether a table of the company''s own can be taken as it is, and how. kind: as what, leads (adopt_leads()), '
+'activities (adopt_activities()), holds (adopt_holds(), or import_holds(), with key_column null) or reminders '
 '(import_reminders()). mapping: those arguments of that call that say how a row is read, by their names, such as '
 '{"user_column": "owner_id"}. One that is not given is guessed by the names of the columns, the primary key and the '
 'values of a status, otherwise its default is taken; a null that is given is neither.
 A row for each finding: severity ok, warning (the call goes on, and advice says what happens then) or problem (it '
-'refuses), item, finding, advice: what to do. If a right is missing, that is all it tells. If there is no problem, the '
-'last rows are the call, with what was guessed (item call), and the rights that the role needs which reads the table '
-'(item grant). Reads catalogs only, runs no code of the company''s and changes nothing; `lead-protection check` does '
-'the same where nothing is installed yet. Error: LP055 there is no such kind, or it has no such argument.';
+'refuses), item, finding, advice: what to do. If a right is missing, that is all it tells. If there is no problem, '
+'the last rows are the call, with what was guessed (item call), and the rights that the role needs which reads the '
+'table (item grant). Reads catalogs only, runs no code of the company''s and changes nothing; `lead-protection check` '
+'does the same where nothing is installed yet. Error: LP055 there is no such kind, or it has no such argument.';

@@ -12,7 +12,9 @@ DECLARE
     form text;
     error_message text;
     row_of CONSTANT text := format('(SELECT t.* FROM %s AS t) AS s', check_sql.source)
-    || CASE WHEN check_sql.owners IS NULL THEN '' ELSE format(', (SELECT t.* FROM %s AS t) AS o', check_sql.owners) END;
+    || CASE WHEN check_sql.owners IS NULL THEN ''
+        ELSE format(', (SELECT t.* FROM %s AS t) AS o', check_sql.owners)
+    END;
 BEGIN
     BEGIN
         IF position(';' IN check_sql.expression) > 0 THEN
@@ -57,6 +59,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.check_sql(regclass, text, text, regclass) IS
-'Whether a text is one expression of type wanted (boolean or text) over one row of source, and of owners beside it. Parses it and does not run '
-'it. One row of severity, finding and advice, as check_source() gives them. Needs nothing else of this schema. '
-'Internal.';
+'Whether a text is one expression of type wanted (boolean or text) over one row of source, and of owners beside it. '
+'Parses it and does not run it. One row of severity, finding and advice, as check_source() gives them. Needs nothing '
+'else of this schema. Internal.';

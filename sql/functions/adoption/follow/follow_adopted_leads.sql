@@ -22,7 +22,9 @@ BEGIN
             ) AS r
         ),
         ARRAY(
-            SELECT w FROM lead_protection.waiting_news(follow_adopted_leads.adoption, follow_adopted_leads.row_keys) AS w
+            SELECT w FROM lead_protection.waiting_news(
+                follow_adopted_leads.adoption, follow_adopted_leads.row_keys
+            ) AS w
         )
     INTO rows_now, news;
     news := lead_protection.name_nobody(follow_adopted_leads.adoption, news);

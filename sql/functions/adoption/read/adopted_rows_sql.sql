@@ -16,7 +16,9 @@ DECLARE
     instant record;
     owner_row text := '';
 BEGIN
-    key_text := lead_protection.column_sql('s', adopted_rows_sql.source, coalesce(m ->> 'id_column', m ->> 'key_column'));
+    key_text := lead_protection.column_sql(
+        's', adopted_rows_sql.source, coalesce(m ->> 'id_column', m ->> 'key_column')
+    );
     lead_text := coalesce(lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'lead_column'), key_text);
     user_text := lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'user_column');
     IF owners IS NOT NULL THEN

@@ -25,5 +25,5 @@ GROUP BY o.alias
 $$;
 
 COMMENT ON FUNCTION lead_protection.people_sql(regclass, jsonb) IS
-'The SELECT that tells of users ($4) which are somebody, rows of type adopted_row: nobody_when, asked of a row that has '
-'such a user and nothing else. Internal.';
+'The SELECT that tells of users ($4) which are somebody, rows of type adopted_row: nobody_when, asked of a row that '
+'has such a user and nothing else. Internal.';

@@ -9,7 +9,9 @@ SELECT CASE
     WHEN t.left_type = t.right_type
         OR '{smallint,integer,bigint}'::text [] @> ARRAY[t.left_type, t.right_type]
         OR '{text,character varying}'::text [] @> ARRAY[t.left_type, t.right_type]
-        THEN format('s.%I::%s = o.%I::%s', same_key_sql.column_name, t.left_type, same_key_sql.other_column, t.right_type)
+        THEN format(
+            's.%I::%s = o.%I::%s', same_key_sql.column_name, t.left_type, same_key_sql.other_column, t.right_type
+        )
     ELSE concat_ws(
         ' = ', lead_protection.column_sql('s', same_key_sql.source, same_key_sql.column_name),
         lead_protection.column_sql('o', same_key_sql.other_source, same_key_sql.other_column)
