@@ -20,31 +20,39 @@ def test_events_page_runs_from_top_to_bottom(sample_dbname, server):
     assert sla
 
 
-@pytest.mark.slow("two companies' tables are adopted, from first to last")
+@pytest.mark.slow("three tables of a company are adopted, from first to last")
 def test_adoption_page_runs_from_top_to_bottom(db, server):
     runner = Runner(server, db.info.dbname, OPERATOR)
     results = runner.run_all(blocks(ADOPTION))
-    shell, findings, adoptions, queued = results.take("check-in-the-shell", "findings", "adoptions", "queued")
-    holds, reminders, preview, unreminded = results.take("holds", "reminders", "preview", "unreminded")
-    drift, ran, tables, won = results.take("drift", "ran", "tables", "won")
+    policies, shell, findings, adoptions, queued = results.take(
+        "policies", "check-in-the-shell", "findings", "adoptions", "queued"
+    )
+    dismissed, reminders, preview, drift = results.take("dismissed", "reminders", "preview", "drift")
+    ran, written, tables = results.take("ran", "written", "tables")
+    assert ["standard", "1", "t"] in policies
     assert [line for (line,) in shell].count("Fit to be adopted.") == 4
-    assert [row[:2] for row in findings if row[0] != "ok"] == [["warning", "user_column sales_rep"]]
-    assert [row[:2] for row in adoptions] == [["crm.opportunities", "10400"]] and adoptions[0][3] == ""
-    assert [(row[0], row[3].split(":")[0]) for row in queued] == [("10077", "LP049")]
-    assert [row[:2] for row in holds] == [
-        ["10100", "imported"],
-        ["10260", "imported"],
-        ["10260", "imported"],
-        ["99999", "refused"],
-    ]
+    assert [row for row in findings if row[0] == "problem"] == []
+    assert [row[1] for row in findings if row[0] == "warning"] == []
+    assert {row[1] for row in findings} >= {"call", "grant"}
+    assert [row for row in adoptions if row[0] == "opportunities"] == [["opportunities", "crm.opportunities", "10400", ""]]
+    assert [(row[0], row[2].split(":")[0]) for row in queued] == [("10088", "LP010")]
+    assert dismissed == [["t"], ["0"]]
     assert [row[:2] for row in reminders] == [["10248", "imported"]]
-    assert sum(int(row[1]) for row in preview) == 400 and int(dict(row[:2] for row in preview)["reminder overdue"]) > 0
-    assert len(unreminded) == int(dict(row[:2] for row in preview)["reminder overdue"])
+    found = {row[0]: int(row[1]) for row in preview}
+    assert sum(found.values()) == 400 and found["free"] == 1 and found["in adoption_queue"] == 0
+    assert found["reminder overdue"] > 0
     assert drift == []
     counts = '{"expiries": 0, "reminders": 0, "adopted_rows": 0, "reactivations": 0, "skipped_locked": 0}'
     assert ran == [["succeeded", counts]]
-    assert [(row[0], row[2], row[4]) for row in tables] == [("crm.opportunities", "0", "4"), ("crm.calls", "0", "4")]
-    assert won == [["lead.closed", "900", "as in crm.opportunities", "CLOSED"]]
+    assert written == [
+        ["10014", "lead.protection.given_back", "900", "as in crm.opportunities", "FREE"],
+        ["10010", "lead.closed", "900", "as in crm.opportunities", "CLOSED"],
+    ]
+    assert [(row[0], row[1], row[2], row[3], row[5]) for row in tables] == [
+        ("calls", "activities", "0", "0", "4"),
+        ("opportunities", "leads", "0", "0", "4"),
+        ("pauses holds", "holds", "0", "0", "4"),
+    ]
     left = "SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'crm.%'"
     assert server.psql(left, dbname=db.info.dbname).stdout.strip() == "0"
 
