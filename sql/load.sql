@@ -156,6 +156,7 @@
 \ir functions/adoption/check/check_source.sql
 \ir functions/adoption/read/column_sql.sql
 \ir functions/adoption/read/instant_sql.sql
+\ir functions/adoption/read/table_saying_sql.sql
 \ir functions/adoption/read/adopted_rows_sql.sql
 \ir functions/adoption/read/read_adopted_rows.sql
 \ir functions/adoption/read/adopted_user_id.sql
@@ -168,6 +169,7 @@
 \ir functions/adoption/table_named.sql
 \ir functions/adoption/adoption_named.sql
 \ir views/adoption/adoption_note_rows.sql
+\ir functions/adoption/follow/news_of_nobody.sql
 \ir functions/adoption/follow/waiting_news.sql
 \ir functions/adoption/follow/spread_adoption_notes.sql
 \ir functions/adoption/follow/require_readable_source.sql

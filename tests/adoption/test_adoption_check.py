@@ -131,7 +131,7 @@ def test_check_has_the_arguments_and_defaults_of_the_call_that_takes_the_table(d
     error = sqlstate(db, "SELECT lead_protection.check_source('pg_class', %s, '{\"\": 1}')", (kind,))
     assert set(error.diag.message_primary.split("there are: ")[1].split(", ")) == defaults.keys()
 
-    db.execute("CREATE TABLE public.bare (nothing integer)")
+    db.execute("CREATE TABLE public.bare (id integer)")
     checked = {}
     found = "SELECT item, finding FROM lead_protection.check_source('public.bare', %s)"
     for item, finding in db.execute(found, (kind,)):

@@ -22,8 +22,9 @@ BEGIN
     ),
 
     in_queue AS (
-        INSERT INTO lead_protection.adoption_queue AS q (adoption_id, row_key, lead_key, backfill, news)
-        SELECT d.adoption_id, d.row_key, d.lead_key, false, w.news
+        INSERT INTO lead_protection.adoption_queue AS q (adoption_id, row_key, lead_key, queued_at, backfill, news)
+        SELECT
+            d.adoption_id, d.row_key, d.lead_key, coalesce(w.queued_at, clock_timestamp()), false, w.news
         FROM drift AS d
         -- When it was written at the latest, if that was noted of the table as a whole.
         LEFT JOIN lead_protection.adoption_queue AS w

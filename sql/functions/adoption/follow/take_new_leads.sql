@@ -19,15 +19,19 @@ BEGIN
         -- Whose it was at first: a new row's by what its transaction made of it, another's by what was before.
         LEFT JOIN LATERAL (
             SELECT
-                f.noted_at AS first_noted_at, f.inserted,
-                CASE WHEN f.inserted
+                f.noted_at AS first_noted_at, i.inserted,
+                CASE WHEN i.inserted
                     THEN (
                         SELECT n.said FROM unnest(w.news) AS n
-                        WHERE n.noted_in = f.noted_in ORDER BY n.noted_at DESC LIMIT 1
+                        WHERE n.noted_in = f.noted_in AND n.said IS NOT NULL ORDER BY n.noted_at DESC LIMIT 1
                     )
                     ELSE f.said_before
                 END AS first_user
             FROM unnest(w.news) AS f
+            CROSS JOIN LATERAL (
+                -- Its owner may be in another table, written in the same transaction.
+                SELECT bool_or(n.inserted) AS inserted FROM unnest(w.news) AS n WHERE n.noted_in = f.noted_in
+            ) AS i
             WHERE f.said IS NOT NULL
             ORDER BY f.noted_at
             LIMIT 1

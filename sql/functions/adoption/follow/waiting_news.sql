@@ -3,8 +3,9 @@ RETURNS SETOF lead_protection.waiting_lead
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 500 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+    waiting lead_protection.waiting_lead [];
 BEGIN
-    RETURN QUERY
     WITH noted AS MATERIALIZED (
         SELECT q.row_key, q.backfill, n
         FROM lead_protection.adoption_queue AS q
@@ -25,13 +26,20 @@ BEGIN
             AND w.adoption_id = waiting_news.adoption.id AND w.row_key = ANY(waiting_news.row_keys)
     )
 
-    SELECT
+    SELECT array_agg(
+        (g.row_key, g.backfill, g.news)::lead_protection.waiting_lead
+    ) INTO waiting
+    FROM (SELECT
         n.row_key,
         -- Whether it was there before was settled when it was queued.
-        coalesce(bool_or(n.backfill), NOT bool_or((n.n).inserted), true),
-        array_agg(n.n ORDER BY (n.n).noted_at) FILTER (WHERE (n.n).noted_at IS NOT NULL)
+        coalesce(bool_or(n.backfill), NOT bool_or((n.n).inserted), true) AS backfill,
+        array_agg(n.n ORDER BY (n.n).noted_at) FILTER (WHERE (n.n).noted_at IS NOT NULL) AS news
     FROM noted AS n
-    GROUP BY n.row_key;
+    GROUP BY n.row_key) AS g;
+    IF waiting_news.adoption.mapping ->> 'nobody_when' IS NOT NULL THEN
+        waiting := lead_protection.news_of_nobody(waiting_news.adoption, waiting);
+    END IF;
+    RETURN QUERY SELECT w.* FROM unnest(waiting) AS w;
 END;
 $$;
 

@@ -1,6 +1,8 @@
 -- All SQL of the company's own, conditions and expressions, is put into this one text; read_adopted_rows() runs it.
 -- Each column is cast to the type that it has or is made of: a cast to a domain would run the code of its checks.
-CREATE OR REPLACE FUNCTION lead_protection.adopted_rows_sql(kind text, source regclass, mapping jsonb)
+CREATE OR REPLACE FUNCTION lead_protection.adopted_rows_sql(
+    kind text, source regclass, mapping jsonb, as_if_said boolean DEFAULT false
+)
 RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -12,14 +14,29 @@ DECLARE
     lead_text text;
     user_text text;
     instant record;
+    rows_of text := adopted_rows_sql.source;
+    owners_of text := owners;
 BEGIN
     key_text := lead_protection.column_sql('s', adopted_rows_sql.source, coalesce(m ->> 'id_column', m ->> 'key_column'));
     lead_text := coalesce(lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'lead_column'), key_text);
     user_text := lead_protection.column_sql('s', adopted_rows_sql.source, m ->> 'user_column');
+    IF adopted_rows_sql.as_if_said THEN
+        rows_of := format(
+            '(%s INNER JOIN unnest($1, $5) AS u (row_key, said) ON %s = u.row_key)',
+            regexp_replace(
+                CASE WHEN owners IS NULL
+                    THEN lead_protection.table_saying_sql(adopted_rows_sql.source, m ->> 'user_column', 'u.said')
+                    ELSE format('SELECT t.* FROM %s AS t', adopted_rows_sql.source)
+                END, '^SELECT ', 'SELECT u.said AS lp_said, '
+            ),
+            lead_protection.column_sql('t', adopted_rows_sql.source, m ->> 'id_column')
+        );
+        owners_of := '(' || lead_protection.table_saying_sql(owners, m ->> 'owner_user_column', 's.lp_said') || ')';
+    END IF;
     IF owners IS NOT NULL THEN
         user_text := format(
             '(SELECT %s FROM %s AS o WHERE %s = %s AND (%s) IS NOT TRUE)',
-            lead_protection.column_sql('o', owners, m ->> 'owner_user_column'), owners,
+            lead_protection.column_sql('o', owners, m ->> 'owner_user_column'), owners_of,
             lead_protection.column_sql('o', owners, m ->> 'owner_lead_column'), lead_text,
             coalesce(m ->> 'nobody_when', 'false')
         );
@@ -49,12 +66,15 @@ BEGIN
             )
             ELSE 'NULL::text'
         END,
-        coalesce('(' || coalesce(m ->> 'policy', m ->> 'kind', m ->> 'reason') || ')::text', 'NULL::text'),
-        adopted_rows_sql.source, coalesce(m ->> 'rows_when', 'true')
+        CASE WHEN adopted_rows_sql.as_if_said THEN 's.lp_said'
+            ELSE coalesce('(' || coalesce(m ->> 'policy', m ->> 'kind', m ->> 'reason') || ')::text', 'NULL::text')
+        END,
+        rows_of, coalesce(m ->> 'rows_when', 'true')
     );
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.adopted_rows_sql(text, regclass, jsonb) IS
+COMMENT ON FUNCTION lead_protection.adopted_rows_sql(text, regclass, jsonb, boolean) IS
 'The SELECT that reads a table of the company''s own as rows of type adopted_row, to which conditions on s may be '
-'added. kind, mapping: as for check_source(). Internal.';
+'added. kind, mapping: as for check_source(). as_if_said: rows of leads as if, for the keys $1, the users were $5, which '
+'are then the label. Internal.';

@@ -6,7 +6,8 @@ CREATE OR REPLACE FUNCTION lead_protection.read_adopted_rows(
     after_key text DEFAULT NULL,
     until_key text DEFAULT NULL,
     batch_size bigint DEFAULT NULL,
-    last_first boolean DEFAULT false
+    last_first boolean DEFAULT false,
+    users_said text[] DEFAULT NULL
 )
 RETURNS SETOF lead_protection.adopted_row
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -23,7 +24,7 @@ BEGIN
         ' ',
         lead_protection.adopted_rows_sql(
             read_adopted_rows.adoption.kind, read_adopted_rows.adoption.source::regclass,
-            read_adopted_rows.adoption.mapping
+            read_adopted_rows.adoption.mapping, read_adopted_rows.users_said IS NOT NULL
         ),
         -- A row without a lead or a kind is no activity.
         CASE read_adopted_rows.adoption.kind
@@ -33,7 +34,7 @@ BEGIN
             )
             WHEN 'holds' THEN format('AND s.%I IS NOT NULL', read_adopted_rows.adoption.mapping ->> 'lead_column')
         END,
-        CASE WHEN read_adopted_rows.row_keys IS NOT NULL
+        CASE WHEN read_adopted_rows.row_keys IS NOT NULL AND read_adopted_rows.users_said IS NULL
             THEN format('AND s.%s = ANY($1::%s[])', key_column, key_type)
         END,
         CASE WHEN read_adopted_rows.after_key IS NOT NULL THEN format('AND s.%s > $2::%s', key_column, key_type) END,
@@ -46,12 +47,13 @@ BEGIN
         END
     ) USING
         read_adopted_rows.row_keys, read_adopted_rows.after_key, read_adopted_rows.batch_size,
-        read_adopted_rows.until_key;
+        read_adopted_rows.until_key, read_adopted_rows.users_said;
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.read_adopted_rows(
-    lead_protection.adoptions, text[], text, text, bigint, boolean
+    lead_protection.adoptions, text[], text, text, bigint, boolean, text[]
 ) IS
 'The rows of an adopted table as they are now, as plain values: all, those with these keys, or the next batch_size by '
-'their keys after after_key and up to until_key; last_first: the last come first. The only function that runs SQL of the company''s own. Internal.';
+'their keys after after_key and up to until_key; last_first: the last come first. users_said: rows of leads as if '
+'they had these users, one for each of row_keys, which are then the label. The only function that runs SQL of the company''s own. Internal.';
