@@ -34,6 +34,8 @@ BEGIN
             )
             WHEN 'holds' THEN format('AND s.%I IS NOT NULL', read_adopted_rows.adoption.mapping ->> 'lead_column')
         END,
+        -- An empty key is none, and this one stands for the table as a whole.
+        CASE WHEN key_type IN ('text', 'character varying', 'bpchar') THEN format('AND s.%s NOT IN ('''', ''*'')', key_column) END,
         CASE WHEN read_adopted_rows.row_keys IS NOT NULL AND read_adopted_rows.users_said IS NULL
             THEN format('AND s.%s = ANY($1::%s[])', key_column, key_type)
         END,
