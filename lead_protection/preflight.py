@@ -125,7 +125,9 @@ class Preflight:
     def _look_at_reader(self) -> None:
         found = self.db.execute(
             """
-            SELECT pg_catalog.pg_get_userbyid(p.proowner), pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(n.nspowner)),
+            SELECT
+                pg_catalog.pg_get_userbyid(p.proowner),
+                pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(n.nspowner)),
                 p.proowner = n.nspowner
             FROM pg_catalog.pg_proc AS p
             INNER JOIN pg_catalog.pg_namespace AS n ON p.pronamespace = n.oid

@@ -90,13 +90,18 @@ def test_whoever_calls_for_a_lead_has_its_holds_followed_first(stops):
 def test_a_pair_of_columns_in_the_table_of_leads(db):
     db.execute("""
         CREATE SCHEMA crm;
-        CREATE TABLE crm.l (id text PRIMARY KEY, user_id int, created_at timestamptz, paused timestamptz, back timestamptz);
-        INSERT INTO crm.l VALUES ('a', 7, now() - INTERVAL '30 days', now() - INTERVAL '4 days', now() - INTERVAL '3 days'),
+        CREATE TABLE crm.l (
+            id text PRIMARY KEY, user_id int, created_at timestamptz, paused timestamptz, back timestamptz
+        );
+        INSERT INTO crm.l VALUES
+            ('a', 7, now() - INTERVAL '30 days', now() - INTERVAL '4 days', now() - INTERVAL '3 days'),
             ('b', 7, now() - INTERVAL '30 days', NULL, NULL);
     """)
     db.execute("CALL lead_protection.adopt_leads('crm.l', 900)")
-    db.execute("CALL lead_protection.adopt_holds('crm.l', 900, key_column => 'id', lead_column => 'id',"
-               " start_column => 'paused', end_column => 'back', reason => NULL)")
+    db.execute(
+        "CALL lead_protection.adopt_holds('crm.l', 900, key_column => 'id', lead_column => 'id',"
+        " start_column => 'paused', end_column => 'back', reason => NULL)"
+    )
     db.execute("CALL lead_protection.switch_on_adoption()")
     a, b = (db.execute("SELECT lead_protection.lead_id_of('l', %s)", (key,)).fetchone()[0] for key in "ab")
     assert [row[1] for row in holds(db, a)] == [1]
@@ -117,8 +122,10 @@ def test_a_pair_of_columns_in_the_table_of_leads(db):
 
 
 def test_holds_of_a_view_are_imported(stops):
-    stops.execute("CREATE VIEW crm.old_stops AS SELECT 3::bigint AS lead_id, now() - INTERVAL '9 days' AS start_at,"
-                  " now() - INTERVAL '8 days' AS end_at, 'as it was'::text AS reason")
-    assert stops.execute("SELECT lead_key, outcome FROM lead_protection.import_holds('crm.old_stops', 900)").fetchall() == [
-        ("3", "imported")
-    ]
+    stops.execute(
+        "CREATE VIEW crm.old_stops AS SELECT 3::bigint AS lead_id, now() - INTERVAL '9 days' AS start_at,"
+        " now() - INTERVAL '8 days' AS end_at, 'as it was'::text AS reason"
+    )
+    assert stops.execute(
+        "SELECT lead_key, outcome FROM lead_protection.import_holds('crm.old_stops', 900)"
+    ).fetchall() == [("3", "imported")]

@@ -122,9 +122,13 @@ def test_no_lead_of_ours_takes_a_number_that_the_company_will_use_next(crm):
 
 
 def test_rows_for_which_the_condition_is_not_true_do_not_exist(db):
-    db.execute("CREATE SCHEMA crm; CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz, kind text)")
-    db.execute("INSERT INTO crm.l SELECT n, 7, now(), CASE n WHEN 1 THEN 'lead' WHEN 2 THEN 'contact' END"
-               " FROM generate_series(1, 3) AS n")
+    db.execute(
+        "CREATE SCHEMA crm; CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz, kind text)"
+    )
+    db.execute(
+        "INSERT INTO crm.l SELECT n, 7, now(), CASE n WHEN 1 THEN 'lead' WHEN 2 THEN 'contact' END"
+        " FROM generate_series(1, 3) AS n"
+    )
     db.execute("CALL lead_protection.adopt_leads('crm.l', 900, rows_when => $$kind = 'lead'$$)")
     assert [lead_here(db, n) is None for n in (1, 2, 3)] == [False, True, True]
     db.execute("UPDATE crm.l SET kind = CASE id WHEN 1 THEN 'contact' ELSE 'lead' END")
@@ -135,12 +139,16 @@ def test_rows_for_which_the_condition_is_not_true_do_not_exist(db):
 def test_a_row_may_say_the_name_of_its_policy(db):
     for name, months in (("short", 3), ("long", 12), ("long", 24)):
         db.execute("SELECT lead_protection.create_policy_version(%s, 1, base_months => %s)", (name, months))
-    db.execute("CREATE SCHEMA crm; CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz, terms text)")
+    db.execute(
+        "CREATE SCHEMA crm; CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz, terms text)"
+    )
     db.execute("INSERT INTO crm.l VALUES (1, 7, now(), 'short'), (2, 7, now(), NULL), (3, 7, now(), 'odd')")
     db.execute("CALL lead_protection.adopt_leads('crm.l', 900, policy => 'terms')")
     db.execute("CALL lead_protection.switch_on_adoption()")
-    terms = "SELECT p.name, p.version FROM lead_protection.leads AS l" \
+    terms = (
+        "SELECT p.name, p.version FROM lead_protection.leads AS l"
         " INNER JOIN lead_protection.protection_policies AS p ON l.policy_id = p.id ORDER BY l.id"
+    )
     assert queue(db) == [("3", "LP019")]
     assert [row[0] for row in db.execute(terms)] == ["short", "standard"]
     db.execute("UPDATE crm.l SET terms = 'long'")

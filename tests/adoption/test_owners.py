@@ -66,8 +66,10 @@ def test_a_row_that_is_assigned_before_the_backfill_comes_to_it_was_the_pools(db
     """What was noted says whose it was before."""
     db.execute(TABLE)
     db.execute("INSERT INTO crm.l SELECT n, NULL, now() - INTERVAL '10 months' FROM generate_series(1, 3) AS n")
-    db.execute("SELECT lead_protection.put_adoption('leads', 'crm.l', $${"
-               '"id_column": "id", "user_column": "user_id", "start_column": "created_at"}$$, NULL, 900, NULL)')
+    db.execute(
+        "SELECT lead_protection.put_adoption('leads', 'crm.l', $${"
+        '"id_column": "id", "user_column": "user_id", "start_column": "created_at"}$$, NULL, 900, NULL)'
+    )
     db.execute("CALL lead_protection.change_adoption_triggers(1, true)")
     db.execute("UPDATE crm.l SET user_id = 8 WHERE id = 2")
     db.execute("CALL lead_protection.adopt_leads('crm.l', 900)")
@@ -159,8 +161,10 @@ def test_nobody_may_have_a_name(db, ddl, nobody, condition):
 
 
 def test_an_archived_user_is_nobody(db):
-    db.execute("CREATE SCHEMA crm; CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz,"
-               " archived bool NOT NULL DEFAULT false)")
+    db.execute(
+        "CREATE SCHEMA crm; CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz,"
+        " archived bool NOT NULL DEFAULT false)"
+    )
     db.execute("INSERT INTO crm.l VALUES (1, 7, now() - INTERVAL '9 days')")
     db.execute("CALL lead_protection.adopt_leads('crm.l', 900, nobody_when => 'archived')")
     db.execute("UPDATE crm.l SET archived = true")

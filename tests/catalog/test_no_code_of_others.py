@@ -171,7 +171,8 @@ def test_who_adopts_calls_nothing_of_the_path(path, db, connect):
     db.execute(
         "CREATE SCHEMA crm; CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz, won boolean);"
         "CREATE TABLE crm.calls (id int PRIMARY KEY, lead_id int, user_id int, occurred_at timestamptz, kind text);"
-        "CREATE TABLE crm.stops (id int PRIMARY KEY, lead_id int, start_at timestamptz, end_at timestamptz, reason text);"
+        "CREATE TABLE crm.stops"
+        " (id int PRIMARY KEY, lead_id int, start_at timestamptz, end_at timestamptz, reason text);"
         "INSERT INTO crm.l SELECT n, 7, pg_catalog.now() - n * INTERVAL '30 days' FROM generate_series(1, 12) AS n;"
         "INSERT INTO crm.calls VALUES (1, 1, 7, pg_catalog.now(), 'QUALIFIED_CALL');"
         "INSERT INTO crm.stops VALUES (1, 1, pg_catalog.now() - INTERVAL '1 day', NULL, 'x')"

@@ -34,7 +34,9 @@ def test_adoption_page_runs_from_top_to_bottom(db, server):
     assert [row for row in findings if row[0] == "problem"] == []
     assert [row[1] for row in findings if row[0] == "warning"] == []
     assert {row[1] for row in findings} >= {"call", "grant"}
-    assert [row for row in adoptions if row[0] == "opportunities"] == [["opportunities", "crm.opportunities", "10400", ""]]
+    assert [row for row in adoptions if row[0] == "opportunities"] == [
+        ["opportunities", "crm.opportunities", "10400", ""]
+    ]
     assert [(row[0], row[2].split(":")[0]) for row in queued] == [("10088", "LP010")]
     assert dismissed == [["t"], ["0"]]
     assert [row[:2] for row in reminders] == [["10248", "imported"]]

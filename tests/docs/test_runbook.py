@@ -544,7 +544,9 @@ SCENARIOS: dict[str, Scenario] = {
         consumer_is_dead, dead_letters_are_replayed, ("outbox_lag", "dead_letters"), consumer_works_again
     ),
     "Log rows had no event": Scenario(log_is_written_past_its_trigger, late_event_is_found, ("log_events",)),
-    "An adopted row is out of step": Scenario(adopted_rows_get_out_of_step, adopted_rows_are_in_step, ("adoption_lag", "adoption")),
+    "An adopted row is out of step": Scenario(
+        adopted_rows_get_out_of_step, adopted_rows_are_in_step, ("adoption_lag", "adoption")
+    ),
     "Many leads expire at once": Scenario(import_moves_starts, starts_are_put_back, ("expiry_spike",)),
     "There is no default policy": Scenario(default_is_taken_away, default_is_back, ("policies",)),
     "The server's clock is wrong": Scenario(clock_ran_ahead, rows_lie_ahead_no_more, ("clock_skew",)),

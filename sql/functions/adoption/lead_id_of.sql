@@ -4,7 +4,6 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     adoption CONSTANT lead_protection.adoptions := lead_protection.adoption_named(lead_id_of.source, 'leads');
-    waiting record;
     lead_id bigint;
 BEGIN
     SELECT k.lead_id INTO lead_id FROM lead_protection.known_leads(adoption, ARRAY[lead_id_of.key]) AS k;

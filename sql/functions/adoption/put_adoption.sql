@@ -5,9 +5,11 @@ RETURNS lead_protection.adoptions
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    numbers CONSTANT text [] := '{bigint,integer,smallint}';
+    numbers CONSTANT text [] := ARRAY['bigint', 'integer', 'smallint'];
     source_name CONSTANT text := put_adoption.source::text;
-    key_column CONSTANT name := coalesce(put_adoption.mapping ->> 'id_column', put_adoption.mapping ->> 'key_column');
+    key_column CONSTANT name := coalesce(
+        put_adoption.mapping ->> 'id_column', put_adoption.mapping ->> 'key_column'
+    )::name;
     key_type CONSTANT text := lead_protection.column_type(put_adoption.source, key_column);
     wanted_name CONSTANT text := coalesce(
         put_adoption.name, (SELECT c.relname FROM pg_class AS c WHERE c.oid = put_adoption.source)

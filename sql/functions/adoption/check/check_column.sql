@@ -5,8 +5,8 @@ RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    numbers CONSTANT text [] := '{bigint,integer,smallint}';
-    texts CONSTANT text [] := '{text,character varying,bpchar,uuid}';
+    numbers CONSTANT text [] := ARRAY['bigint', 'integer', 'smallint'];
+    texts CONSTANT text [] := ARRAY['text', 'character varying', 'bpchar', 'uuid'];
     found_type CONSTANT text := lead_protection.column_type(check_column.source, check_column.column_name);
     found_column pg_attribute;
 BEGIN

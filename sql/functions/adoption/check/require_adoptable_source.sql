@@ -4,7 +4,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     owner CONSTANT oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'lead_protection');
-    numbers CONSTANT text [] := '{bigint,integer,smallint}';
+    numbers CONSTANT text [] := ARRAY['bigint', 'integer', 'smallint'];
     names_users_by CONSTANT text := lead_protection.column_type(
         require_adoptable_source.source, require_adoptable_source.mapping ->> 'user_column'
     );

@@ -52,7 +52,7 @@ BEGIN
                     WHEN NOT (follow_adopted_activities.backfill OR coalesce(q.backfill, false)) THEN decided_at
                 END
             )
-        )
+        )::lead_protection.lead_activities
         FROM unnest(
             follow_adopted_activities.row_keys, follow_adopted_activities.lead_keys, lead_ids
         ) AS u (row_key, lead_key, lead_id)

@@ -61,7 +61,7 @@ BEGIN
             u.lead_key = ANY(held) AND q.lead_key = u.lead_key AND q.row_key = u.row_key
             AND q.adoption_id = (batch.adoption).id;
     END LOOP;
-    RETURN cardinality(chosen);
+    RETURN cardinality(chosen)::bigint;
 END;
 $$;
 

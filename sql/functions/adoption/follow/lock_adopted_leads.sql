@@ -3,6 +3,8 @@ RETURNS text[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
 AS $$
+-- It locks, which is not stable.
+-- @plpgsql_check_options: performance_warnings = off
 DECLARE
     leads_of lead_protection.adoptions;
     wanted bigint [];

@@ -33,7 +33,7 @@ BEGIN
         attempts = 0, tried_at = '-infinity',
         dismissed_at = NULL, dismissed_by = NULL, dismissed_because = NULL;
     DELETE FROM lead_protection.adoption_notes AS n WHERE n.ctid = ANY(chosen);
-    RETURN cardinality(chosen);
+    RETURN cardinality(chosen)::bigint;
 END;
 $$;
 

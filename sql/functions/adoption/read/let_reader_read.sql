@@ -5,9 +5,9 @@ AS $$
 -- Names of roles, schemas and tables, quoted.
 -- @plpgsql_check_options: security_warnings = off
 DECLARE
-    reader CONSTANT regrole := lead_protection.adopted_reader();
+    reader CONSTANT regrole := lead_protection.adopted_reader()::regrole;
     home CONSTANT regnamespace := (
-        SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = let_reader_read.source
+        SELECT c.relnamespace::regnamespace FROM pg_class AS c WHERE c.oid = let_reader_read.source
     );
 BEGIN
     IF

@@ -14,7 +14,7 @@ AS $$
 DECLARE
     key_column CONSTANT text := quote_ident(read_adopted_rows.adoption.key_column);
     key_type CONSTANT text := read_adopted_rows.adoption.key_type;
-    source CONSTANT regclass := read_adopted_rows.adoption.source;
+    source CONSTANT regclass := read_adopted_rows.adoption.source::regclass;
     query text;
 BEGIN
     IF read_adopted_rows.people IS NOT NULL THEN
