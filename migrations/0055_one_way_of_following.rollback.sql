@@ -4,7 +4,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 ALTER TABLE lead_protection.lead_clocks DROP COLUMN lead_key;
 ALTER TABLE lead_protection.leads DROP COLUMN lead_key;
 
-DELETE FROM lead_protection.lock_rows AS l WHERE l.lock_name = 'lead-protection-follow';
+DELETE FROM lead_protection.lock_rows AS l
+WHERE l.lock_name = 'lead-protection-follow';
 DROP TABLE lead_protection.adopted_holds;
 
 ALTER TABLE lead_protection.adoption_queue ADD COLUMN lead_id bigint;
@@ -24,7 +25,8 @@ DROP COLUMN dismissed_at,
 DROP COLUMN dismissed_by,
 DROP COLUMN dismissed_because;
 
-DELETE FROM lead_protection.adopted_leads AS a WHERE a.user_id IS NULL;
+DELETE FROM lead_protection.adopted_leads AS a
+WHERE a.user_id IS NULL;
 ALTER TABLE lead_protection.adopted_leads
 ALTER COLUMN user_id SET NOT NULL,
 DROP COLUMN row_key,

@@ -4,17 +4,18 @@
 -- The tables of adoption have a row for each adopted table or each row that waits: what locks or scans them is over at
 -- once. What reads them is our code, which is loaded in the same transaction.
 -- squawk-ignore-file ban-drop-column, ban-drop-constraint, ban-drop-not-null, constraint-missing-not-valid
--- squawk-ignore-file require-concurrent-index-creation, adding-not-nullable-field, ban-drop-view, adding-foreign-key-constraint
+-- squawk-ignore-file require-concurrent-index-creation, adding-not-nullable-field, ban-drop-view
+-- squawk-ignore-file adding-foreign-key-constraint, disallowed-unique-constraint, require-concurrent-index-deletion
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- What writers note: nobody waits for anybody here, and nothing can be refused. Hence no index and no foreign key.
 CREATE TABLE lead_protection.adoption_notes (
     adoption_id bigint NOT NULL,
-    row_keys text [],
-    said text [],
-    keys_before text [],
-    said_before text [],
+    row_keys text[],
+    said text[],
+    keys_before text[],
+    said_before text[],
     inserted boolean NOT NULL DEFAULT false,
     noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     noted_in xid8 NOT NULL DEFAULT pg_current_xact_id()
@@ -28,7 +29,8 @@ ALTER COLUMN keys_before SET STORAGE EXTERNAL,
 ALTER COLUMN said_before SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE lead_protection.adoption_notes IS
-'What was written to adopted tables and is not in adoption_queue yet: a row for each statement, by the triggers there. The job lead-protection-follow takes them from here.';
+'What was written to adopted tables and is not in adoption_queue yet: a row for each statement, by the triggers '
+'there. The job lead-protection-follow takes them from here.';
 COMMENT ON COLUMN lead_protection.adoption_notes.adoption_id IS 'The adoption.';
 COMMENT ON COLUMN lead_protection.adoption_notes.row_keys IS
 'The keys of the rows that were written, as text; null: any row may have been, the table as a whole must be looked at.';
@@ -149,22 +151,26 @@ SET
     name = CASE
         WHEN (
             SELECT count(*) FROM lead_protection.adoptions AS o
-            WHERE (parse_ident(o.source)) [2] = (parse_ident(a.source)) [2] AND o.kind = a.kind
+            WHERE (parse_ident(o.source))[2] = (parse_ident(a.source))[2] AND o.kind = a.kind
         ) > 1 OR cardinality(parse_ident(a.source)) < 2 THEN a.source
-        ELSE (parse_ident(a.source)) [2]
+        ELSE (parse_ident(a.source))[2]
     END,
-    key_column = (parse_ident(a.key_column)) [1],
+    key_column = (parse_ident(a.key_column))[1],
     key_type = coalesce(
-        (SELECT format_type(t.typbasetype, NULL) FROM pg_type AS t
-        WHERE t.oid = to_regtype(a.key_type) AND t.typtype = 'd'), a.key_type
+        (
+            SELECT format_type(t.typbasetype, NULL) FROM pg_type AS t
+            WHERE t.oid = to_regtype(a.key_type) AND t.typtype = 'd'
+        ), a.key_type
     ),
     user_type = CASE WHEN a.user_expression IS NULL THEN 'bigint' ELSE 'text' END,
     keeps_numbers = a.kind = 'leads',
-    leads_id = CASE WHEN a.kind = 'activities'
-        THEN (
-            SELECT l.id FROM lead_protection.adoptions AS l WHERE l.kind = 'leads'
-            ORDER BY l.disowned_at DESC NULLS FIRST LIMIT 1
-        )
+    leads_id = CASE
+        WHEN a.kind = 'activities'
+            THEN (
+                SELECT l.id FROM lead_protection.adoptions AS l
+                WHERE l.kind = 'leads'
+                ORDER BY l.disowned_at DESC NULLS FIRST LIMIT 1
+            )
     END;
 
 -- squawk-ignore ban-drop-column, adding-not-nullable-field
@@ -181,18 +187,22 @@ CREATE UNIQUE INDEX adoptions_one_keeps_numbers
 ON lead_protection.adoptions (keeps_numbers) WHERE keeps_numbers AND disowned_at IS NULL;
 
 COMMENT ON TABLE lead_protection.adoptions IS
-'The tables of the company''s own that were adopted, with adopt_leads() and its like: triggers on them note what is written, and ours are kept in step. A table that was disowned keeps its row, so that it can be adopted again where it left off.';
+'The tables of the company''s own that were adopted, with adopt_leads() and its like: triggers on them note what is '
+'written, and ours are kept in step. A table that was disowned keeps its row, so that it can be adopted again where '
+'it left off.';
 COMMENT ON COLUMN lead_protection.adoptions.kind IS
 'leads, owners (of leads, in a table of their own), activities or holds: what its rows are.';
 COMMENT ON COLUMN lead_protection.adoptions.name IS 'Its name; of those that are adopted each has another one.';
 COMMENT ON COLUMN lead_protection.adoptions.mapping IS 'Columns and conditions as they were given: how a row is read.';
 COMMENT ON COLUMN lead_protection.adoptions.key_column IS 'The column that tells its rows apart.';
-COMMENT ON COLUMN lead_protection.adoptions.key_type IS 'The type of that column; of a domain the one that it is made of.';
+COMMENT ON COLUMN lead_protection.adoptions.key_type IS 'The type of that column; of a domain the one that it is made '
+'of.';
 COMMENT ON COLUMN lead_protection.adoptions.user_type IS
 'The type of the column of users: text and the like get numbers, in adopted_users. Null: it has none.';
 COMMENT ON COLUMN lead_protection.adoptions.keeps_numbers IS
 'True: the number of a lead is its key in the table. False: it was drawn here, and adopted_leads has the key.';
-COMMENT ON COLUMN lead_protection.adoptions.leads_id IS 'Of owners, activities and holds: the adoption of the leads that they name.';
+COMMENT ON COLUMN lead_protection.adoptions.leads_id IS 'Of owners, activities and holds: the adoption of the leads '
+'that they name.';
 COMMENT ON COLUMN lead_protection.adoptions.backfill_until IS
 'The last key when the backfill began: what was inserted behind it was noted. Null: it has not begun, or found no row.';
 COMMENT ON INDEX lead_protection.adoptions_name_once IS 'A name is the name of one adopted table.';
@@ -211,10 +221,12 @@ CREATE UNIQUE INDEX adopted_leads_key_once ON lead_protection.adopted_leads (row
 WHERE row_key IS NOT NULL;
 
 COMMENT ON TABLE lead_protection.adopted_leads IS
-'What the adopted table last said of each lead, as far as it was followed: what differs from it is news. leads may say otherwise, because our functions change a lead, too.';
+'What the adopted table last said of each lead, as far as it was followed: what differs from it is news. leads may '
+'say otherwise, because our functions change a lead, too.';
 COMMENT ON COLUMN lead_protection.adopted_leads.lead_id IS 'The lead.';
 COMMENT ON COLUMN lead_protection.adopted_leads.user_id IS 'The user; null: nobody.';
-COMMENT ON COLUMN lead_protection.adopted_leads.row_key IS 'Its key in the table, as text; null: the lead''s number is the key.';
+COMMENT ON COLUMN lead_protection.adopted_leads.row_key IS 'Its key in the table, as text; null: the lead''s number '
+'is the key.';
 COMMENT ON COLUMN lead_protection.adopted_leads.policy_name IS 'The name of its policy, if the table says it.';
 COMMENT ON COLUMN lead_protection.adopted_leads.followed_at IS
 'What was noted until then was followed; null: nothing was noted of it so far.';
@@ -222,7 +234,7 @@ COMMENT ON INDEX lead_protection.adopted_leads_key_once IS 'A key is one lead, a
 
 ALTER TABLE lead_protection.adoption_queue
 ADD COLUMN lead_key text,
-ADD COLUMN news lead_protection.adoption_news [],
+ADD COLUMN news lead_protection.adoption_news[],
 ADD COLUMN dismissed_at timestamptz,
 ADD COLUMN dismissed_by bigint,
 ADD COLUMN dismissed_because text,
@@ -249,18 +261,23 @@ ADD CONSTRAINT adoption_queue_pkey PRIMARY KEY (lead_key, adoption_id, row_key),
 DROP COLUMN lead_id;
 
 COMMENT ON TABLE lead_protection.adoption_queue IS
-'Rows of adopted tables that are out of step: written and not yet followed, or such as could not be, and why. Each is tried again after pauses that grow up to a day; a row that can be followed leaves the queue. The nightly job puts rows here that were written past the triggers.';
+'Rows of adopted tables that are out of step: written and not yet followed, or such as could not be, and why. Each is '
+'tried again after pauses that grow up to a day; a row that can be followed leaves the queue. The nightly job puts '
+'rows here that were written past the triggers.';
 COMMENT ON COLUMN lead_protection.adoption_queue.row_key IS
 'The row''s key in the adopted table, as text; *, with lead_key *: the table as a whole.';
 COMMENT ON COLUMN lead_protection.adoption_queue.lead_key IS 'The key of the lead that the row is, or is about.';
-COMMENT ON COLUMN lead_protection.adoption_queue.news IS 'What was noted of it; null: nothing, it was found out of step.';
+COMMENT ON COLUMN lead_protection.adoption_queue.news IS 'What was noted of it; null: nothing, it was found out of '
+'step.';
 COMMENT ON COLUMN lead_protection.adoption_queue.attempts IS 'How often it could not be followed.';
 COMMENT ON COLUMN lead_protection.adoption_queue.tried_at IS 'When it was last tried; -infinity: not yet.';
-COMMENT ON COLUMN lead_protection.adoption_queue.error IS 'SQLSTATE and message of the last try; null: it was not tried yet.';
+COMMENT ON COLUMN lead_protection.adoption_queue.error IS 'SQLSTATE and message of the last try; null: it was not '
+'tried yet.';
 COMMENT ON COLUMN lead_protection.adoption_queue.backfill IS
 'True: the row was there before it came here. What lies in its past is recorded and not sent.';
 COMMENT ON COLUMN lead_protection.adoption_queue.dismissed_at IS
-'When it was set aside, with dismiss_adopted_row(): it is not tried until the company writes it again. Null: it is not.';
+'When it was set aside, with dismiss_adopted_row(): it is not tried until the company writes it again. Null: it is '
+'not.';
 COMMENT ON COLUMN lead_protection.adoption_queue.dismissed_by IS 'The actor who set it aside.';
 COMMENT ON COLUMN lead_protection.adoption_queue.dismissed_because IS 'Why, in their words.';
 
@@ -278,13 +295,16 @@ CREATE TABLE lead_protection.adopted_holds (
 );
 
 COMMENT ON TABLE lead_protection.adopted_holds IS
-'What an adopted table of holds last said of each row, and which hold that is: what differs from it is news. lead_holds may say otherwise, because our functions change a hold, too.';
+'What an adopted table of holds last said of each row, and which hold that is: what differs from it is news. '
+'lead_holds may say otherwise, because our functions change a hold, too.';
 COMMENT ON COLUMN lead_protection.adopted_holds.lead_id IS 'The lead.';
 COMMENT ON COLUMN lead_protection.adopted_holds.adoption_id IS 'The adoption.';
 COMMENT ON COLUMN lead_protection.adopted_holds.row_key IS 'The row''s key in the table, as text.';
-COMMENT ON COLUMN lead_protection.adopted_holds.hold_id IS 'The hold, in lead_holds; of a row that held more than once the last.';
+COMMENT ON COLUMN lead_protection.adopted_holds.hold_id IS 'The hold, in lead_holds; of a row that held more than '
+'once the last.';
 COMMENT ON COLUMN lead_protection.adopted_holds.user_key IS 'The user as the table names them; null: it does not.';
-COMMENT ON COLUMN lead_protection.adopted_holds.started_at IS 'The start; null: the row says no more that there is a hold.';
+COMMENT ON COLUMN lead_protection.adopted_holds.started_at IS 'The start; null: the row says no more that there is a '
+'hold.';
 COMMENT ON COLUMN lead_protection.adopted_holds.ended_at IS 'The end; null: open.';
 COMMENT ON COLUMN lead_protection.adopted_holds.reason IS 'The reason.';
 
@@ -300,7 +320,8 @@ ADD CONSTRAINT leads_lead_key_not_empty CHECK (lead_key <> '') NOT VALID;
 ALTER TABLE lead_protection.lead_clocks ADD COLUMN lead_key text;
 
 COMMENT ON COLUMN lead_protection.leads.lead_key IS
-'The lead''s key in the adopted table that it comes from; null: its number is the key, or it comes from none. Never changes.';
+'The lead''s key in the adopted table that it comes from; null: its number is the key, or it comes from none. Never '
+'changes.';
 COMMENT ON COLUMN lead_protection.lead_clocks.lead_key IS 'As in leads.';
 
 -- The function below it has a new column, so it must be made anew; what is built on this view need not.

@@ -1,5 +1,5 @@
--- Gives run_adopted_sql() to the role that may read adopted tables and nothing else. Without that role, or where whoever
--- loads this is no member of it, the function stays the owner's, which `lead-protection status` tells.
+-- Gives run_adopted_sql() to the role that may read adopted tables and nothing else. Without that role, or where
+-- whoever loads this is no member of it, the function stays the owner's, which `lead-protection status` tells.
 DO $reader$
 DECLARE
     runner CONSTANT regprocedure := 'lead_protection.run_adopted_sql(text, text[], text, bigint, text[], text)';

@@ -46,7 +46,8 @@ COMMENT ON PROCEDURE lead_protection.adopt_holds(
 'stops, or a pair of columns in the table of leads, where key_column and lead_column are its key. What is there '
 'already counts, without log row or event; from then on holds are made, ended, corrected and, when the row is gone, '
 'declared void.
-start_column, end_column: timestamptz, or timestamp or date as local time of time_zone; no start: no hold, and one that '
+start_column, end_column: timestamptz, or timestamp or date as local time of time_zone; no start: no hold, and one '
+'that '
 'there was has ended; no end, or end_column null: open. user_column: for whom it was made; null: for whoever has the '
 'lead when it is followed. reason: SQL over the columns of a row, a code of hold_reasons or words; null or blank: the '
 'table''s name. leads: the adoption of the leads (default: the only one). rows_when: which rows count at all.

@@ -54,14 +54,15 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.adopt_leads(
-    regclass, bigint, name, name, name, text, text, text, text, name, integer, text, text, text, boolean, text, regclass,
-    name, name
+    regclass, bigint, name, name, name, text, text, text, text, name, integer, text, text, text, boolean, text,
+    regclass, name, name
 ) IS
 'Adopts a table of the company''s own as leads: makes triggers on it that note what is written, takes over the rows '
 'that are there, in batches, and has them followed from then on. Reminders and expiries wait until '
 'switch_on_adoption().
 source: the table; actor_id: who answers for it, the actor in the log; name: of the adoption (default: the table''s). '
-'id_column: the key, an integer, text or uuid, unique. Of the only adopted table with integers it is the lead''s number '
+'id_column: the key, an integer, text or uuid, unique. Of the only adopted table with integers it is the lead''s '
+'number '
 'here; leads of others get numbers, see lead_id_of(). user_column: an integer, or a text or uuid, for which '
 'adopted_users has numbers; null or blank: nobody''s lead. owner_source: the table that has the users instead, in '
 'owner_user_column, a row a lead, in owner_lead_column. nobody_when: when a user means nobody, such as owner_id = 0; '

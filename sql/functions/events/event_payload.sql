@@ -12,7 +12,10 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN jsonb_strip_nulls(
     jsonb_build_object(
         'lead_id', event_payload.lead_id,
-        'lead_key', (SELECT l.lead_key FROM lead_protection.leads AS l WHERE l.id = event_payload.lead_id),
+        'lead_key', (
+            SELECT l.lead_key FROM lead_protection.leads AS l
+            WHERE l.id = event_payload.lead_id
+        ),
         'user_id', event_payload.user_id,
         'actor_id', event_payload.actor_id,
         'occurred_at', lead_protection.instant_text(event_payload.occurred_at),
@@ -25,5 +28,6 @@ RETURN jsonb_strip_nulls(
 COMMENT ON FUNCTION lead_protection.event_payload(
     bigint, bigint, bigint, timestamptz, text, timestamptz, jsonb
 ) IS
-'What the event of a log row says, from columns of the row, and the lead''s key. Reason and evidence are left out: they '
+'What the event of a log row says, from columns of the row, and the lead''s key. Reason and evidence are left out: '
+'they '
 'are free text and may name a person. Internal.';

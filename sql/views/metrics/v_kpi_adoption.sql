@@ -59,5 +59,6 @@ COMMENT ON COLUMN lead_protection.v_kpi_adoption.name IS 'The adoption''s name.'
 COMMENT ON COLUMN lead_protection.v_kpi_adoption.untried IS 'Rows in adoption_queue that were not tried yet.';
 COMMENT ON COLUMN lead_protection.v_kpi_adoption.oldest_untried_at IS
 'Since when the oldest of what was written and not tried yet waits: the lag of the queue.';
-COMMENT ON COLUMN lead_protection.v_kpi_adoption.noted IS 'Statements that were noted and are not in adoption_queue yet.';
+COMMENT ON COLUMN lead_protection.v_kpi_adoption.noted IS 'Statements that were noted and are not in adoption_queue '
+'yet.';
 COMMENT ON COLUMN lead_protection.v_kpi_adoption.dismissed IS 'Rows that were set aside, with dismiss_adopted_row().';

@@ -7,8 +7,9 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT
         -- Of no other trigger, whose arguments may be anything.
-        CASE WHEN starts_with(p.proname, 'follow_adopted_source')
-            THEN split_part(encode(t.tgargs, 'escape'), '\000', 1)::bigint
+        CASE
+            WHEN starts_with(p.proname, 'follow_adopted_source')
+                THEN split_part(encode(t.tgargs, 'escape'), '\000', 1)::bigint
         END AS adoption_id,
         split_part(encode(t.tgargs, 'escape'), '\000', 2) AS adopted_at,
         t.tgrelid AS relation,

@@ -82,12 +82,13 @@ BEGIN
         FROM unnest(facts) AS f
         WHERE f.id IS NULL
         ON CONFLICT ON CONSTRAINT lead_activities_key_once DO NOTHING
-        RETURNING a.*
+        RETURNING a AS activity
     )
 
-    SELECT array_agg(m) INTO made
+    SELECT array_agg(m.activity) INTO made
     FROM made_now AS m
-    INNER JOIN unnest(facts) AS f ON m.lead_id = f.lead_id AND m.activity_key = f.activity_key
+    INNER JOIN unnest(facts) AS f
+        ON (m.activity).lead_id = f.lead_id AND (m.activity).activity_key = f.activity_key
     WHERE f.recorded_at IS NOT NULL;
     PERFORM lead_protection.log_activity_changes(
         follow_adopted_activities.adoption, NULL, 'lead.activity.recorded', before, decided_at, made, made

@@ -47,5 +47,6 @@ COMMENT ON FUNCTION lead_protection.log_activity_changes(
     lead_protection.adoptions, text, text, lead_protection.v_user_lead_protection[], timestamptz,
     lead_protection.lead_activities[], lead_protection.lead_activities[]
 ) IS
-'Logs, and by the log''s trigger publishes, what happened to activities of an adopted table: reason null, one event for '
+'Logs, and by the log''s trigger publishes, what happened to activities of an adopted table: reason null, one event '
+'for '
 'each lead that it moved; else one for each activity. Internal.';

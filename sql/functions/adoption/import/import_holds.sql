@@ -167,8 +167,10 @@ COMMENT ON FUNCTION lead_protection.import_holds(
     regclass, bigint, name, name, name, name, text, text, text
 ) IS
 'Imports the holds of a table or a view of the company''s own, once: later changes are not followed, as they are by '
-'adopt_holds(). Written without log rows and events. lead_column: the lead''s key in its table, the adoption that leads '
-'names (default: the only one; without any: the lead''s number); start_column, end_column: timestamptz, or timestamp or '
+'adopt_holds(). Written without log rows and events. lead_column: the lead''s key in its table, the adoption that '
+'leads '
+'names (default: the only one; without any: the lead''s number); start_column, end_column: timestamptz, or timestamp '
+'or '
 'date as local time of time_zone; no end, or a null end_column: the hold is open; user_column: for whom it was made '
 '(an integer, or a text or uuid as in adopted_users), null: the lead''s present user; reason: SQL over the columns of '
 'a row, a code of hold_reasons or words, null or blank: the table''s name; actor_id: who answers for it.

@@ -139,7 +139,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.import_reminders(regclass, name, name, name, text, text) IS
-'Imports reminders that were sent before the leads came here, from a table or a view of the company''s own, once. Nothing is '
+'Imports reminders that were sent before the leads came here, from a table or a view of the company''s own, once. '
+'Nothing is '
 'sent, no log row or event is written; the ledger''s rows are marked as adopted. lead_column: as for '
 'import_holds(), and leads; '
 'sent_column: when it was sent: timestamptz, or timestamp or date as local time of time_zone; user_column: to whom (an '

@@ -1,5 +1,6 @@
 -- The one place where SQL of the company's own is run: conditions, expressions, and what hangs on the types of its
--- columns, on policies and on views. It may be anybody's code. So it runs as a role that may read the adopted tables and
+-- columns, on policies and on views. It may be anybody's code. So it runs as a role that may read the adopted tables
+-- and
 -- nothing else, and can write nothing, be it in our tables or by altering this very function, which that role owns.
 CREATE OR REPLACE FUNCTION lead_protection.run_adopted_sql(
     query text, row_keys text[], after_key text, batch_size bigint, people text[], until_key text
