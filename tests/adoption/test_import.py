@@ -196,3 +196,21 @@ def test_imported_again_after_the_hold_was_voided_or_the_lead_changed_hands(db):
     db.execute("SELECT lead_protection.transfer_lead(1, 101, 108, 'x', 1)")
     assert {row[0] for row in db.execute(holds)} == {"refused"}
     assert db.execute("SELECT count(*) FROM lead_protection.lead_holds").fetchone() == (2,)
+
+
+def test_what_a_later_import_makes_of_an_imported_reminder_is_no_news(db):
+    """C of the issue: nothing of the past is news."""
+    ages(db, 249, 249)
+    db.execute("""
+        CREATE TABLE crm.mails AS SELECT lead_id AS lead, reminder_due_at + INTERVAL '1 second' AS sent
+        FROM lead_protection.lead_clocks;
+        CREATE TABLE crm.pauses AS
+        SELECT 1::bigint AS lead_id, now() - INTERVAL '90 days' AS start_at, now() - INTERVAL '40 days' AS end_at;
+    """)
+    db.execute("SELECT lead_protection.import_reminders('crm.mails', 'lead', 'sent')")
+    assert list_states(db) == ["GRACE", "GRACE"]
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    db.execute("SELECT lead_protection.import_holds('crm.pauses', 1, reason => NULL)")
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+    assert list_states(db) == ["PROTECTED", "GRACE"]
+    assert news(db) == []

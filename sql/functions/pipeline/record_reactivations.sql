@@ -10,6 +10,7 @@ DECLARE
     lead_ids bigint [];
     decided_at timestamptz;
     recorded bigint;
+    told bigint;
 BEGIN
     decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
     SELECT array_agg(moved.lead_id) INTO lead_ids
@@ -60,7 +61,21 @@ BEGIN
     decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
 
     WITH reactivated AS (
-        SELECT c.lead_id, c.user_id, c.window_date, c.expired_at, s.state, s.protection_expires_at
+        SELECT
+            c.lead_id, c.user_id, c.window_date, c.expired_at, s.state, s.protection_expires_at,
+            -- What was announced before the lead came here, was announced by nobody of ours.
+            CASE WHEN c.expired_at IS NOT NULL
+                THEN EXISTS (
+                    SELECT FROM lead_protection.lead_expiries AS x
+                    WHERE x.lead_id = c.lead_id AND x.user_id = c.user_id AND x.reactivated_at IS NULL AND NOT x.adopted
+                )
+                ELSE EXISTS (
+                    SELECT FROM lead_protection.lead_reminders AS r
+                    WHERE
+                        r.lead_id = c.lead_id AND r.user_id = c.user_id AND r.reactivated_at IS NULL
+                        AND r.window_date < c.window_date AND NOT r.adopted
+                )
+            END AS is_news
         FROM lead_protection.lead_clocks AS c
         CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
         WHERE c.lead_id = ANY(lead_ids) AND lead_protection.is_reactivated(c, s.state)
@@ -81,17 +96,22 @@ BEGIN
         WHERE
             r.lead_id = a.lead_id AND r.user_id = a.user_id AND r.reactivated_at IS NULL
             AND r.window_date < a.window_date
+    ),
+
+    log_row AS (
+        INSERT INTO lead_protection.protection_log (
+            lead_id, user_id, event_type, occurred_at, state_before, state_after, expires_after
+        )
+        SELECT
+            a.lead_id, a.user_id, 'lead.protection.reactivated', decided_at,
+            CASE WHEN a.expired_at IS NULL THEN 'GRACE' ELSE 'EXPIRED' END, a.state, a.protection_expires_at
+        FROM reactivated AS a
+        WHERE a.is_news
+        RETURNING 1
     )
 
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, state_before, state_after, expires_after
-    )
-    SELECT
-        a.lead_id, a.user_id, 'lead.protection.reactivated', decided_at,
-        CASE WHEN a.expired_at IS NULL THEN 'GRACE' ELSE 'EXPIRED' END, a.state, a.protection_expires_at
-    FROM reactivated AS a;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
-    PERFORM lead_protection.count_metric('lead_protection_reactivated_total', '{}', recorded);
+    SELECT (SELECT count(*) FROM reactivated), (SELECT count(*) FROM log_row) INTO recorded, told;
+    PERFORM lead_protection.count_metric('lead_protection_reactivated_total', '{}', told);
     RETURN recorded;
 END;
 $$;

@@ -533,7 +533,9 @@ measured (check_name, measured, amount, found, since) AS (
             string_agg(
                 format(
                     '%s: %s statements and %s rows, the oldest for %s', a.source, a.noted, a.untried,
-                    lead_protection.elapsed_text(now() - a.oldest_untried_at)
+                    lead_protection.elapsed_text(
+                        date_trunc('second', greatest(now() - a.oldest_untried_at, INTERVAL '0'))
+                    )
                 ), '; ' ORDER BY a.source
             ) FILTER (WHERE a.oldest_untried_at IS NOT NULL),
             'all that was written was followed, or tried'

@@ -2,6 +2,7 @@ CREATE OR REPLACE VIEW lead_protection.v_kpi_adoption AS
 SELECT
     a.source,
     a.kind,
+    a.name,
     coalesce(q.waiting, 0) AS waiting,
     q.oldest_queued_at,
     q.error,
@@ -11,7 +12,6 @@ SELECT
     ) AS triggers,
     a.backfilled_at,
     a.switched_on_at,
-    a.name,
     coalesce(q.untried, 0) AS untried,
     least(q.oldest_untried_at, n.oldest_noted_at) AS oldest_untried_at,
     coalesce(n.noted, 0) AS noted,
