@@ -16,7 +16,8 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.run_nightly_maintenance(interval) IS
-'Job lead-protection-nightly: follows adopted tables, ends holds that have passed the limit of their policy, announces those that will within '
+'Job lead-protection-nightly: follows adopted tables, ends holds that have passed the limit of their policy, '
+'announces those that will within '
 '7 days, puts rows of adopted tables that are out of step into adoption_queue, proves that every cached clock equals '
 'the rule, mends and logs those that do not (result.clocks_mended is the drift), proves that each log row of the last '
 '29 '
