@@ -117,7 +117,8 @@ def test_the_reminders_that_wait_are_read_in_the_order_of_an_index_and_no_furthe
     # From 18 on the planner makes one look of the two at lead_clocks.
     scan = "Index Only Scan" if big.info.server_version < 180000 else "Index Scan"
     assert (scan, "lead_clocks_to_remind") in nodes
-    assert not any(kind in ("Sort", "Seq Scan") for kind, _ in nodes)
+    # A row for each adopted table is read as it stands.
+    assert not any(kind in ("Sort", "Seq Scan") and table != "adoptions" for kind, table in nodes)
 
 
 def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
@@ -145,7 +146,7 @@ def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
     db.execute("SELECT pg_stat_force_next_flush()")
     read = db.execute(
         "SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'lead_protection'"
-        " AND relname NOT IN ('protection_policies', 'job_runs', 'settings', 'metric_values') AND seq_tup_read > 0"
+        " AND relname NOT IN ('protection_policies', 'job_runs', 'settings', 'metric_values', 'lock_rows') AND seq_tup_read > 0"
     ).fetchall()
     assert read == []
     sent = db.execute("SELECT count(*) FROM lead_protection.protection_log").fetchone()

@@ -88,7 +88,7 @@ def test_the_main_path_without_a_superuser(bare_with_cron):
 
     owner, jobs = bare.url("crm", "crm_owner"), bare.url("crm", "crm_jobs")
     cron_as_jobs = bare.url("postgres", "crm_jobs")
-    assert "role " not in run_ok("apply", "--database", owner)  # no notice: all roles are there
+    assert "role lead_protection" not in run_ok("apply", "--database", owner)  # no notice: all roles are there
     run_ok("apply", "--database", bare.url("shut", "crm_owner"))
     output = run_ok("status", "--database", owner)
     finding(output, "ok", "owner", "schema lead_protection is crm_owner's; crm_owner may apply")
@@ -230,10 +230,10 @@ def test_roles_sql_may_be_run_again_and_makes_nothing_but_roles_and_grants(bare)
     once = everything()
     bare.server.psql(*arguments, dbname="crm", stdin=script)
     assert everything() == once
-    assert once[:8] == [
+    assert once[:9] == [
         ("Crm Jobs", True, False, False),
         ("Crm Owner", True, False, False),
-        *((name, False, False, False) for name in GROUP_ROLES),
+        *((name, False, False, False) for name in (*GROUP_ROLES, "lead_protection_reader")),
         ("postgres", True, True, True),
     ]
     run_ok("apply", "--database", bare.url("crm", "Crm%20Owner"))
