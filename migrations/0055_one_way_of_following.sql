@@ -327,6 +327,10 @@ DROP FUNCTION IF EXISTS lead_protection.find_adoption_drift();
 DROP FUNCTION IF EXISTS lead_protection.adopted_lead_status(timestamptz);
 
 INSERT INTO lead_protection.lock_rows (lock_name) VALUES ('lead-protection-follow');
+-- Where counting has begun: a new installation begins with all jobs.
+INSERT INTO lead_protection.metric_counters (metric, labels, value)
+SELECT 'lead_job_failures_total', '{"job": "lead-protection-follow"}', 0
+WHERE EXISTS (SELECT FROM lead_protection.metric_counters);
 
 ALTER TABLE lead_protection.leads
 ADD COLUMN lead_key text,

@@ -294,9 +294,9 @@
 \ir views/health/health.sql
 \ir functions/health/find_help.sql
 
--- last: counts that start with the triggers, the triggers of adopted tables, what former versions left, the rights
+-- last: counts that start with the triggers, what former versions left, the rights, and the adopted tables that are there
 \ir first_counts.sql
-\ir note_takers.sql
 \ir obsolete.sql
 \ir grants.sql
 \ir reader.sql
+\ir note_takers.sql
