@@ -1,4 +1,5 @@
--- No object: what was made with each adopted table gets its present form, its trigger function, and the right to read it
+-- No object: what was made with each adopted table gets its present form, its trigger function, and the right to read
+-- it
 -- of the role that does so.
 DO $note_takers$
 DECLARE

@@ -146,7 +146,7 @@ def test_tables_that_were_adopted_are_followed_on_by_their_old_triggers(upgrade,
             " occurred_column => 'at')"
         )
         db.execute("CALL lead_protection.switch_on_adoption()")
-        db.execute("UPDATE crm.\"Leads\" SET begun = NULL WHERE nr = 5003")
+        db.execute('UPDATE crm."Leads" SET begun = NULL WHERE nr = 5003')
         before = shown(db)
         waiting = "SELECT row_key, error FROM lead_protection.adoption_queue ORDER BY row_key"
         kept = db.execute(waiting).fetchall()
@@ -157,9 +157,9 @@ def test_tables_that_were_adopted_are_followed_on_by_their_old_triggers(upgrade,
     with psycopg.connect(url, autocommit=True) as db:
         assert shown(db) == before
         assert db.execute(waiting).fetchall() == kept
-        db.execute("UPDATE crm.\"Leads\" SET rep = NULL WHERE nr = 5001")
+        db.execute('UPDATE crm."Leads" SET rep = NULL WHERE nr = 5001')
         db.execute("UPDATE crm.\"Leads\" SET rep = 'rep 9' WHERE nr = 5001")
-        db.execute("DELETE FROM crm.\"Leads\" WHERE nr = 5002")
+        db.execute('DELETE FROM crm."Leads" WHERE nr = 5002')
         db.execute("DELETE FROM crm.calls")
         db.execute("INSERT INTO crm.\"Leads\" VALUES (6000, 'rep 9', now())")
         db.execute("CALL lead_protection.follow_adopted_tables()")
