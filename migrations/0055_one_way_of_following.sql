@@ -329,7 +329,10 @@ DROP FUNCTION IF EXISTS lead_protection.adopted_lead_status(timestamptz);
 INSERT INTO lead_protection.lock_rows (lock_name) VALUES ('lead-protection-follow');
 -- Where counting has begun: a new installation begins with all jobs.
 INSERT INTO lead_protection.metric_counters (metric, labels, value)
-SELECT 'lead_job_failures_total', '{"job": "lead-protection-follow"}', 0
+SELECT
+    'lead_job_failures_total',
+    '{"job": "lead-protection-follow"}',
+    0
 WHERE EXISTS (SELECT FROM lead_protection.metric_counters);
 
 ALTER TABLE lead_protection.leads

@@ -1,6 +1,5 @@
--- No object: what was made with each adopted table gets its present form, its trigger function, and the right to read
--- it
--- of the role that does so.
+-- No object: what was made with each adopted table gets its present form: its trigger function, and the right to read
+-- the table. It comes after reader.sql, which makes the role that reads.
 DO $note_takers$
 DECLARE
     adoption lead_protection.adoptions;
