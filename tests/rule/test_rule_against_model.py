@@ -363,7 +363,7 @@ def check(bare: psycopg.Connection, lead: Lead, looks: list[datetime]) -> None:
 
 
 @settings(
-    max_examples=cases(2200, fast=80),
+    max_examples=cases(1200, fast=80),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
