@@ -185,3 +185,19 @@ def test_followed_at_every_isolation_level(crm, level):
     crm.execute("INSERT INTO crm.leads (id, owner_id) VALUES (9, 101)")
     crm.execute("COMMIT")
     assert_in_step(crm, "crm")
+
+
+def test_what_was_written_before_a_row_was_taken_over_as_closed_finds_it_closed(crm, connect):
+    """It was closed when it was first followed, and deleted by a transaction that had written before and commits after."""
+    crm.execute("SET session_replication_role = replica")
+    crm.execute("INSERT INTO crm.leads (id, owner_id, status) VALUES (9, 101, 'lost')")
+    crm.execute("RESET session_replication_role")
+    writer = connect(autocommit=False)
+    writer.execute("DELETE FROM crm.leads WHERE id = 9")
+    crm.execute("SELECT lead_protection.queue_adoption_drift()")
+    follow(crm)
+    writer.commit()
+    follow(crm)
+    assert crm.execute(
+        "SELECT event_type, state_before, state_after FROM lead_protection.protection_log WHERE lead_id = 9"
+    ).fetchall() == [("lead.deleted", "CLOSED", "CLOSED")]

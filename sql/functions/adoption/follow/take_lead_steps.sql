@@ -19,7 +19,11 @@ BEGIN
     take_lead_steps.steps := ARRAY(
         SELECT (
             s.lead_id, s.nth, s.kind,
-            greatest(s.at, l.changed_at + INTERVAL '1 microsecond', l.created_at, CASE s.kind WHEN 'opened' THEN l.closed_at END),
+            greatest(
+                s.at, l.changed_at + INTERVAL '1 microsecond', l.created_at,
+                -- A row that was closed when it was first followed was closed then, later than it was written.
+                CASE WHEN s.kind IN ('opened', 'closed') THEN l.closed_at END
+            ),
             s.user_id, s.started_at, s.outcome, l.closed_as, s.policy_id
         )::lead_protection.lead_step
         FROM unnest(take_lead_steps.steps) AS s
