@@ -8,7 +8,7 @@ import pytest
 from helpers.command_line import run_ok
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age
 
-pytestmark = pytest.mark.slow("a database with 100,000 leads")
+pytestmark = pytest.mark.slow("a database with 40,000 leads")
 
 VIEW = "lead_protection.v_user_lead_protection"
 NEXT_TEN_DAYS = (
@@ -20,7 +20,7 @@ BY_EXPIRY = " ORDER BY protection_expires_at LIMIT 50"
 LEADS = """
 -- Over three years; every seventh was held once, every 33rd is on hold now.
 INSERT INTO lead_protection.leads (id, user_id, created_at)
-SELECT n, n % 500, now() - n * INTERVAL '15 minutes' FROM generate_series(1, 100000) AS n;
+SELECT n, n % 500, now() - n * INTERVAL '38 minutes' FROM generate_series(1, 40000) AS n;
 INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, end_at, created_by)
 SELECT id, user_id, 'x', created_at + INTERVAL '5 days', created_at + INTERVAL '8 days', 1
 FROM lead_protection.leads WHERE id % 7 = 0 AND id > 1000;
@@ -40,7 +40,7 @@ SELECT id, created_at, user_id, policy_id, created_at FROM lead_protection.leads
 
 @pytest.fixture(scope="module")
 def big(server):
-    """A connection to one database with 100,000 leads, for all tests here: they only look."""
+    """A connection to one database with 40,000 leads, for all tests here: they only look."""
     name = "plans"
     server.execute(f"CREATE DATABASE {name}")
     run_ok("apply", "--database", server.url(name))
