@@ -61,6 +61,7 @@ BEGIN
             ('is_on_hold',                        'x',  'x',  'x',  '',   ''),
             ('noticed_expiry',                    'x',  'x',  'x',  '',   ''),
             ('protection_state',                  'x',  'x',  'x',  '',   ''),
+            ('pushed_expiry',                     'x',  'x',  'x',  '',   ''),
             ('recounted_expiry',                  'x',  'x',  'x',  '',   ''),
             ('rule_expiry',                       'x',  'x',  'x',  '',   ''),
             ('stop_clock',                        'x',  'x',  'x',  '',   ''),

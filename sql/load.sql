@@ -26,6 +26,7 @@
 \ir functions/rule/is_on_hold.sql
 \ir functions/rule/waits_for_notice.sql
 \ir functions/rule/awaited_expiry.sql
+\ir functions/rule/pushed_expiry.sql
 \ir functions/rule/clock_at.sql
 
 -- cache: lead_clocks, kept equal to the rule, and the main view

@@ -2,7 +2,8 @@
 -- noqa: disable=LT02
 -- Three branches, so that the expiry of a running clock stays a plain indexed column and lists are index scans; only
 -- the few clocks that stand still or wait for a notice are computed, and a list of those that run (NOT on_hold) leaves
--- those that stand still out altogether.
+-- those that stand still out altogether. Of these the plain case, one open hold, is arithmetic in place; clock_at() is
+-- called for the others.
 -- The branches are told apart outside the UNION ALL: the planner merges branches by an index's order only if they
 -- carry no WHERE of their own.
 CREATE OR REPLACE FUNCTION lead_protection.user_lead_protection(as_of timestamptz DEFAULT now())
@@ -48,15 +49,29 @@ BEGIN ATOMIC
             c.policy_id,
             c.started_at,
             c.closed_at,
-            s.protection_expires_at,
-            s.state,
+            e.protection_expires_at,
+            CASE
+                WHEN c.stops = '{}' AND c.open_hold_from <= user_lead_protection.as_of
+                    THEN lead_protection.protection_state(c, c.open_hold_from, user_lead_protection.as_of)
+                ELSE (SELECT s.state FROM lead_protection.clock_at(c, user_lead_protection.as_of) AS s)
+            END,
             true,
             NULL,
             c.reminded_at,
             c.lead_key,
             lead_protection.is_on_hold(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c
-        CROSS JOIN LATERAL lead_protection.clock_at(c, user_lead_protection.as_of) AS s
+        -- Joined, not computed in place: pulled up into the UNION ALL it would have no order of its own to merge by.
+        CROSS JOIN LATERAL (
+            SELECT
+                CASE
+                    WHEN c.owed_notice_days IS NULL THEN lead_protection.pushed_expiry(c, user_lead_protection.as_of)
+                    ELSE (
+                        SELECT s.protection_expires_at
+                        FROM lead_protection.clock_at(c, user_lead_protection.as_of) AS s
+                    )
+                END AS protection_expires_at
+        ) AS e
         UNION ALL
         SELECT
             c.lead_id,
@@ -72,7 +87,6 @@ BEGIN ATOMIC
             c.lead_key,
             lead_protection.waits_for_notice(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c
-        -- Joined, not computed in place: pulled up into the UNION ALL it would have no order of its own to merge by.
         CROSS JOIN LATERAL (
             SELECT
                 lead_protection.awaited_expiry(c, c.protection_expires_at, user_lead_protection.as_of)
