@@ -155,6 +155,15 @@ def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
     assert sent == (2 + 2 + 2000 + 2000,)
 
 
+def test_whatever_may_read_no_table_through_is_not_compiled(db):
+    """A small table without an index then costs 10^10: JIT made each hold take 100 ms at PostgreSQL's own settings."""
+    compiled = db.execute(
+        "SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'lead_protection'::regnamespace"
+        " AND 'enable_seqscan=off' = ANY (p.proconfig) AND NOT 'jit=off' = ANY (p.proconfig)"
+    ).fetchall()
+    assert compiled == []
+
+
 @pytest.mark.made_up_events("events of leads that there are not, to have many")
 def test_a_claim_and_its_acknowledgement_read_no_more_than_they_must_without_statistics(db):
     """A consumer's first claim may come before any ANALYZE; the square of the backlog would be 400 million."""

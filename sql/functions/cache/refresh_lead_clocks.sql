@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.refresh_lead_clocks(lead_ids bigint[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     INSERT INTO lead_protection.lead_clocks AS c

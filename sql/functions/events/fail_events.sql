@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION lead_protection.fail_events(
 )
 RETURNS TABLE (event_id uuid, status text, changed boolean, retry_at timestamptz)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

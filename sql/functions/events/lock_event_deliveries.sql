@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.lock_event_deliveries(consumer_name text, event_ids uuid[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     PERFORM d.event_id

@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION lead_protection.bulk_answers(request_key text, lead_i
 RETURNS SETOF lead_protection.bulk_hold_results
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- Planned for the list that is given.
-SET enable_seqscan = off SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
     RETURN QUERY

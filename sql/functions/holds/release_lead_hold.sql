@@ -3,7 +3,7 @@ RETURNS SETOF lead_protection.lead_hold_result
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
 -- Its statements are short: to plan them anew each time would take as long as to run them. The one plan must not be one
 -- for the empty tables that a session may have met first.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
     decided_at timestamptz;

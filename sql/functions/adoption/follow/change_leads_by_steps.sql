@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.change_leads_by_steps(steps lead_protection.lead_step[])
 RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
+SET enable_seqscan = off SET jit = off
 AS $$
 UPDATE lead_protection.leads AS l
 SET

@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION lead_protection.follow_adopted_holds(
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
     rows_now lead_protection.adopted_row [];

@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION lead_protection.follow_adopted_rows(
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- A plan must not be one for the empty tables that the statistics may speak of.
-SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
     -- As far as it had come before the rows were read: what is noted later must wait.

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.lock_adopted_leads(adoption lead_protection.adoptions, lead_keys text[])
 RETURNS text[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET jit = off
 AS $$
 -- It locks, which is not stable.
 -- @plpgsql_check_options: performance_warnings = off

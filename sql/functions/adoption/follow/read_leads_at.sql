@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.read_leads_at(lead_ids bigint[], instants timestamptz[])
 RETURNS SETOF lead_protection.v_user_lead_protection
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     RETURN QUERY

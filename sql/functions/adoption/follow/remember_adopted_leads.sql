@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION lead_protection.remember_adopted_leads(
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     WITH given AS MATERIALIZED (

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION lead_protection.take_lead_steps(
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
     reason CONSTANT text := format('as in %s', take_lead_steps.adoption.source);
