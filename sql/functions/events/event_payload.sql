@@ -1,5 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.event_payload(
     lead_id bigint,
+    lead_key text,
     user_id bigint,
     actor_id bigint,
     occurred_at timestamptz,
@@ -12,10 +13,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN jsonb_strip_nulls(
     jsonb_build_object(
         'lead_id', event_payload.lead_id,
-        'lead_key', (
-            SELECT l.lead_key FROM lead_protection.leads AS l
-            WHERE l.id = event_payload.lead_id
-        ),
+        'lead_key', event_payload.lead_key,
         'user_id', event_payload.user_id,
         'actor_id', event_payload.actor_id,
         'occurred_at', lead_protection.instant_text(event_payload.occurred_at),
@@ -26,7 +24,7 @@ RETURN jsonb_strip_nulls(
 );
 
 COMMENT ON FUNCTION lead_protection.event_payload(
-    bigint, bigint, bigint, timestamptz, text, timestamptz, jsonb
+    bigint, text, bigint, bigint, timestamptz, text, timestamptz, jsonb
 ) IS
 'What the event of a log row says, from columns of the row, and the lead''s key. Reason and evidence are left out: '
 'they '

@@ -12,9 +12,10 @@ BEGIN
         SELECT
             g.event_id, 'lead', g.lead_id::text, g.event_type,
             lead_protection.event_payload(
-                g.lead_id, g.user_id, g.actor_id, g.occurred_at, g.state_after, g.expires_after, g.details
+                g.lead_id, l.lead_key, g.user_id, g.actor_id, g.occurred_at, g.state_after, g.expires_after, g.details
             )
         FROM lead_protection.protection_log AS g
+        LEFT JOIN lead_protection.leads AS l ON g.lead_id = l.id
         WHERE
             g.recorded_at > now() - INTERVAL '29 days'
             AND NOT EXISTS (SELECT FROM lead_protection.outbox_events AS o WHERE o.id = g.event_id)

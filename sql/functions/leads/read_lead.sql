@@ -6,11 +6,12 @@ DECLARE
     protection lead_protection.v_user_lead_protection;
 BEGIN
     SELECT
-        p.lead_id, p.user_id, p.created_at, p.protection_expires_at, p.state, p.on_hold, p.reminder_due_at,
-        p.reminded_at, p.closed_at, p.policy_id, p.lead_key
+        c.lead_id, c.user_id, c.started_at, s.protection_expires_at, s.state, s.on_hold, s.reminder_due_at,
+        c.reminded_at, c.closed_at, c.policy_id, c.lead_key
     INTO protection
-    FROM lead_protection.user_lead_protection(read_lead.as_of) AS p
-    WHERE p.lead_id = read_lead.lead_id;
+    FROM lead_protection.lead_clocks AS c
+    CROSS JOIN LATERAL lead_protection.clock_at(c, read_lead.as_of) AS s
+    WHERE c.lead_id = read_lead.lead_id;
     RETURN protection;
 END;
 $$;

@@ -1,16 +1,16 @@
 CREATE OR REPLACE FUNCTION lead_protection.read_leads(lead_ids bigint[], as_of timestamptz)
 RETURNS SETOF lead_protection.v_user_lead_protection
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
--- Planned for the list that is given: a plan for any list would look at the leads that wait for a notice one by one.
-SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     RETURN QUERY
     SELECT
-        p.lead_id, p.user_id, p.created_at, p.protection_expires_at, p.state, p.on_hold, p.reminder_due_at,
-        p.reminded_at, p.closed_at, p.policy_id, p.lead_key
-    FROM lead_protection.user_lead_protection(read_leads.as_of) AS p
-    WHERE p.lead_id = ANY(read_leads.lead_ids);
+        c.lead_id, c.user_id, c.started_at, s.protection_expires_at, s.state, s.on_hold, s.reminder_due_at,
+        c.reminded_at, c.closed_at, c.policy_id, c.lead_key
+    FROM lead_protection.lead_clocks AS c
+    CROSS JOIN LATERAL lead_protection.clock_at(c, read_leads.as_of) AS s
+    WHERE c.lead_id = ANY(read_leads.lead_ids);
 END;
 $$;
 
