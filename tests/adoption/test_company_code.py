@@ -134,10 +134,10 @@ def test_the_reader_may_read_adopted_tables_only_as_long_as_they_are_adopted(crm
 
 def test_the_reader_owns_nothing_but_the_function_that_runs_as_it(db):
     owned = db.execute("""
-        SELECT p.oid::regprocedure::text, p.prosecdef, p.proconfig @> '{transaction_read_only=on}'
+        SELECT p.oid::regprocedure::text, p.prosecdef
         FROM pg_proc AS p WHERE p.proowner = 'lead_protection_reader'::regrole
     """).fetchall()
-    assert owned == [("lead_protection.run_adopted_sql(text,text[],text,bigint,text[],text)", True, True)]
+    assert owned == [("lead_protection.run_adopted_sql(text,text[],text,bigint,text[],text)", True)]
     members = db.execute("SELECT roleid FROM pg_auth_members WHERE member = 'lead_protection_reader'::regrole")
     assert members.fetchall() == []
     for role in ("PUBLIC", "lead_protection_app", "lead_protection_operator", "lead_protection_jobs"):
