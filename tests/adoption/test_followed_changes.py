@@ -188,7 +188,7 @@ def test_followed_at_every_isolation_level(crm, level):
 
 
 def test_what_was_written_before_a_row_was_taken_over_as_closed_finds_it_closed(crm, connect):
-    """It was closed when it was first followed, and deleted by a transaction that had written before and commits after."""
+    """It was closed when it was first followed, and deleted by a transaction that wrote before and commits after."""
     crm.execute("SET session_replication_role = replica")
     crm.execute("INSERT INTO crm.leads (id, owner_id, status) VALUES (9, 101, 'lost')")
     crm.execute("RESET session_replication_role")
