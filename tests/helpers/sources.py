@@ -170,8 +170,8 @@ def random_write(source: Source, dice: random.Random, own: list[int]) -> str:
 def under_load(source: Source, connect: Callable[..., psycopg.Connection], writers: int = 3) -> Iterator[list[int]]:
     """Write to the table from several sessions for as long as the block runs, and at least 60 statements each.
 
-    They write some hundred statements a second: at full speed a slow machine would have ever more to follow. Each writer
-    has rows of its own, so that they wait for nobody but us. Gives the list of how many statements each has done;
+    They write some hundred statements a second: at full speed a slow machine would have ever more to follow. Each of
+    them has rows of its own, so that they wait for nobody but us. Gives the list of how many statements each has done;
     whatever fails in a writer fails the test.
     """
     stop, done, failures = threading.Event(), [0] * writers, []
