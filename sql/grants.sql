@@ -27,10 +27,10 @@ BEGIN
             GRANT USAGE ON SCHEMA lead_protection TO %1$I',
             group_role
         );
-        -- An application may say of a new lead whose it is and since when, and nothing else: it gets its user's policy, and
-        -- another one only by an operator (move_leads_to_policy()).
+        -- An application may say of a new lead whose it is, since when, and that it was closed, and nothing else: it gets
+        -- its user's policy, and another one only by an operator (protect_lead(), move_leads_to_policy()).
         IF group_role = 'lead_protection_app' THEN
-            GRANT INSERT (id, user_id, created_at) ON lead_protection.leads TO lead_protection_app;
+            GRANT INSERT (id, user_id, created_at, closed_at) ON lead_protection.leads TO lead_protection_app;
         END IF;
         -- Operators and monitors read all there is; the matrix names what others read, too.
         IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
@@ -89,6 +89,7 @@ BEGIN
             ('delete_lead',                       'x',  'x',  '',   '',   ''),
             ('extend_lead',                       'x',  'x',  '',   '',   ''),
             ('give_back_lead',                    'x',  'x',  '',   '',   ''),
+            ('protect_lead',                      'x',  'x',  '',   '',   ''),
             ('reopen_lead',                       'x',  'x',  '',   '',   ''),
             ('transfer_lead',                     'x',  'x',  '',   '',   ''),
             -- activities

@@ -53,6 +53,7 @@
 \ir functions/leads/read_lead.sql
 \ir functions/leads/read_leads.sql
 \ir functions/leads/missed_reminder_due_at.sql
+\ir functions/leads/log_new_leads.sql
 \ir functions/leads/record_lead_changes.sql
 \ir functions/leads/require_lead.sql
 \ir functions/leads/require_open_lead.sql
@@ -60,6 +61,7 @@
 \ir functions/leads/lead_change.sql
 \ir functions/leads/log_lead_change.sql
 \ir functions/leads/log_lead_changes.sql
+\ir functions/leads/protect_lead.sql
 \ir functions/leads/hand_over_lead.sql
 \ir functions/leads/transfer_lead.sql
 \ir functions/leads/give_back_lead.sql

@@ -1,0 +1,30 @@
+-- Who entered a lead, and by which request; bulk calls that close and transfer.
+-- depends: 0057_reader_role
+
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- What no row has yet, no row breaks: nothing is scanned.
+ALTER TABLE lead_protection.leads
+ADD COLUMN created_by bigint,
+ADD COLUMN request_key text,
+ADD CONSTRAINT leads_request_key_sensible CHECK (
+    request_key ~ '[^[:space:]]' AND length(request_key) <= 255
+) NOT VALID;
+
+COMMENT ON TABLE lead_protection.leads IS
+'The leads, as they are now; lead_history has what they were before. Applications enter them with protect_lead(), or '
+'insert rows, and change them with transfer_lead(), give_back_lead(), backdate_lead(), close_lead(), reopen_lead(), '
+'delete_lead() and their like. Triggers refuse bad input, log and publish a new lead, and keep lead_clocks in step in '
+'the same transaction. A row is never deleted.';
+COMMENT ON COLUMN lead_protection.leads.created_by IS
+'Who entered the lead, as protect_lead() was told; null: it was inserted as a row (by which role: session_role), or '
+'comes from an adopted table.';
+COMMENT ON COLUMN lead_protection.leads.request_key IS
+'The caller''s key of the request to protect_lead(); null: it was none.';
+COMMENT ON COLUMN lead_protection.leads.changed_at IS
+'When one of our functions last changed the row. An update that leaves it as it is was made by hand, and is logged as '
+'lead.changed. A row that is inserted with it was a lead before, here or elsewhere: it is no news, and not logged as '
+'lead.created. For the owner only.';
+COMMENT ON COLUMN lead_protection.leads.created_at IS
+'When the protection of user_id started: when the lead was brought in, or transferred; of a free lead: since when it '
+'is free. Null at the insert is now. Never in the future (LP010).';
