@@ -1,3 +1,22 @@
+-- An older version has no such answers; they are kept for 90 days only.
+DELETE FROM lead_protection.bulk_hold_results WHERE action IN ('transfer', 'close');
+DELETE FROM lead_protection.bulk_hold_requests WHERE asked ->> 'action' IN ('transfer', 'close');
+ALTER TABLE lead_protection.bulk_hold_results
+DROP CONSTRAINT bulk_hold_results_action_known,
+ADD CONSTRAINT bulk_hold_results_action_known CHECK (action IN ('hold', 'release'));
+
+COMMENT ON TABLE lead_protection.bulk_hold_requests IS
+'The requests to hold_leads() and release_leads(): what makes them idempotent, also those that found no lead. Kept as '
+'long as job history.';
+COMMENT ON COLUMN lead_protection.bulk_hold_requests.asked IS 'What was asked for: action, user_id or leads (SHA-256 of the list), reason, start_at, end_at.';
+COMMENT ON TABLE lead_protection.bulk_hold_results IS
+'The answers of hold_leads() and release_leads(), a row for each lead of a request that is known; what is told of the '
+'others follows from the request. Kept as long as job history.';
+COMMENT ON COLUMN lead_protection.bulk_hold_results.user_id IS
+'Its protected user; null if the lead is unknown, which is answered and not kept.';
+COMMENT ON COLUMN lead_protection.bulk_hold_results.action IS 'hold or release.';
+COMMENT ON COLUMN lead_protection.bulk_hold_results.hold_id IS 'The hold made, found standing, or released; null if there is none.';
+
 ALTER TABLE lead_protection.leads
 DROP CONSTRAINT leads_request_key_sensible,
 DROP COLUMN created_by,

@@ -28,3 +28,23 @@ COMMENT ON COLUMN lead_protection.leads.changed_at IS
 COMMENT ON COLUMN lead_protection.leads.created_at IS
 'When the protection of user_id started: when the lead was brought in, or transferred; of a free lead: since when it '
 'is free. Null at the insert is now. Never in the future (LP010).';
+
+-- Bulk calls also transfer and close. Rows that are there are of the two actions that were.
+-- squawk-ignore-next-statement ban-drop-constraint
+ALTER TABLE lead_protection.bulk_hold_results
+DROP CONSTRAINT bulk_hold_results_action_known,
+ADD CONSTRAINT bulk_hold_results_action_known CHECK (action IN ('hold', 'release', 'transfer', 'close')) NOT VALID;
+
+COMMENT ON TABLE lead_protection.bulk_hold_requests IS
+'The requests to hold_leads(), release_leads(), transfer_leads() and close_leads(): what makes them idempotent, also '
+'those that found no lead. Kept as long as job history.';
+COMMENT ON COLUMN lead_protection.bulk_hold_requests.asked IS
+'What was asked for: action, user_id or leads (SHA-256 of the list), reason, and what else the action takes.';
+COMMENT ON TABLE lead_protection.bulk_hold_results IS
+'The answers of hold_leads(), release_leads(), transfer_leads() and close_leads(), a row for each lead of a request '
+'that is known; what is told of the others follows from the request. Kept as long as job history.';
+COMMENT ON COLUMN lead_protection.bulk_hold_results.user_id IS
+'Its protected user before the call; null if the lead is unknown, which is answered and not kept, or free.';
+COMMENT ON COLUMN lead_protection.bulk_hold_results.action IS 'hold, release, transfer or close.';
+COMMENT ON COLUMN lead_protection.bulk_hold_results.hold_id IS
+'The hold made, found standing, or released; null if there is none, and for a transfer or a closing.';

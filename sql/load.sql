@@ -62,12 +62,13 @@
 \ir functions/leads/log_lead_change.sql
 \ir functions/leads/log_lead_changes.sql
 \ir functions/leads/protect_lead.sql
-\ir functions/leads/hand_over_lead.sql
+\ir functions/leads/hand_over_leads.sql
 \ir functions/leads/transfer_lead.sql
 \ir functions/leads/give_back_lead.sql
 \ir functions/leads/extend_lead.sql
 \ir functions/leads/backdate_lead.sql
-\ir functions/leads/close_lead_as.sql
+\ir functions/leads/require_outcome.sql
+\ir functions/leads/close_leads_as.sql
 \ir functions/leads/close_lead.sql
 \ir functions/leads/reopen_lead.sql
 \ir functions/leads/delete_lead.sql
@@ -101,6 +102,8 @@
 \ir functions/holds/hold_leads.sql
 \ir functions/holds/release_leads.sql
 \ir functions/holds/purge_bulk_requests.sql
+\ir functions/leads/transfer_leads.sql
+\ir functions/leads/close_leads.sql
 \ir views/holds/v_active_holds.sql
 \ir views/holds/v_hold_history.sql
 \ir functions/holds/end_overrun_holds.sql

@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION lead_protection.protect_lead(
 RETURNS lead_protection.lead_change_result
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
     decided_at timestamptz;
     lead lead_protection.leads;

@@ -44,7 +44,7 @@ BEGIN
     WHERE
         (n.user_id, n.policy_id) IS DISTINCT FROM (o.user_id, o.policy_id)
         OR (o.closed_at IS NOT NULL AND n.closed_at IS NULL)
-        -- The same user once more, see hand_over_lead().
+        -- The same user once more, see hand_over_leads().
         OR (n.created_at = n.changed_at AND n.changed_at IS DISTINCT FROM o.changed_at)
     -- What lasted no time was never so.
     ON CONFLICT ON CONSTRAINT lead_history_pkey DO NOTHING;
