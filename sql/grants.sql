@@ -94,6 +94,7 @@ BEGIN
             ('reopen_lead',                       'x',  'x',  '',   '',   ''),
             ('transfer_lead',                     'x',  'x',  '',   '',   ''),
             ('transfer_leads',                    'x',  'x',  '',   '',   ''),
+            ('void_lead_closing',                 '',   'x',  '',   '',   ''),
             -- activities
             ('activity_kinds',                    'x',  'x',  'x',  '',   ''),
             ('lead_activities',                   'x',  'x',  'x',  '',   ''),

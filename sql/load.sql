@@ -88,6 +88,7 @@
 \ir functions/holds/hold_limit.sql
 \ir functions/holds/require_hold_within_limit.sql
 \ir functions/holds/require_hold_span.sql
+\ir functions/holds/catalogued_reason.sql
 \ir functions/holds/hold_reason_code.sql
 \ir functions/holds/count_hold_version.sql
 \ir functions/holds/lock_hold.sql
@@ -104,6 +105,7 @@
 \ir functions/holds/purge_bulk_requests.sql
 \ir functions/leads/transfer_leads.sql
 \ir functions/leads/close_leads.sql
+\ir functions/leads/void_lead_closing.sql
 \ir views/holds/v_active_holds.sql
 \ir views/holds/v_hold_history.sql
 \ir functions/holds/end_overrun_holds.sql
