@@ -395,7 +395,7 @@ def many_are_held(results: Results) -> None:
     assert {(row[0], row[1]) for row in of_user} == {("done", ""), ("refused", "LP008")}
     assert [(row[0], row[2]) for row in refused] == [("195", "LP008"), ("231", "LP009")]
     assert released == [["done", "", "", "2"]]
-    assert holds == [["FFZ_SUPPLY_ISSUE", "f", "f", "2"]]
+    assert holds == [["SUPPLY_ISSUE", "f", "f", "2"]]
 
 
 def reminder_is_explained(results: Results) -> None:
