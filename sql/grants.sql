@@ -90,6 +90,7 @@ BEGIN
             ('delete_lead',                       'x',  'x',  '',   '',   ''),
             ('extend_lead',                       'x',  'x',  '',   '',   ''),
             ('give_back_lead',                    'x',  'x',  '',   '',   ''),
+            ('lead_log',                          'x',  'x',  'x',  '',   ''),
             ('protect_lead',                      'x',  'x',  '',   '',   ''),
             ('reopen_lead',                       'x',  'x',  '',   '',   ''),
             ('transfer_lead',                     'x',  'x',  '',   '',   ''),

@@ -125,6 +125,7 @@
 \ir functions/events/event_payload.sql
 \ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
+\ir functions/leads/lead_log.sql
 \ir views/events/v_cloud_events.sql
 \ir functions/events/require_event_consumer.sql
 \ir functions/events/require_event_types.sql
@@ -292,6 +293,7 @@
 \ir views/metrics/v_kpi_jobs.sql
 \ir views/health/v_passed_over_leads.sql
 \ir views/metrics/v_kpi_clock_drift.sql
+\ir views/health/v_default_policy_change.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql
 \ir functions/metrics/metric_samples.sql

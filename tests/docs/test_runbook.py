@@ -210,6 +210,16 @@ def default_is_taken_away(server: Server, dbname: str) -> None:
     server.psql("UPDATE lead_protection.protection_policies SET is_default = false", dbname=dbname)
 
 
+def default_is_switched(server: Server, dbname: str) -> None:
+    """Somebody makes the agents' contract everybody's, and a lead comes in."""
+    server.psql(
+        "SELECT lead_protection.set_default_policy(id, 902) FROM lead_protection.protection_policies"
+        " WHERE name = 'agents';"
+        "SELECT lead_protection.protect_lead(101, 900, 'crm-1')",
+        dbname=dbname,
+    )
+
+
 def clock_ran_ahead(server: Server, dbname: str) -> None:
     """The server that was the primary until now had a clock two hours ahead."""
     server.psql("CALL lead_protection.run_protection_pipeline()", dbname=dbname)
@@ -445,6 +455,14 @@ def default_is_back(results: Results) -> None:
     assert changed == [["t"]] and [row[0] for row in health] == ["ok"]
 
 
+def default_is_what_it_was(results: Results) -> None:
+    decisions, came_in, put_back, moved, health = results.take("decisions", "came-in", "put-back", "moved", "health")
+    assert [row[1:4] for row in decisions] == [["agents", "1", "902"]]
+    assert [row[1] for row in came_in] == ["101"]
+    assert put_back == [["t"]] and [row[:2] for row in moved] == [[came_in[0][0], "t"]]
+    assert health == [["ok", "the default policy is that of a day ago"]]
+
+
 def rows_lie_ahead_no_more(results: Results) -> None:
     ((now, last_run, _),), health = results.take("clock", "health")
     assert now < last_run
@@ -549,6 +567,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "Many leads expire at once": Scenario(import_moves_starts, starts_are_put_back, ("expiry_spike",)),
     "There is no default policy": Scenario(default_is_taken_away, default_is_back, ("policies",)),
+    "The default policy was changed": Scenario(default_is_switched, default_is_what_it_was, ("default_changed",)),
     "The server's clock is wrong": Scenario(clock_ran_ahead, rows_lie_ahead_no_more, ("clock_skew",)),
     "A lead's user, start or end is wrong": Scenario(nothing_wrong, lead_is_put_right),
     "An activity is missing or wrong": Scenario(nothing_wrong, activity_is_put_right),

@@ -136,8 +136,8 @@ def test_bulk_holds_are_what_single_ones_are(leads):
 @pytest.mark.slow("thousands of leads")
 def test_two_thousand_leads(db):
     db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at)"
-        " SELECT n, n %% 20, now() - CASE WHEN n %% 10 = 0 THEN 300 ELSE 100 END * INTERVAL '1 day'"
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
+        " SELECT n, n %% 20, now() - CASE WHEN n %% 10 = 0 THEN 300 ELSE 100 END * INTERVAL '1 day', now()"
         " FROM generate_series(1, 2000) AS n",
         (),
     )

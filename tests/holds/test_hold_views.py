@@ -103,8 +103,8 @@ def test_leads_on_hold_by_user_and_reason(db):
     create(db, 4, user_id=8, reason="SUPPLY_ISSUE")
     query = "SELECT user_id, reason_code, leads, overrun FROM lead_protection.v_kpi_holds ORDER BY user_id, reason_code"
     assert [tuple(row.values()) for row in rows(db, query)] == [
-        (7, "SUPPLY_ISSUE", 2, 0),
         (7, "OTHER", 1, 1),
+        (7, "SUPPLY_ISSUE", 2, 0),
         (8, "SUPPLY_ISSUE", 1, 0),
     ]
     (row,) = rows(db, "SELECT oldest_start_at AS at FROM lead_protection.v_kpi_holds WHERE leads = 2")
