@@ -27,8 +27,9 @@ BEGIN
             GRANT USAGE ON SCHEMA lead_protection TO %1$I',
             group_role
         );
-        -- An application may say of a new lead whose it is, since when, and that it was closed, and nothing else: it gets
-        -- its user's policy, and another one only by an operator (protect_lead(), move_leads_to_policy()).
+        -- An application may say of a new lead whose it is and since when, and nothing else: it gets its user's policy, and
+        -- another one only by an operator (protect_lead(), move_leads_to_policy()). closed_at is for the null that an ORM
+        -- writes: refuse_closed_lead().
         IF group_role = 'lead_protection_app' THEN
             GRANT INSERT (id, user_id, created_at, closed_at) ON lead_protection.leads TO lead_protection_app;
         END IF;

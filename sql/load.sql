@@ -50,6 +50,7 @@
 \ir functions/leads/lock_leads.sql
 \ir functions/pipeline/lock_free_leads.sql
 \ir functions/leads/check_lead.sql
+\ir functions/leads/refuse_closed_lead.sql
 \ir functions/leads/read_lead.sql
 \ir functions/leads/read_leads.sql
 \ir functions/leads/missed_reminder_due_at.sql

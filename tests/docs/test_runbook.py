@@ -316,10 +316,11 @@ def dispute_is_explained(results: Results) -> None:
 
 
 def lead_is_put_right(results: Results) -> None:
-    extended, backdated, transferred, reopened, deleted, log = results.take(
-        "extended", "backdated", "transferred", "reopened", "deleted", "log"
+    extended, backdated, transferred, reopened, voided, deleted, log = results.take(
+        "extended", "backdated", "transferred", "reopened", "closing-voided", "deleted", "log"
     )
-    assert [row[0] for row in (*extended, *backdated, *transferred, *reopened, *deleted)] == ["t"] * 6
+    assert [row[0] for row in (*extended, *backdated, *transferred, *reopened, *voided, *deleted)] == ["t"] * 7
+    assert voided[0][3] < voided[0][4]
     assert extended[0][1] < extended[0][2] and backdated[0][1] > backdated[0][2]
     assert transferred[0][1] == "110"
     assert [row[2] for row in reopened] == ["CLOSED", "PROTECTED"]
@@ -329,6 +330,7 @@ def lead_is_put_right(results: Results) -> None:
         "lead.protection.transferred",
         "lead.closed",
         "lead.reopened",
+        "lead.hold.created",
         "lead.deleted",
     ]
 

@@ -168,7 +168,9 @@ def test_an_orm_writes_null_for_what_it_has_no_value_for(db, app):
 
 def test_a_free_lead_and_a_closed_one_come_in_as_such(db, app):
     app.execute("INSERT INTO lead_protection.leads (id, user_id) VALUES (1, NULL)")
-    app.execute(
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="as closed"):
+        app.execute("INSERT INTO lead_protection.leads (user_id, closed_at) VALUES (7, now())")
+    db.execute(
         "INSERT INTO lead_protection.leads (id, user_id, created_at, closed_at) VALUES (2, 7, %s, %s)",
         (START, datetime(2024, 3, 1, tzinfo=BERLIN)),
     )
