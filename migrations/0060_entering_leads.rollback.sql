@@ -1,6 +1,8 @@
 -- An older version has no such answers; they are kept for 90 days only.
-DELETE FROM lead_protection.bulk_hold_results WHERE action IN ('transfer', 'close');
-DELETE FROM lead_protection.bulk_hold_requests WHERE asked ->> 'action' IN ('transfer', 'close');
+DELETE FROM lead_protection.bulk_hold_results
+WHERE action IN ('transfer', 'close');
+DELETE FROM lead_protection.bulk_hold_requests
+WHERE asked ->> 'action' IN ('transfer', 'close');
 ALTER TABLE lead_protection.bulk_hold_results
 DROP CONSTRAINT bulk_hold_results_action_known,
 ADD CONSTRAINT bulk_hold_results_action_known CHECK (action IN ('hold', 'release'));

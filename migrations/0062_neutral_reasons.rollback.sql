@@ -9,6 +9,6 @@ ON CONFLICT ON CONSTRAINT hold_reasons_pkey DO NOTHING;
 DELETE FROM lead_protection.hold_reasons AS r
 WHERE
     r.code IN ('PRICE_APPROVAL', 'SAMPLE_DELAY', 'SUPPLY_ISSUE', 'CLOSED_BY_MISTAKE')
-    AND NOT EXISTS (SELECT FROM lead_protection.lead_holds AS h WHERE h.reason_code = r.code);
+    AND r.code NOT IN (SELECT h.reason_code FROM lead_protection.lead_holds AS h);
 
 COMMENT ON COLUMN lead_protection.hold_reasons.code IS 'The reason, in capitals, such as FFZ_SUPPLY_ISSUE: what is given as reason to create_lead_hold().';

@@ -159,8 +159,8 @@ class Worker:
 
     WORK = (
         (create, 12), (release, 6), (correct, 8), (dry_run, 2), (void, 3), (override, 3), (transfer, 4), (extend, 3),
-        (activity, 4), (hold_many, 3), (release_many, 2), (hold_user, 1), (transfer_many, 1), (move, 1), (pipeline, 4), (nightly, 4),
-        (take, 8), (report, 6), (replay, 1), (register, 1), (unregister, 1),
+        (activity, 4), (hold_many, 3), (release_many, 2), (hold_user, 1), (transfer_many, 1), (move, 1),
+        (pipeline, 4), (nightly, 4), (take, 8), (report, 6), (replay, 1), (register, 1), (unregister, 1),
     )  # fmt: skip
 
     def run(self):

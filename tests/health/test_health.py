@@ -183,7 +183,10 @@ def test_who_may_not(db, role):
 
 def test_it_reads_little_of_the_large_tables(db):
     """With sequential scans forbidden it must get by without any, except of tables that stay small."""
-    db.execute("INSERT INTO lead_protection.leads (user_id, created_at) SELECT 7, now() FROM generate_series(1, 3000)")
+    db.execute(
+        "INSERT INTO lead_protection.leads (user_id, created_at, changed_at)"
+        " SELECT 7, now(), now() FROM generate_series(1, 3000)"
+    )
     db.execute("SELECT lead_protection.register_event_consumer('crm')")
     db.execute("ANALYZE")
     plan = db.execute("EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM lead_protection.health").fetchone()[0]

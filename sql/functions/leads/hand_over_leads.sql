@@ -64,7 +64,7 @@ $$;
 COMMENT ON FUNCTION lead_protection.hand_over_leads(
     lead_protection.v_user_lead_protection[], bigint, text, timestamptz, bigint, text, jsonb
 ) IS
-'Ends the protections of before at decided_at and gives the leads to new_user_id, whose new protections begin then, or, '
-'if that is null, to nobody. Records expiries that were not recorded yet, ends all holds, logs and publishes '
+'Ends the protections of before at decided_at and gives the leads to new_user_id, whose new protections begin then, '
+'or, if that is null, to nobody. Records expiries that were not recorded yet, ends all holds, logs and publishes '
 'event_type with details. Returns the leads before and after. Internal: transfer_lead(), transfer_leads() and '
 'give_back_lead() call it, after they have locked the leads and checked them.';

@@ -15,8 +15,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_closed_lead() IS
-'Trigger: refuses (42501) a lead that is inserted as closed by a role that may insert open ones only, as an application '
-'does.';
+'Trigger: refuses (42501) a lead that is inserted as closed by a role that may insert open ones only, such as an '
+'application''s.';
 
 CREATE OR REPLACE TRIGGER refuse_closed_lead
 BEFORE INSERT ON lead_protection.leads

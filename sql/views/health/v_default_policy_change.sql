@@ -1,3 +1,5 @@
+-- The linter cannot indent CROSS JOIN LATERAL (…).
+-- noqa: disable=LT02
 CREATE OR REPLACE VIEW lead_protection.v_default_policy_change AS
 SELECT
     now_it_is.id AS policy_id,
