@@ -9,7 +9,7 @@ CAN = {
     "app": [
         "SELECT * FROM {}.v_user_lead_protection",
         "SELECT * FROM {}.protection_as_of(now())",
-        "SELECT * FROM {}.protect_lead(7, 1, 'key')",
+        "SELECT * FROM {}.protect_lead(7, 1, 'key', lead_id => 5)",
         "INSERT INTO {}.leads (id, user_id) VALUES (3, 7)",
         "INSERT INTO {}.leads (id, user_id, created_at, closed_at) VALUES (4, 7, NULL, NULL)",
         "SELECT * FROM {}.create_lead_hold(1, 7, 'x', 1)",
@@ -49,7 +49,7 @@ CAN = {
         "SELECT {}.create_policy_version('x', 1, hold_limit_days => 30)",
         "SELECT * FROM {}.move_leads_to_policy('{1}', 1, 'x', 1, dry_run => true)",
         "SELECT * FROM {}.move_leads_to_policy('{1}', 1, 'x', 1)",
-        "SELECT * FROM {}.protect_lead(7, 1, 'key', policy_id => 1)",
+        "SELECT * FROM {}.protect_lead(7, 1, 'key', lead_id => 5, policy_id => 1)",
         "SELECT * FROM {}.close_leads('close', 'LOST', 'x', 1, '{1}')",
         "SELECT * FROM {}.void_lead_closing(1, 7, 'x', 1)",
         "CALL {}.run_protection_pipeline()",

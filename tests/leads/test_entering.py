@@ -70,6 +70,13 @@ def test_without_a_start_it_begins_now_and_gets_the_next_number(db, app):
     assert protect(app, "crm-3", lead_id=4711)["lead_id"] == 4711
 
 
+def test_a_number_of_the_sequence_that_was_given_already_is_told_and_passed(db, app):
+    insert_lead(db, protect(app)["lead_id"] + 1, ago(10))
+    error = refused("LP075", protect, app, "crm-2")
+    assert "takes the next" in error.diag.message_hint
+    assert protect(app, "crm-2")["changed"]
+
+
 @pytest.mark.parametrize(
     "named",
     [

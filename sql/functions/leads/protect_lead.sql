@@ -12,13 +12,14 @@ AS $$
 #variable_conflict use_column
 DECLARE
     decided_at timestamptz;
+    number bigint;
     lead lead_protection.leads;
     is_new boolean;
     entry lead_protection.protection_log;
     nothing lead_protection.v_user_lead_protection;
     now_shown lead_protection.v_user_lead_protection;
     -- CURRENT_USER is the owner in here.
-    caller CONSTANT name := coalesce(nullif(current_setting('role'), 'none'), SESSION_USER);
+    caller CONSTANT name := coalesce(nullif(current_setting('role'), 'none')::name, SESSION_USER);
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
@@ -41,13 +42,13 @@ BEGIN
     END IF;
 
     decided_at := clock_timestamp();
+    number := coalesce(protect_lead.lead_id, nextval(pg_get_serial_sequence('lead_protection.leads', 'id')));
     BEGIN
         INSERT INTO lead_protection.leads AS l (
             id, user_id, policy_id, created_at, recorded_at, created_by, request_key
         )
         VALUES (
-            coalesce(protect_lead.lead_id, nextval(pg_get_serial_sequence('lead_protection.leads', 'id'))),
-            protect_lead.user_id, protect_lead.policy_id,
+            number, protect_lead.user_id, protect_lead.policy_id,
             -- One that lies ahead within the allowed skew is now; a repeated call tells by recorded_at that it did.
             least(protect_lead.started_at, decided_at), decided_at, protect_lead.actor_id, protect_lead.request_key
         )
@@ -57,10 +58,15 @@ BEGIN
         is_new := FOUND;
     EXCEPTION
         WHEN unique_violation THEN
-            RAISE EXCEPTION 'there is a lead % already', protect_lead.lead_id
+            RAISE EXCEPTION 'there is a lead % already', number
                 USING ERRCODE = 'LP075',
-                DETAIL = 'It was not entered by this request.',
-                HINT = 'Give another lead_id, or none. To give that lead to a user: transfer_lead().';
+                DETAIL = format('It was not entered by request %s.', protect_lead.request_key),
+                HINT = CASE
+                    WHEN protect_lead.lead_id IS NULL
+                        THEN 'The sequence does not follow numbers that were given: give one, or call it again, which '
+                            'takes the next.'
+                    ELSE 'Give another lead_id, or none. To give that lead to a user: transfer_lead().'
+                END;
     END;
     IF NOT is_new THEN
         SELECT l.* INTO STRICT lead FROM lead_protection.leads AS l WHERE l.request_key = protect_lead.request_key;
