@@ -1,5 +1,5 @@
 -- The reasons that every company has. Those of one company are data: examples/freshfoodz.sql has FreshFoodz'.
--- depends: 0061_one_lead_a_request
+-- depends: 0060_entering_leads
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 

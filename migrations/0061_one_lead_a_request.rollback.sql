@@ -1,1 +1,0 @@
-DROP INDEX CONCURRENTLY IF EXISTS lead_protection.leads_request_key;
