@@ -20,8 +20,10 @@ VIEW = "lead_protection.v_user_lead_protection"
 SOON = "protection_expires_at >= now() AND protection_expires_at < now() + INTERVAL '10 days'"
 
 LEADS = """
-INSERT INTO lead_protection.leads (id, user_id, created_at)
-SELECT n, n %% (%(leads)s / 200), now() - n * (INTERVAL '300 days' / %(leads)s) FROM generate_series(1, %(leads)s) AS n;
+-- With changed_at they were leads before, and are not published as new.
+INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)
+SELECT n, n %% (%(leads)s / 200), now() - n * (INTERVAL '300 days' / %(leads)s), now()
+FROM generate_series(1, %(leads)s) AS n;
 -- 12 in 100 were held once, 3 in 100 are on hold now.
 INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, end_at, created_by, released_by)
 SELECT id, user_id, 'x', created_at + INTERVAL '10 days', created_at + INTERVAL '15 days', 1, 1

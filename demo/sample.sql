@@ -56,11 +56,13 @@ WITH started AS (
     FROM plan
 )
 
-INSERT INTO lead_protection.leads (id, user_id, created_at, closed_at)
+-- They were leads before they came here: with changed_at they are no news, and not published as new.
+INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at, closed_at)
 SELECT
     id,
     user_id,
     created_at,
+    created_at AS changed_at,
     CASE kind WHEN 'closed' THEN created_at + make_interval(days => 10 + id * 7 % 130) END
 FROM started;
 
@@ -85,11 +87,12 @@ VALUES
 (311, 113, 'extended', 85, 50),
 (312, 114, 'idle and expired', 140, 100);
 
-INSERT INTO lead_protection.leads (id, user_id, created_at)
+INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)
 SELECT
     id,
     user_id,
-    ((now() AT TIME ZONE 'Europe/Berlin')::date - started + TIME '09:30') AT TIME ZONE 'Europe/Berlin' AS created_at
+    ((now() AT TIME ZONE 'Europe/Berlin')::date - started + TIME '09:30') AT TIME ZONE 'Europe/Berlin' AS created_at,
+    now() AS changed_at
 FROM agent_plan;
 
 -- What the agents did: a call that counts, a later one that is the last that counts, and e-mails that do not count.

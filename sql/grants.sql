@@ -28,9 +28,10 @@ BEGIN
             group_role
         );
         -- An application may say of a new lead whose it is and since when, and nothing else: it gets its user's policy, and
-        -- another one only by an operator (move_leads_to_policy()).
+        -- another one only by an operator (protect_lead(), move_leads_to_policy()). closed_at is for the null that an ORM
+        -- writes: refuse_closed_lead().
         IF group_role = 'lead_protection_app' THEN
-            GRANT INSERT (id, user_id, created_at) ON lead_protection.leads TO lead_protection_app;
+            GRANT INSERT (id, user_id, created_at, closed_at) ON lead_protection.leads TO lead_protection_app;
         END IF;
         -- Operators and monitors read all there is; the matrix names what others read, too.
         IF group_role IN ('lead_protection_operator', 'lead_protection_monitor') THEN
@@ -86,11 +87,16 @@ BEGIN
             ('leads',                             'x',  'x',  'x',  '',   ''),
             ('backdate_lead',                     'x',  'x',  '',   '',   ''),
             ('close_lead',                        'x',  'x',  '',   '',   ''),
+            ('close_leads',                       'x',  'x',  '',   '',   ''),
             ('delete_lead',                       'x',  'x',  '',   '',   ''),
             ('extend_lead',                       'x',  'x',  '',   '',   ''),
             ('give_back_lead',                    'x',  'x',  '',   '',   ''),
+            ('lead_log',                          'x',  'x',  'x',  '',   ''),
+            ('protect_lead',                      'x',  'x',  '',   '',   ''),
             ('reopen_lead',                       'x',  'x',  '',   '',   ''),
             ('transfer_lead',                     'x',  'x',  '',   '',   ''),
+            ('transfer_leads',                    'x',  'x',  '',   '',   ''),
+            ('void_lead_closing',                 '',   'x',  '',   '',   ''),
             -- activities
             ('activity_kinds',                    'x',  'x',  'x',  '',   ''),
             ('lead_activities',                   'x',  'x',  'x',  '',   ''),

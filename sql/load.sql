@@ -50,9 +50,11 @@
 \ir functions/leads/lock_leads.sql
 \ir functions/pipeline/lock_free_leads.sql
 \ir functions/leads/check_lead.sql
+\ir functions/leads/refuse_closed_lead.sql
 \ir functions/leads/read_lead.sql
 \ir functions/leads/read_leads.sql
 \ir functions/leads/missed_reminder_due_at.sql
+\ir functions/leads/log_new_leads.sql
 \ir functions/leads/record_lead_changes.sql
 \ir functions/leads/require_lead.sql
 \ir functions/leads/require_open_lead.sql
@@ -60,12 +62,14 @@
 \ir functions/leads/lead_change.sql
 \ir functions/leads/log_lead_change.sql
 \ir functions/leads/log_lead_changes.sql
-\ir functions/leads/hand_over_lead.sql
+\ir functions/leads/protect_lead.sql
+\ir functions/leads/hand_over_leads.sql
 \ir functions/leads/transfer_lead.sql
 \ir functions/leads/give_back_lead.sql
 \ir functions/leads/extend_lead.sql
 \ir functions/leads/backdate_lead.sql
-\ir functions/leads/close_lead_as.sql
+\ir functions/leads/require_outcome.sql
+\ir functions/leads/close_leads_as.sql
 \ir functions/leads/close_lead.sql
 \ir functions/leads/reopen_lead.sql
 \ir functions/leads/delete_lead.sql
@@ -85,6 +89,7 @@
 \ir functions/holds/hold_limit.sql
 \ir functions/holds/require_hold_within_limit.sql
 \ir functions/holds/require_hold_span.sql
+\ir functions/holds/catalogued_reason.sql
 \ir functions/holds/hold_reason_code.sql
 \ir functions/holds/count_hold_version.sql
 \ir functions/holds/lock_hold.sql
@@ -99,6 +104,9 @@
 \ir functions/holds/hold_leads.sql
 \ir functions/holds/release_leads.sql
 \ir functions/holds/purge_bulk_requests.sql
+\ir functions/leads/transfer_leads.sql
+\ir functions/leads/close_leads.sql
+\ir functions/leads/void_lead_closing.sql
 \ir views/holds/v_active_holds.sql
 \ir views/holds/v_hold_history.sql
 \ir functions/holds/end_overrun_holds.sql
@@ -118,6 +126,7 @@
 \ir functions/events/event_payload.sql
 \ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
+\ir functions/leads/lead_log.sql
 \ir views/events/v_cloud_events.sql
 \ir functions/events/require_event_consumer.sql
 \ir functions/events/require_event_types.sql
@@ -285,6 +294,7 @@
 \ir views/metrics/v_kpi_jobs.sql
 \ir views/health/v_passed_over_leads.sql
 \ir views/metrics/v_kpi_clock_drift.sql
+\ir views/health/v_default_policy_change.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql
 \ir functions/metrics/metric_samples.sql

@@ -141,6 +141,14 @@ BEGIN
         'lead_protection.start_job_run(text)',
         'lead_protection.try_job_lock(text)',
         'lead_protection.update_job_run(bigint, jsonb, text, text)',
+        -- before a correction gave a hold another reason
+        'lead_protection.correct_lead_hold('
+        'bigint, integer, timestamptz, timestamptz, text, bigint, boolean)',
+        -- before one call took many leads
+        'lead_protection.close_lead_as('
+        'lead_protection.v_user_lead_protection, text, text, timestamptz, bigint, text, jsonb)',
+        'lead_protection.hand_over_lead('
+        'lead_protection.v_user_lead_protection, bigint, text, timestamptz, bigint, text)',
         -- before locks were rows, and the pipeline decided for now
         'lead_protection.announce_hold_limits(interval)',
         'lead_protection.begin_bulk_request(text, jsonb, bigint[], bigint)',

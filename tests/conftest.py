@@ -116,7 +116,7 @@ def new_database(server: Server) -> Iterator[Callable]:
 def sample_template(new_database: Callable, template: str, server: Server) -> Iterator[str]:
     """A database like the template, with the demo's sample in it."""
     with new_database(template) as name:
-        server.psql("--single-transaction", "--file", str(PROJECT / "demo" / "sample.sql"), dbname=name)
+        server.load_sample(name)
         yield name
 
 

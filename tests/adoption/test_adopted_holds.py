@@ -42,14 +42,14 @@ def test_holds_that_were_there_count_and_tell_nobody(stops):
 
 
 def test_holds_are_made_ended_corrected_and_declared_void(stops):
-    stops.execute("INSERT INTO crm.stops VALUES (3, 3, now() - INTERVAL '1 day', NULL, 'FFZ_SAMPLE_DELAY')")
-    assert holds(stops, 3) == [("FFZ_SAMPLE_DELAY", None, False)]
+    stops.execute("INSERT INTO crm.stops VALUES (3, 3, now() - INTERVAL '1 day', NULL, 'SAMPLE_DELAY')")
+    assert holds(stops, 3) == [("SAMPLE_DELAY", None, False)]
     stops.execute("UPDATE crm.stops SET end_at = now() WHERE id = 3")
-    assert holds(stops, 3) == [("FFZ_SAMPLE_DELAY", 1, False)]
+    assert holds(stops, 3) == [("SAMPLE_DELAY", 1, False)]
     stops.execute("UPDATE crm.stops SET start_at = start_at - INTERVAL '2 days' WHERE id = 3")
-    assert holds(stops, 3) == [("FFZ_SAMPLE_DELAY", 3, False)]
+    assert holds(stops, 3) == [("SAMPLE_DELAY", 3, False)]
     stops.execute("DELETE FROM crm.stops WHERE id = 3")
-    assert holds(stops, 3) == [("FFZ_SAMPLE_DELAY", 3, True)]
+    assert holds(stops, 3) == [("SAMPLE_DELAY", 3, True)]
     told = ["lead.hold.corrected", "lead.hold.created", "lead.hold.released", "lead.hold.voided"]
     assert news(stops) == told
     assert stops.execute("SELECT * FROM lead_protection.find_adoption_drift()").fetchall() == []

@@ -11,7 +11,7 @@ from helpers.sources import CRM
 HOLDS = """
 CREATE TABLE crm.pauses (lead_no integer, "from" timestamp, "until" timestamp, why text, rep bigint);
 INSERT INTO crm.pauses VALUES
-    (1, '2026-03-01 09:00', '2026-03-11 09:00', 'FFZ_SAMPLE_DELAY', 101),
+    (1, '2026-03-01 09:00', '2026-03-11 09:00', 'SAMPLE_DELAY', 101),
     (1, '2026-03-05 09:00', '2026-03-15 09:00', 'and again', 101),
     (1, '2026-03-01 09:00', '2026-03-11 09:00', 'twice', 101),
     (2, '2026-04-01 09:00', NULL, ' ', 101),
@@ -56,7 +56,7 @@ def test_holds_are_imported_with_a_report(db):
         " FROM lead_protection.lead_holds ORDER BY lead_id, start_at"
     ).fetchall()
     assert [row[:4] for row in holds] == [
-        (1, "FFZ_SAMPLE_DELAY", "FFZ_SAMPLE_DELAY", 900),
+        (1, "SAMPLE_DELAY", "SAMPLE_DELAY", 900),
         (1, "and again", "OTHER", 900),
         (2, "from crm.pauses", "OTHER", 900),
         (3, "of another", "OTHER", 900),

@@ -34,7 +34,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "numeric": (["1", "0.5"], ["'NaN'", "'Infinity'", "-1", "1e400"]),
     "boolean": (["true", "false"], []),
     "text": (
-        ["'strike'", "'FFZ_SUPPLY_ISSUE'", "'crm'", "'QUALIFIED_CALL'", "'key 1'", "'key 2'", "'LOST'", "'delivered'"],
+        ["'strike'", "'SUPPLY_ISSUE'", "'crm'", "'QUALIFIED_CALL'", "'key 1'", "'key 2'", "'LOST'", "'delivered'"],
         [
             "''",
             "' '",
@@ -113,7 +113,7 @@ BY_NAME = {
     "job_name": ["'lead-protection-nightly'", "'lead-protection-reminders'"],
     "language": ["'de'", "'en'"],
     "version": ["1", "2"],
-    "reason": ["'strike'", "'FFZ_SUPPLY_ISSUE'", "'in words'"],
+    "reason": ["'strike'", "'SUPPLY_ISSUE'", "'in words'"],
 }
 # A type of ours is a row of its table, or nothing.
 ROW = re.compile(r"^lead_protection\.(\w+)(\[\])?$")

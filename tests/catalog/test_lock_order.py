@@ -106,6 +106,10 @@ class Worker:
         args = (self.key(), self.random.choice([7, 8]))
         return "SELECT count(*) FROM lead_protection.hold_leads(%s, 'x', 1, NULL, %s)", args
 
+    def transfer_many(self):
+        args = (self.key(), self.random.choice([7, 8]), self.some())
+        return "SELECT count(*) FROM lead_protection.transfer_leads(%s, %s, 'x', 1, %s)", args
+
     def move(self):
         args = (self.some(), self.random.choice(self.policies))
         return "SELECT count(*) FROM lead_protection.move_leads_to_policy(%s, %s, 'x', 1)", args
@@ -155,8 +159,8 @@ class Worker:
 
     WORK = (
         (create, 12), (release, 6), (correct, 8), (dry_run, 2), (void, 3), (override, 3), (transfer, 4), (extend, 3),
-        (activity, 4), (hold_many, 3), (release_many, 2), (hold_user, 1), (move, 1), (pipeline, 4), (nightly, 4),
-        (take, 8), (report, 6), (replay, 1), (register, 1), (unregister, 1),
+        (activity, 4), (hold_many, 3), (release_many, 2), (hold_user, 1), (transfer_many, 1), (move, 1),
+        (pipeline, 4), (nightly, 4), (take, 8), (report, 6), (replay, 1), (register, 1), (unregister, 1),
     )  # fmt: skip
 
     def run(self):

@@ -151,7 +151,9 @@ def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
         " AND seq_tup_read > 400"
     ).fetchall()
     assert read == []
-    sent = db.execute("SELECT count(*) FROM lead_protection.protection_log").fetchone()
+    sent = db.execute(
+        "SELECT count(*) FROM lead_protection.protection_log WHERE event_type <> 'lead.created'"
+    ).fetchone()
     assert sent == (2 + 2 + 2000 + 2000,)
 
 

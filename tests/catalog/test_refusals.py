@@ -13,6 +13,8 @@ from helpers.facts import PROTECTED, insert_lead_of_age
         # 0A000
         ("LP037", "SELECT * FROM lead_protection.hold_leads('k', 'x', 1, '{{1,2},{3,4}}')"),
         ("LP037", "SELECT * FROM lead_protection.release_leads('k', 1, '{{1,2},{3,4}}')"),
+        ("LP037", "SELECT * FROM lead_protection.transfer_leads('k', 8, 'x', 1, '{{1,2},{3,4}}')"),
+        ("LP037", "SELECT * FROM lead_protection.close_leads('k', 'LOST', 'x', 1, '{{1,2},{3,4}}')"),
         # 2201W
         ("LP016", "CALL lead_protection.run_protection_pipeline(-1)"),
         # 22003

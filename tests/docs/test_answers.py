@@ -44,7 +44,7 @@ def answer_of(server: Server, dbname: str, block: re.Match) -> str:
         dbname=dbname,
         stdin=f"SET ROLE {role_of(marks, APP)};\nSET TimeZone = 'Europe/Berlin';\n{block['text']}",
     )
-    return "".join(f"{line.rstrip()}\n" for line in done.stdout.strip().splitlines())
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.strip("\n").splitlines())
 
 
 def run_page(page: Path, server: Server, dbname: str) -> None:

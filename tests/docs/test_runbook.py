@@ -87,10 +87,11 @@ def dispute_is_explained(results: Results) -> None:
 
 
 def lead_is_put_right(results: Results) -> None:
-    extended, backdated, transferred, reopened, deleted, log = results.take(
-        "extended", "backdated", "transferred", "reopened", "deleted", "log"
+    extended, backdated, transferred, reopened, voided, deleted, log = results.take(
+        "extended", "backdated", "transferred", "reopened", "closing-voided", "deleted", "log"
     )
-    assert [row[0] for row in (*extended, *backdated, *transferred, *reopened, *deleted)] == ["t"] * 6
+    assert [row[0] for row in (*extended, *backdated, *transferred, *reopened, *voided, *deleted)] == ["t"] * 7
+    assert voided[0][3] < voided[0][4]
     assert extended[0][1] < extended[0][2] and backdated[0][1] > backdated[0][2]
     assert transferred[0][1] == "110"
     assert [row[2] for row in reopened] == ["CLOSED", "PROTECTED"]
@@ -100,6 +101,7 @@ def lead_is_put_right(results: Results) -> None:
         "lead.protection.transferred",
         "lead.closed",
         "lead.reopened",
+        "lead.hold.created",
         "lead.deleted",
     ]
 
@@ -176,7 +178,7 @@ def many_are_held(results: Results) -> None:
     assert {(row[0], row[1]) for row in of_user} == {("done", ""), ("refused", "LP008")}
     assert [(row[0], row[2]) for row in refused] == [("195", "LP008"), ("231", "LP009")]
     assert released == [["done", "", "", "2"]]
-    assert holds == [["FFZ_SUPPLY_ISSUE", "f", "f", "2"]]
+    assert holds == [["SUPPLY_ISSUE", "f", "f", "2"]]
 
 
 def reminder_is_explained(results: Results) -> None:
@@ -226,6 +228,14 @@ def default_is_back(results: Results) -> None:
     assert changed == [["t"]] and [row[0] for row in health] == ["ok"]
 
 
+def default_is_what_it_was(results: Results) -> None:
+    decisions, came_in, put_back, moved, health = results.take("decisions", "came-in", "put-back", "moved", "health")
+    assert [row[1:4] for row in decisions] == [["agents", "1", "902"]]
+    assert [row[1] for row in came_in] == ["101"]
+    assert put_back == [["t"]] and [row[:2] for row in moved] == [[came_in[0][0], "t"]]
+    assert health == [["ok", "the default policy is that of a day ago"]]
+
+
 def rows_lie_ahead_no_more(results: Results) -> None:
     ((now, last_run, _),), health = results.take("clock", "health")
     assert now < last_run
@@ -248,7 +258,7 @@ def exercises_show_what_they_promise(results: Results) -> None:
     look, helped, pause, tampered, mended, mailer, no_default, default, left_behind, end = results.take(
         "look", "helped", "pause", "tampered", "mended", "mailer", "no-default", "default", "left-behind", "end"
     )
-    assert len(look) == 19
+    assert len(look) == 20
     assert helped[0][0] == "Reminder werden nicht versendet" and "Reminder sind überfällig" in helped[0][1]
     assert pause[1][0] == "skipped" and "training" in pause[1][1] and pause[2][0] == "warn"
     assert tampered[0][0] == "42" and tampered[1][0] == "warn"
@@ -337,6 +347,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "Many leads expire at once": Scenario(failures.import_moves_starts, starts_are_put_back, ("expiry_spike",)),
     "There is no default policy": Scenario(failures.default_is_taken_away, default_is_back, ("policies",)),
+    "The default policy was changed": Scenario(
+        failures.default_is_switched, default_is_what_it_was, ("default_changed",)
+    ),
     "The server's clock is wrong": Scenario(failures.clock_ran_ahead, rows_lie_ahead_no_more, ("clock_skew",)),
     "A lead's user, start or end is wrong": Scenario(failures.nothing_wrong, lead_is_put_right),
     "An activity is missing or wrong": Scenario(failures.nothing_wrong, activity_is_put_right),

@@ -126,6 +126,42 @@ def test_triggers_that_are_off_are_drift_to_come(db):
         assert status(db, "clock_drift") == shown
 
 
+def test_another_default_policy_is_told_for_a_day(db):
+    (standard,) = db.execute("SELECT id FROM lead_protection.protection_policies WHERE is_default").fetchone()
+    agents, others = insert_policy(db, "agents"), insert_policy(db, "others")
+    metric = "SELECT value FROM lead_protection.v_metrics WHERE metric = 'lead_default_policy_changed'"
+    assert status(db, "default_changed") == "ok" and db.execute(metric).fetchone() == (0,)
+
+    def change(policy_id: int, how_long_ago: str) -> None:
+        db.execute("SELECT lead_protection.set_default_policy(%s, 5)", (policy_id,))
+        # The rows are append-only: time passes for them all the same.
+        db.execute("SET session_replication_role = replica")
+        db.execute(
+            "UPDATE lead_protection.policy_assignments SET assigned_at = now() - %s::interval"
+            " WHERE id = (SELECT max(id) FROM lead_protection.policy_assignments)",
+            (how_long_ago,),
+        )
+        db.execute("RESET session_replication_role")
+
+    change(agents, "23 hours")
+    state, found = health(db)["default_changed"]
+    assert state == "warn" and db.execute(metric).fetchone() == (1,)
+    assert found.startswith("it became agents, version 1 by 5, 23 h")
+    assert found.endswith(" ago; before it was standard, version 1")
+    # Put back, it is what it was.
+    change(standard, "1 hour")
+    assert status(db, "default_changed") == "ok" and db.execute(metric).fetchone() == (0,)
+    # A day later another one is the one of a day ago.
+    change(agents, "25 hours")
+    assert status(db, "default_changed") == "ok"
+    change(others, "2 hours")
+    assert "before it was agents" in health(db)["default_changed"][1]
+    # A user's own policy is nobody's default.
+    db.execute("SELECT lead_protection.set_default_policy(%s, 5)", (agents,))
+    db.execute("SELECT lead_protection.assign_user_policy(7, %s, 5)", (others,))
+    assert status(db, "default_changed") == "ok"
+
+
 def test_an_expiry_spike_needs_a_usual_day_to_compare_with(db):
     db.execute("CALL lead_protection.run_protection_pipeline()")
     for lead_id in range(1, 131):
@@ -183,7 +219,10 @@ def test_who_may_not(db, role):
 
 def test_it_reads_little_of_the_large_tables(db):
     """With sequential scans forbidden it must get by without any, except of tables that stay small."""
-    db.execute("INSERT INTO lead_protection.leads (user_id, created_at) SELECT 7, now() FROM generate_series(1, 3000)")
+    db.execute(
+        "INSERT INTO lead_protection.leads (user_id, created_at, changed_at)"
+        " SELECT 7, now(), now() FROM generate_series(1, 3000)"
+    )
     db.execute("SELECT lead_protection.register_event_consumer('crm')")
     db.execute("ANALYZE")
     plan = db.execute("EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM lead_protection.health").fetchone()[0]

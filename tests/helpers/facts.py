@@ -35,9 +35,10 @@ def insert_lead(
     policy_id: int | None = None,
     closed_at: datetime | str | None = None,
 ) -> None:
-    """Insert a lead."""
+    """Insert a lead as one that was there before: by changed_at it is no news, and neither logged nor published."""
     db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at, policy_id, closed_at) VALUES (%s, %s, %s, %s, %s)",
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at, policy_id, closed_at)"
+        " VALUES (%s, %s, %s, now(), %s, %s)",
         (lead_id, user_id, created_at, policy_id, closed_at),
     )
 
@@ -130,9 +131,10 @@ PROTECTED, REMINDER_DUE, EXPIRED = 100, 249, 300
 
 
 def insert_lead_of_age(db: psycopg.Connection, lead_id: int, days: int, user_id: int = 7) -> None:
-    """Insert a lead that was brought in so many days ago."""
+    """Insert a lead that was brought in so many days ago, as `insert_lead` does."""
     db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (%s, %s, now() - %s * INTERVAL '1 day')",
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
+        " VALUES (%s, %s, now() - %s * INTERVAL '1 day', now())",
         (lead_id, user_id, days),
     )
 

@@ -190,6 +190,16 @@ def default_is_taken_away(server: Server, dbname: str) -> None:
     server.psql("UPDATE lead_protection.protection_policies SET is_default = false", dbname=dbname)
 
 
+def default_is_switched(server: Server, dbname: str) -> None:
+    """Somebody makes the agents' contract everybody's, and a lead comes in."""
+    server.psql(
+        "SELECT lead_protection.set_default_policy(id, 902) FROM lead_protection.protection_policies"
+        " WHERE name = 'agents';"
+        "SELECT lead_protection.protect_lead(101, 900, 'crm-1')",
+        dbname=dbname,
+    )
+
+
 def clock_ran_ahead(server: Server, dbname: str) -> None:
     """The server that was the primary until now had a clock two hours ahead."""
     server.psql("CALL lead_protection.run_protection_pipeline()", dbname=dbname)

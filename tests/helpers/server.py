@@ -47,6 +47,11 @@ class Server:
             "PATH": f"{self.bin}:{os.environ['PATH']}",
         }
 
+    def load_sample(self, dbname: str) -> None:
+        """Load what the demo loads: FreshFoodz' reasons, and its leads."""
+        files = [PROJECT / "examples" / "freshfoodz.sql", PROJECT / "demo" / "sample.sql"]
+        self.psql("--single-transaction", *(f"--file={file}" for file in files), dbname=dbname)
+
     def psql(self, *args: str, dbname: str = "postgres", stdin: str | None = None, check: bool = True):
         """Run the real psql, which stops at the first error.
 

@@ -26,7 +26,7 @@ from helpers.hold_calls import (
 from helpers.sessions import execute_at_once, interleave
 
 
-def hold_leads(db, key="k", reason="FFZ_SUPPLY_ISSUE", actor_id=1, **more):
+def hold_leads(db, key="k", reason="SUPPLY_ISSUE", actor_id=1, **more):
     """Call hold_leads and return its rows."""
     return call(db, "hold_leads", request_key=key, reason=reason, actor_id=actor_id, **more)
 
@@ -88,9 +88,9 @@ def test_a_row_for_each_lead_and_one_bad_lead_does_not_spoil_the_rest(mixed):
     standing = rows(mixed, "SELECT * FROM lead_protection.lead_holds ORDER BY lead_id")
     assert made == {row["lead_id"]: row["id"] for row in standing}
     assert [(row["start_at"] == begun, row["reason_code"]) for row in standing] == [
-        (True, "FFZ_SUPPLY_ISSUE"),
+        (True, "SUPPLY_ISSUE"),
         (False, "OTHER"),
-        (True, "FFZ_SUPPLY_ISSUE"),
+        (True, "SUPPLY_ISSUE"),
     ]
     consistent(mixed)
 
@@ -136,8 +136,8 @@ def test_bulk_holds_are_what_single_ones_are(leads):
 @pytest.mark.slow("thousands of leads")
 def test_two_thousand_leads(db):
     db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at)"
-        " SELECT n, n %% 20, now() - CASE WHEN n %% 10 = 0 THEN 300 ELSE 100 END * INTERVAL '1 day'"
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
+        " SELECT n, n %% 20, now() - CASE WHEN n %% 10 = 0 THEN 300 ELSE 100 END * INTERVAL '1 day', now()"
         " FROM generate_series(1, 2000) AS n",
         (),
     )
@@ -310,10 +310,10 @@ REFUSED = [
     ("LP006", "hold_leads('a', 'x', 1, '{1}', NULL, now(), now())"),
     ("LP007", "hold_leads('a', 'x', 1, '{1}', NULL, now() + INTERVAL '1 day')"),
     ("LP020", "hold_leads('used', 'x', 1, '{1}')"),
-    ("LP020", "hold_leads('used', 'FFZ_SUPPLY_ISSUE', 1, '{1}')"),
-    ("LP020", "hold_leads('used', 'FFZ_SUPPLY_ISSUE', 1, NULL, 7)"),
-    ("LP020", "hold_leads('used', 'FFZ_SUPPLY_ISSUE', 1, '{1,2}', NULL, now() - INTERVAL '1 day')"),
-    ("LP020", "hold_leads('used', 'FFZ_SUPPLY_ISSUE', 1, '{1,2}', NULL, NULL, now() + INTERVAL '1 day')"),
+    ("LP020", "hold_leads('used', 'SUPPLY_ISSUE', 1, '{1}')"),
+    ("LP020", "hold_leads('used', 'SUPPLY_ISSUE', 1, NULL, 7)"),
+    ("LP020", "hold_leads('used', 'SUPPLY_ISSUE', 1, '{1,2}', NULL, now() - INTERVAL '1 day')"),
+    ("LP020", "hold_leads('used', 'SUPPLY_ISSUE', 1, '{1,2}', NULL, NULL, now() + INTERVAL '1 day')"),
     ("LP020", "release_leads('used', 1, '{1,2}')"),
     ("LP030", "hold_leads('a', 'FFZ_SUPLY', 1, '{1}')"),
     ("LP031", "hold_leads('a', 'USER_NEEDS_TIME', 1, '{1}')"),

@@ -70,7 +70,7 @@ def test_a_correction_moves_the_expiry_by_the_difference(lead, start, end, moved
 
 def test_a_correction_logs_the_old_values(lead):
     now = from_now(0)
-    hold = create(lead, reason="FFZ_SAMPLE_DELAY", start_at=now - 20 * DAY, end_at=now - 10 * DAY)
+    hold = create(lead, reason="SAMPLE_DELAY", start_at=now - 20 * DAY, end_at=now - 10 * DAY)
     answer = correct(lead, hold["hold_id"], 1, now - 25 * DAY, now - 11 * DAY, "the letter says so", 99)
     (row,) = log(lead, "lead.hold.corrected")
     assert (row["actor_id"], row["reason"], row["occurred_at"]) == (99, "the letter says so", answer["decided_at"])
@@ -84,7 +84,7 @@ def test_a_correction_logs_the_old_values(lead):
         "hold_start_at_before": (now - 20 * DAY).strftime(text),
         "hold_end_at_before": (now - 10 * DAY).strftime(text),
     }
-    assert hold_row(lead, hold["hold_id"])["reason_code"] == "FFZ_SAMPLE_DELAY"
+    assert hold_row(lead, hold["hold_id"])["reason_code"] == "SAMPLE_DELAY"
     assert events(lead) == ["lead.hold.corrected", "lead.hold.created"]
 
 

@@ -30,7 +30,7 @@ def test_active_holds(db):
     policy_id = limited_lead(db, 1, hold_limit_days=10)
     for lead_id in (2, 3, 4, 5):
         insert_lead_of_age(db, lead_id, PROTECTED)
-    in_force = create(db, 1, reason="FFZ_SUPPLY_ISSUE", actor_id=5, start_at=from_now(-4))
+    in_force = create(db, 1, reason="SUPPLY_ISSUE", actor_id=5, start_at=from_now(-4))
     create(db, 1, start_at=from_now(2), end_at=from_now(3))
     create(db, 2, start_at=from_now(-4), end_at=from_now(-3))
     void(db, create(db, 2)["hold_id"], 1)
@@ -44,8 +44,8 @@ def test_active_holds(db):
     age = first.pop("age")
     assert 4 * DAY < age < 4 * DAY + timedelta(minutes=1)
     assert first == {
-        "hold_id": in_force["hold_id"], "lead_id": 1, "user_id": 7, "reason_code": "FFZ_SUPPLY_ISSUE",
-        "reason": "FFZ_SUPPLY_ISSUE", "start_at": in_force["start_at"], "end_at": None,
+        "hold_id": in_force["hold_id"], "lead_id": 1, "user_id": 7, "reason_code": "SUPPLY_ISSUE",
+        "reason": "SUPPLY_ISSUE", "start_at": in_force["start_at"], "end_at": None,
         "ends_at": in_force["start_at"] + 10 * DAY, "limit_at": in_force["start_at"] + 10 * DAY,
         "overrun": False, "limit_override_until": None, "version": 1,
         "created_by": 5, "created_at": in_force["created_at"],
@@ -72,7 +72,7 @@ def test_holds_that_end_later_are_not_about_to_end(db):
 
 def test_the_history_of_a_lead_tells_each_step(db):
     limited_lead(db, 1, hold_limit_days=10)
-    hold = create(db, 1, reason="FFZ_SUPPLY_ISSUE", actor_id=5, start_at=from_now(-8))
+    hold = create(db, 1, reason="SUPPLY_ISSUE", actor_id=5, start_at=from_now(-8))
     run_nightly(db)
     override(db, hold["hold_id"], 1, from_now(9), actor_id=2)
     correct(db, hold["hold_id"], 2, from_now(-9), None, actor_id=2)
@@ -97,15 +97,15 @@ def test_leads_on_hold_by_user_and_reason(db):
     for lead_id, user_id in ((2, 7), (3, 7), (4, 8), (5, 8)):
         insert_lead_of_age(db, lead_id, PROTECTED, user_id)
     open_hold(db, 1, from_now(-15))
-    oldest = create(db, 2, reason="FFZ_SUPPLY_ISSUE", start_at=from_now(-3))
-    create(db, 2, reason="FFZ_SUPPLY_ISSUE", start_at=from_now(-1), end_at=from_now(1))
-    create(db, 3, reason="FFZ_SUPPLY_ISSUE")
-    create(db, 4, user_id=8, reason="FFZ_SUPPLY_ISSUE")
+    oldest = create(db, 2, reason="SUPPLY_ISSUE", start_at=from_now(-3))
+    create(db, 2, reason="SUPPLY_ISSUE", start_at=from_now(-1), end_at=from_now(1))
+    create(db, 3, reason="SUPPLY_ISSUE")
+    create(db, 4, user_id=8, reason="SUPPLY_ISSUE")
     query = "SELECT user_id, reason_code, leads, overrun FROM lead_protection.v_kpi_holds ORDER BY user_id, reason_code"
     assert [tuple(row.values()) for row in rows(db, query)] == [
-        (7, "FFZ_SUPPLY_ISSUE", 2, 0),
         (7, "OTHER", 1, 1),
-        (8, "FFZ_SUPPLY_ISSUE", 1, 0),
+        (7, "SUPPLY_ISSUE", 2, 0),
+        (8, "SUPPLY_ISSUE", 1, 0),
     ]
     (row,) = rows(db, "SELECT oldest_start_at AS at FROM lead_protection.v_kpi_holds WHERE leads = 2")
     assert row["at"] == oldest["start_at"]

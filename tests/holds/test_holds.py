@@ -26,10 +26,10 @@ def holds(db):
 
 def test_create_stops_the_clock_now(lead):
     before = view(lead, LEAD)
-    hold = create(lead, LEAD, USER, "FFZ_SUPPLY_ISSUE", ACTOR)
+    hold = create(lead, LEAD, USER, "SUPPLY_ISSUE", ACTOR)
     after = view(lead, LEAD)
     assert hold["created"] is True and hold["released"] is False
-    assert (hold["reason"], hold["created_by"], hold["end_at"]) == ("FFZ_SUPPLY_ISSUE", ACTOR, None)
+    assert (hold["reason"], hold["created_by"], hold["end_at"]) == ("SUPPLY_ISSUE", ACTOR, None)
     assert (before["on_hold"], before["state"]) == (False, "PROTECTED")
     assert (after["on_hold"], after["state"], after["reminder_due_at"]) == (True, "PROTECTED", None)
     assert after["protection_expires_at"] > before["protection_expires_at"]
@@ -37,7 +37,7 @@ def test_create_stops_the_clock_now(lead):
 
 
 def test_repeated_create_returns_the_standing_hold(lead):
-    first = create(lead, LEAD, USER, "FFZ_SUPPLY_ISSUE", ACTOR)
+    first = create(lead, LEAD, USER, "SUPPLY_ISSUE", ACTOR)
     second = create(lead, LEAD, USER, "another reason", 1)
     assert told_of_hold(second) == told_of_hold(first) | {"created": False}
     assert (second["state_before"], second["on_hold_before"]) == (first["state_after"], True)

@@ -70,8 +70,8 @@ def test_a_move_to_a_policy_that_requires_a_notice(db):
 @pytest.mark.slow("thousands of leads")
 def test_five_thousand_leads_in_one_call(db):
     db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at)"
-        " SELECT n, n %% 50, now() - %s * INTERVAL '1 day' FROM generate_series(1, 5000) AS n",
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
+        " SELECT n, n %% 50, now() - %s * INTERVAL '1 day', now() FROM generate_series(1, 5000) AS n",
         (100,),
     )
     answers = moved(db, list(range(5000, 0, -1)), make_policy(db, "longer", base_months=60))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from helpers.facts import ago, insert_holds, insert_lead
+from helpers.facts import ago, insert_history, insert_holds, insert_lead
 from helpers.lead_states import (
     diagram,
     look,
@@ -230,6 +230,21 @@ class Scenarios:
         self.call("reopen_lead(%s, 7, 'x', 1)", lead_id)
         yield lead_id
 
+    def void_lead_closing(self, before, after, reminded):
+        """Closed by mistake 40 days ago, and reopened with all of that time counted."""
+        yield (lead_id := self.lead(before, reminded))
+        query = "SELECT user_id, policy_id, created_at FROM lead_protection.leads WHERE id = %s"
+        user_id, policy_id, created_at = self.db.execute(query, (lead_id,)).fetchone()
+        closed = ago(40 - (before - after)), user_id, policy_id, created_at, ago(40)
+        insert_history(self.db, lead_id, [closed])
+        self.call("void_lead_closing(%s, 7, 'x', 1)", lead_id)
+        yield lead_id
+
+    def void_closing_of_closed_lead(self, before, after, reminded):
+        yield (lead_id := self.lead(after, reminded, closed_at=ago(1)))
+        self.call("void_lead_closing(%s, 7, 'x', 1)", lead_id)
+        yield lead_id
+
     def open_as_row(self, before, after, reminded):
         yield (lead_id := self.lead(after, reminded, closed_at=ago(1)))
         self.update(lead_id, closed_at=None)
@@ -345,6 +360,13 @@ class Scenarios:
         self.call("reopen_lead(%s, 7, 'x', 1)", lead_id)
         yield lead_id
 
+    def hold_reached_by_a_voided_closing(self):
+        lead_id = self.lead(10, closed_at=ago(1))
+        insert_holds(self.db, lead_id, [(ago(2), ago(-2))])
+        yield lead_id
+        self.call("void_lead_closing(%s, 7, 'x', 1)", lead_id)
+        yield lead_id
+
 
 def scenarios() -> dict[tuple[str, str, str], tuple]:
     """For each transition, the scenario that makes it and its arguments; those of time are apart."""
@@ -360,6 +382,7 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
         "record_lead_activity": LATER,
         "extend_lead": LATER - FROM_EXPIRED,
         "create_lead_hold": LATER - FROM_EXPIRED,
+        "void_lead_closing": LATER,
         "release_lead_hold": {pair for pair in EARLIER if pair[1] != "EXPIRED"},
         "transfer_lead": {pair for pair in LATER if pair[1] == "PROTECTED"},
         "pipeline": {("REMINDER_DUE", "GRACE")},
@@ -374,7 +397,11 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
             made[state, "FREE", cause] = (scenario, days, None, reminded)
         for cause, scenario in (("close_lead",) * 2, ("delete_lead",) * 2, ("UPDATE", "close_as_row")):
             made[state, "CLOSED", cause] = (scenario, days, None, reminded)
-        for cause, scenario in (("reopen_lead",) * 2, ("UPDATE", "open_as_row")):
+        for cause, scenario in (
+            ("reopen_lead",) * 2,
+            ("void_lead_closing", "void_closing_of_closed_lead"),
+            ("UPDATE", "open_as_row"),
+        ):
             made["CLOSED", state, cause] = (scenario, None, days, reminded)
     made["FREE", "PROTECTED", "transfer_lead"] = ("free_lead", "transfer_lead(%s, NULL, 8, 'x', 1)")
     made["FREE", "CLOSED", "close_lead"] = ("free_lead", "close_lead(%s, NULL, 'LOST', 'x', 1)")
@@ -389,6 +416,7 @@ def scenarios() -> dict[tuple[str, str, str], tuple]:
         "correct_lead_activity": ("hold_reached_by_a_correction",),
         "correct_lead_hold": ("past_hold_opened_again",),
         "reopen_lead": ("hold_reached_by_reopening",),
+        "void_lead_closing": ("hold_reached_by_a_voided_closing",),
         "UPDATE": ("hold_reached_by_an_update",),
     }.items():
         made["running", "on_hold", cause] = arguments

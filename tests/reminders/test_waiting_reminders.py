@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age, insert_policy
-from helpers.project import PROJECT
 
 MINUTE = timedelta(minutes=1)
 
@@ -73,7 +72,7 @@ def test_the_ledger_says_what_the_waiting_list_said(db, cause):
 
 
 def test_the_list_is_what_the_main_view_shows_as_due_and_not_on_hold(db, server):
-    server.psql("--single-transaction", "--file", str(PROJECT / "demo" / "sample.sql"), dbname=db.info.dbname)
+    server.load_sample(db.info.dbname)
     for lead_id, days in ((901, REMINDER_DUE), (902, REMINDER_DUE), (903, EXPIRED)):
         insert_lead_of_age(db, lead_id, days)
     db.execute("SELECT lead_protection.create_lead_hold(902, 7, 'x', 1)")

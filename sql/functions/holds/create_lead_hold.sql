@@ -43,6 +43,9 @@ BEGIN
         )
     );
     reason_code := lead_protection.hold_reason_code(create_lead_hold.reason);
+    IF reason_code <> 'OTHER' THEN
+        create_lead_hold.reason := reason_code;
+    END IF;
     PERFORM lead_protection.require_hold_span(create_lead_hold.start_at, create_lead_hold.end_at);
 
     PERFORM lead_protection.lock_leads(ARRAY[create_lead_hold.lead_id]);
@@ -98,7 +101,8 @@ $$;
 COMMENT ON FUNCTION lead_protection.create_lead_hold(
     bigint, bigint, text, bigint, timestamptz, timestamptz, boolean
 ) IS
-'Stops the clock of a lead for its protected user. reason: a code of hold_reasons or free text, 1 to 255 characters; '
+'Stops the clock of a lead for its protected user. reason: a code of hold_reasons or free text, 1 to 255 characters '
+'(what equals a code but for case, blanks, hyphens and underscores is the code); '
 'actor_id: who does it; start_at: from when (null, the default: now, once the lead is locked; may lie in the past, and '
 'only the time after the protection began counts); end_at: planned end, null (default): open, until '
 'release_lead_hold(). dry_run: true (default: false) answers what the call would answer now and changes nothing: the '

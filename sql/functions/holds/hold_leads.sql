@@ -24,6 +24,9 @@ DECLARE
 BEGIN
     PERFORM lead_protection.require_arguments(jsonb_build_object('actor_id', hold_leads.actor_id));
     reason_code := lead_protection.hold_reason_code(hold_leads.reason);
+    IF reason_code <> 'OTHER' THEN
+        hold_leads.reason := reason_code;
+    END IF;
     PERFORM lead_protection.require_hold_span(hold_leads.start_at, hold_leads.end_at);
 
     SELECT r.lead_ids, r.decided_at, r.before INTO given, decided_at, before

@@ -34,6 +34,8 @@ BEGIN ATOMIC
             o.lead_id = hold_limit.hold.lead_id AND o.user_id = hold_limit.hold.user_id
             AND o.id IS DISTINCT FROM hold_limit.hold.id
             AND o.start_at < coalesce(o.end_at, hold_limit.as_of) AND o.voided_at IS NULL
+            -- Nobody asked for the time for which the lead was closed by mistake.
+            AND o.reason_code <> 'CLOSED_BY_MISTAKE'
             AND policy.hold_total_limit_days IS NOT NULL
     ) AS others
     CROSS JOIN LATERAL (

@@ -6,8 +6,8 @@ DECLARE
     catalogued lead_protection.hold_reasons;
 BEGIN
     PERFORM lead_protection.require_reason(hold_reason_code.reason);
-    SELECT r.* INTO catalogued FROM lead_protection.hold_reasons AS r WHERE r.code = hold_reason_code.reason;
-    IF hold_reason_code.reason = 'OTHER' THEN
+    catalogued := lead_protection.catalogued_reason(hold_reason_code.reason);
+    IF catalogued.code = 'OTHER' THEN
         RAISE EXCEPTION 'OTHER is no reason'
             USING ERRCODE = 'LP004',
             DETAIL = 'OTHER stands for free text.',
@@ -34,6 +34,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.hold_reason_code(text) IS
-'The code under which a hold''s reason is filed: itself if it is one of hold_reasons, OTHER if it is free text. '
-'Errors: LP004 blank, too long or just OTHER, LP030 looks like a code and is unknown, LP031 may not stop the clock '
-'(free text: OTHER may not). Internal.';
+'The code under which a hold''s reason is filed: that of hold_reasons which it is, see catalogued_reason(), OTHER if '
+'it is free text. Errors: LP004 blank, too long or just OTHER, LP030 looks like a '
+'code and is unknown, LP031 may not stop the clock (free text: OTHER may not). Internal.';

@@ -3,6 +3,10 @@ RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    -- As an ORM writes a row: what it has no value for is null, and not left out.
+    IF TG_OP = 'INSERT' THEN
+        new.created_at := coalesce(new.created_at, now());
+    END IF;
     IF new.policy_id IS NULL THEN
         new.policy_id := lead_protection.policy_of_user(new.user_id);
         IF new.policy_id IS NULL THEN
@@ -60,7 +64,8 @@ $$;
 COMMENT ON FUNCTION lead_protection.check_lead() IS
 'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a '
 'closing that lies more than 5 minutes ahead (LP010, or LP005 from the year 3000 on); one that lies less ahead is '
-'taken to be now. A free lead that gets a user by hand, or loses it, begins anew. '
+'taken to be now, and so is a start of null at the insert. '
+'A free lead that gets a user by hand, or loses it, begins anew. '
 'While a table is adopted whose leads keep their numbers, no other lead gets a number below 4 * 10^15 (LP065). The '
 'lead''s key in an adopted table never changes (LP011).';
 

@@ -16,12 +16,7 @@ BEGIN
         )
     );
     PERFORM lead_protection.require_reason(close_lead.reason);
-    IF close_lead.outcome NOT IN ('CONVERTED', 'LOST') THEN
-        RAISE EXCEPTION 'a lead cannot be closed as %', close_lead.outcome
-            USING ERRCODE = 'LP027',
-            DETAIL = 'The outcomes are CONVERTED and LOST.',
-            HINT = 'To delete a lead, use delete_lead().';
-    END IF;
+    PERFORM lead_protection.require_outcome(close_lead.outcome);
 
     PERFORM lead_protection.lock_leads(ARRAY[close_lead.lead_id]);
     decided_at := clock_timestamp();
@@ -33,8 +28,8 @@ BEGIN
     END IF;
     PERFORM lead_protection.require_open_lead(before, may_be_expired => true);
 
-    RETURN lead_protection.close_lead_as(
-        before, close_lead.outcome, 'lead.closed', decided_at, close_lead.actor_id, close_lead.reason,
+    RETURN lead_protection.close_leads_as(
+        ARRAY[before], close_lead.outcome, 'lead.closed', decided_at, close_lead.actor_id, close_lead.reason,
         jsonb_build_object('outcome', close_lead.outcome)
     );
 END;

@@ -23,8 +23,8 @@ BEGIN
         RETURN lead_protection.lead_change(before, before, false, decided_at);
     END IF;
 
-    RETURN lead_protection.close_lead_as(
-        before, 'DELETED', 'lead.deleted', decided_at, delete_lead.actor_id, delete_lead.reason,
+    RETURN lead_protection.close_leads_as(
+        ARRAY[before], 'DELETED', 'lead.deleted', decided_at, delete_lead.actor_id, delete_lead.reason,
         jsonb_build_object('outcome_before', closed_as)
     );
 END;

@@ -22,8 +22,8 @@ BEGIN
     before := lead_protection.require_lead(give_back_lead.lead_id, decided_at, give_back_lead.user_id);
     PERFORM lead_protection.require_open_lead(before, may_be_expired => true);
 
-    RETURN lead_protection.hand_over_lead(
-        before, NULL, 'lead.protection.given_back', decided_at, give_back_lead.actor_id, give_back_lead.reason
+    RETURN lead_protection.hand_over_leads(
+        ARRAY[before], NULL, 'lead.protection.given_back', decided_at, give_back_lead.actor_id, give_back_lead.reason
     );
 END;
 $$;

@@ -8,10 +8,16 @@ DECLARE
     decided_at CONSTANT timestamptz := clock_timestamp();
     lead_ids CONSTANT bigint [] := ARRAY(SELECT n.id FROM new_rows AS n);
     by_hand bigint [];
+    created bigint [];
     before lead_protection.v_user_lead_protection [];
 BEGIN
     IF TG_OP = 'INSERT' THEN
         PERFORM lead_protection.refresh_lead_clocks(lead_ids);
+        -- What comes from an adopted table was a lead before, and is no news.
+        created := ARRAY(SELECT n.id FROM new_rows AS n WHERE n.changed_at IS NULL);
+        IF created <> '{}' THEN
+            PERFORM lead_protection.log_new_leads(created, decided_at);
+        END IF;
         RETURN NULL;
     END IF;
 
@@ -38,7 +44,7 @@ BEGIN
     WHERE
         (n.user_id, n.policy_id) IS DISTINCT FROM (o.user_id, o.policy_id)
         OR (o.closed_at IS NOT NULL AND n.closed_at IS NULL)
-        -- The same user once more, see hand_over_lead().
+        -- The same user once more, see hand_over_leads().
         OR (n.created_at = n.changed_at AND n.changed_at IS DISTINCT FROM o.changed_at)
     -- What lasted no time was never so.
     ON CONFLICT ON CONSTRAINT lead_history_pkey DO NOTHING;
@@ -82,7 +88,8 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.record_lead_changes() IS
 'Trigger: keeps lead_history and lead_clocks in step with leads in the transaction that changes them, and logs and '
-'publishes changes that none of our functions made as lead.changed.';
+'publishes new leads as lead.created, however they were entered, and changes that none of our functions made as '
+'lead.changed.';
 
 CREATE OR REPLACE TRIGGER refresh_clocks_after_insert
 AFTER INSERT ON lead_protection.leads REFERENCING NEW TABLE AS new_rows

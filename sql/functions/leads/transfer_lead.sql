@@ -30,8 +30,8 @@ BEGIN
         PERFORM lead_protection.require_nobodys_lead(before, transfer_lead.user_id);
     END IF;
 
-    RETURN lead_protection.hand_over_lead(
-        before, transfer_lead.new_user_id, 'lead.protection.transferred', decided_at, transfer_lead.actor_id,
+    RETURN lead_protection.hand_over_leads(
+        ARRAY[before], transfer_lead.new_user_id, 'lead.protection.transferred', decided_at, transfer_lead.actor_id,
         transfer_lead.reason
     );
 END;

@@ -4,6 +4,7 @@ SELECT
     t.meaning
 FROM (
     VALUES
+    ('lead.created', 'A lead came in: its protection begins, or it is free.'),
     ('lead.protection.reminder', 'The protection ends soon: remind the user; attempt above 1: a delivery failed.'),
     ('lead.protection.expired', 'The protection ended; missed_reminder_due_at: without a reminder.'),
     ('lead.protection.reactivated', 'The announced end did not come: the lead is protected for longer, or again.'),

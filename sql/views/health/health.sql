@@ -487,6 +487,23 @@ measured (check_name, measured, amount, found, since) AS (
     FROM lead_protection.protection_policies AS p
     UNION ALL
     SELECT
+        'default_changed',
+        count(c.policy_id),
+        count(c.policy_id),
+        coalesce(
+            max(
+                format(
+                    'it became %s by %s, %s ago; before it was %s', c.policy, c.assigned_by,
+                    lead_protection.elapsed_text(date_trunc('second', greatest(now() - c.assigned_at, INTERVAL '0'))),
+                    c.policy_before
+                )
+            ),
+            'the default policy is that of a day ago'
+        ),
+        max(c.assigned_at)
+    FROM lead_protection.v_default_policy_change AS c
+    UNION ALL
+    SELECT
         'clock_skew',
         extract(EPOCH FROM a.at - c.now),
         NULL,

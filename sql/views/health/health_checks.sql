@@ -27,13 +27,15 @@ FROM (
     -- The nightly job ends them: critical if it had its night and did not.
     (13, 'hold_overrun', 'seconds past the limit', 1, 93600, 'A hold is wrong, too long or forgotten'),
     (14, 'policies', 'missing default policies', 1, 1, 'There is no default policy'),
-    (15, 'outbox_lag', 'seconds that an event has waited', 900, 3600, 'Events are not taken'),
-    (16, 'dead_letters', 'events', 1, 100, 'Events are not taken'),
-    (17, 'log_events', 'events published by the last nightly run', 1, 100, 'Log rows had no event'),
+    -- A slip gives each new lead the wrong terms, and nothing fails.
+    (15, 'default_changed', '1: it is another one than a day ago', 1, 2, 'The default policy was changed'),
+    (16, 'outbox_lag', 'seconds that an event has waited', 900, 3600, 'Events are not taken'),
+    (17, 'dead_letters', 'events', 1, 100, 'Events are not taken'),
+    (18, 'log_events', 'events published by the last nightly run', 1, 100, 'Log rows had no event'),
     -- It is followed within a minute.
-    (18, 'adoption_lag', 'seconds that a write has waited untried', 300, 1800, 'An adopted row is out of step'),
+    (19, 'adoption_lag', 'seconds that a write has waited untried', 300, 1800, 'An adopted row is out of step'),
     -- It is tried again by itself: what still waits after an hour needs somebody.
-    (19, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
+    (20, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
 ) AS k (position, check_name, measured_in, warn_at, critical_at, runbook);
 
 COMMENT ON VIEW lead_protection.health_checks IS

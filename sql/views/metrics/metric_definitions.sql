@@ -41,6 +41,7 @@ FROM (
     ('lead_holds_active', 'gauge', 'Holds in force.'),
     ('lead_holds_overrun', 'gauge', 'Open holds that have passed the limit of their policy.'),
     ('lead_default_policy', 'gauge', '1 if there is a default policy.'),
+    ('lead_default_policy_changed', 'gauge', '1 if the default policy is another one than a day ago.'),
     ('lead_scheduler_up', 'gauge', '1 if the process of pg_cron is there.'),
     ('lead_database_time_seconds', 'gauge', 'The clock of the database server, Unix time.'),
     ('lead_metrics_age_seconds', 'gauge', 'Age of those metrics that are not counted at each scrape.'),

@@ -228,6 +228,13 @@ INNER JOIN (
     WHERE p.is_default
     UNION ALL
     SELECT
+        'lead_default_policy_changed',
+        'lead_default_policy_changed',
+        '{}',
+        count(*)
+    FROM lead_protection.v_default_policy_change
+    UNION ALL
+    SELECT
         'lead_protection_adoption_lag_seconds',
         'lead_protection_adoption_lag_seconds',
         '{}',

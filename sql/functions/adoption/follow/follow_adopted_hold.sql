@@ -50,7 +50,7 @@ BEGIN
         )
         VALUES (
             follow_adopted_hold.lead_id, follow_adopted_hold.user_id, told,
-            coalesce((SELECT c.code FROM lead_protection.hold_reasons AS c WHERE c.code = told), 'OTHER'),
+            coalesce((lead_protection.catalogued_reason(told)).code, 'OTHER'),
             wanted.started_at, wanted.ended_at, follow_adopted_hold.adoption.actor_id,
             CASE WHEN wanted.ended_at <= decided_at THEN follow_adopted_hold.adoption.actor_id END,
             concat_ws(

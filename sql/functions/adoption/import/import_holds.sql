@@ -125,7 +125,7 @@ BEGIN
             j.lead_id, j.user_id, j.reason, coalesce(c.code, 'OTHER'), j.start_at, j.end_at, import_holds.actor_id,
             CASE WHEN j.end_at <= now() THEN import_holds.actor_id END, j.imported_as
         FROM judged AS j
-        LEFT JOIN lead_protection.hold_reasons AS c ON j.reason = c.code
+        CROSS JOIN LATERAL lead_protection.catalogued_reason(j.reason) AS c
         WHERE j.outcome = 'imported'
     )
 
