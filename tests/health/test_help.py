@@ -79,6 +79,11 @@ QUESTIONS = [
     ("Mein Lead ist nicht in der Liste", "de", "A lead is missing from the list"),
     ("DSGVO Löschantrag", "de", "Erase a person's data"),
     ("Die Uhr des Servers geht falsch, ploetzlich Zukunft", "de", "The server's clock is wrong"),
+    ("undo a hold", "en", "A hold is wrong, too long or forgotten"),
+    ("cron job failed last night", "en", "A job fails"),
+    ("backup einspielen", "de", "After a failover or a restore"),
+    ("wann läuft mein lead ab", "de", "A date is in dispute"),
+    ("Kollege ist krank, was tun mit seinen Leads", "de", "Hold many leads at once"),
 ]
 # So many of them must find their section first; how it goes with words that nobody thought of.
 FIRST = len(QUESTIONS) - 3
@@ -93,6 +98,10 @@ STRANGE = [
     "Urlaubsantrag stellen",
     "how do I book a flight to Berlin",
     "Pizza bestellen",
+    "new laptop",
+    "Meine Maus geht nicht",
+    "Rechnung schreiben",
+    "xyzzy",
 ]
 
 

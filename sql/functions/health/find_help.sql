@@ -3,6 +3,10 @@ RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
+    vague CONSTANT text[] := '{
+        forgot, forgotten, wrong, miss, gone, broken, work, new, now, bad, get, got, go, went, book,
+        vergess, falsch, fehlt, fehl, weg, geht, geh, steht, stell, neu, bekomm, bekam, kommt, morg, heut
+    }';
     health jsonb;
     found jsonb;
     spoken text;
@@ -91,9 +95,11 @@ BEGIN
                 ON w.language = n.language
             WHERE find_help.language IS NULL OR w.language = find_help.language
             GROUP BY w.language, w.anchor, n.words
-            -- What shares a word or two with a question about something else is no answer: it has most of the words, or
-            -- several that few operations have.
-            HAVING count(*) * 2 > n.words OR sum(w.weight) >= 6
+            -- What shares a word or two with a question about something else is no answer: it has half of the words,
+            -- not counting those that say what is wrong but not with what; or several that few operations have.
+            HAVING
+                (count(*) FILTER (WHERE w.lexeme <> ALL (vague)) * 2 >= n.words AND sum(w.weight) >= 0.5 * n.words)
+                OR sum(w.weight) >= 6
         ) AS s
         ORDER BY s.anchor, s.relevance DESC, s.language DESC
     )
