@@ -1,4 +1,4 @@
-"""The command line `lead-protection`: check, apply, status, rollback, schedule, unschedule, sql.
+"""The command line `lead-protection`: check, apply, status, help, rollback, schedule, unschedule, sql.
 
 Exit status: 0 done (status: complete), 1 failed or refused (status: not complete), 2 called wrongly.
 """
@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -75,6 +76,7 @@ def _missing_right(args: argparse.Namespace) -> str:
     role = conninfo_to_dict(checked_conninfo(args.database)).get("user") or "the role you connected as"
     group, does = {
         "run_status": ("lead_protection_monitor", "look at this installation"),
+        "run_help": ("lead_protection_monitor", "ask for help"),
         "run_schedule": ("lead_protection_jobs", "schedule and run the jobs"),
     }.get(args.run.__name__, (None, None))
     if group is None:
@@ -137,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
         run_status,
         "Show what is applied, what is wrong, how leads stand and how the jobs ran; changes nothing.",
     )
+    helping = command("help", run_help, "Say what to do, from the runbook; changes nothing.")
+    helping.add_argument("question", nargs="+", metavar="WORD", help="such as: no reminder was sent")
+    helping.add_argument("--language", choices=("en", "de"), help="default: that of the question")
     rollback = command("rollback", run_rollback, "Drop the code and roll back migrations WITH THEIR DATA.")
     amount = rollback.add_mutually_exclusive_group()
     amount.add_argument("--steps", type=_positive, default=1, metavar="N", help="how many (default: 1)")
@@ -349,6 +354,39 @@ def run_status(args: argparse.Namespace, conninfo: str) -> int:
         if not state.complete:
             print("\nNot complete: run apply.", flush=True)
     return 0 if state.complete else 1
+
+
+def run_help(args: argparse.Namespace, conninfo: str) -> int:
+    """Print the section of the runbook that answers a question, and the titles of others."""
+    with connect(conninfo, read_only=True) as connection:
+        try:
+            rows = connection.execute(
+                "SELECT section, step, run_as, words, sql FROM lead_protection.help(%s, %s)",
+                [" ".join(args.question), args.language],
+            ).fetchall()
+        except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
+            raise Refusal("the help is in the database, and this one has none: run apply first.") from None
+    for section, step, run_as, words, code in rows:
+        if step is None:
+            print(f"\n{painted(section, 1)}\n{_filled(words, '  ')}")
+        elif step == 0:
+            print(f"{painted(section, 1)}\n{_filled(words, '  ')}")
+        else:
+            print(f"\n{_filled(words or '', '     ', first=f'{step:>3}. ')}")
+        if code:
+            print(f"     -- {run_as}\n{textwrap.indent(code, '     ')}")
+    sys.stdout.flush()
+    return 0
+
+
+def _filled(text: str, indent: str, first: str | None = None) -> str:
+    """Return paragraphs that fit a terminal, each line indented; the first line by `first`."""
+    paragraphs = [
+        textwrap.fill(line, 100, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+        for line in text.splitlines() or [""]
+    ]
+    filled = "\n".join(paragraphs) or indent
+    return filled if first is None else first + filled[len(indent) :]
 
 
 def _policy_zone(connection: psycopg.Connection) -> str | None:

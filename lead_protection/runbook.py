@@ -5,14 +5,17 @@ docs/runbook.md is the one source. Each `## ` heading is an operation. Below it:
 - `<!-- keywords: … -->`: words of those who ask; `<!-- now: … -->`: how it stands, with health checks in braces;
 - paragraphs, of which `**Meaning.**` and `**Impact.**` begin the summary and the business context, and
   `**Diagnosis.**`, `**Mitigation.**` and `**Verify.**` a phase;
-- fenced blocks: the code of a step, explained by the paragraphs before it; tables; links to other operations.
+- fenced blocks: the code of a step, explained by the paragraphs before it; tables; links to other operations;
+- in the first line of a block, after `-- put in yours first:`, what it needs of whoever runs it, as variables of psql.
 
-docs/runbook.de.md has the same headings in the same order, in German, with a paragraph that is the summary.
+docs/runbook.de.md has the same headings in the same order, in German, with a paragraph that is the summary, and a
+numbered list: the words of the steps that have any, in their order.
 """
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from psycopg import sql
 
@@ -21,6 +24,8 @@ PAGE, GERMAN_PAGE = "runbook.md", "runbook.de.md"
 _COMMENT = re.compile(r"^<!-- (\w+): (.*?)\s*-->$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LEAD = re.compile(r"^\*\*(Meaning|Impact|Diagnosis|Mitigation|Verify)(?:\*\* |\.\*\* ?)")
+_PUT_IN = re.compile(r"\A-- put in yours first:.*(?:\n-- {5}.*)*")
+_ITEM = re.compile(r"^\d+\. ", re.MULTILINE)
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 # Who runs a block, by the mark after its language; without one: a member of lead_protection_operator.
 _RUN_AS = {"owner": "owner", "cron": "owner in the cron database", "cron-script": "owner"}
@@ -36,19 +41,21 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-def read_operations(home: Path) -> list[dict[str, object]]:
+def read_operations(home: Path) -> list[dict[str, Any]]:
     """Return the rows of help_operations, without its generated columns.
 
     Raises:
-        ValueError: a section has no counterpart in the German page.
+        ValueError: a section, or the words of a step, have no counterpart in the German page.
     """
     english, german = (_sections(path.read_text(encoding="utf-8")) for path in files(home))
     if len(english) != len(german):
         raise ValueError(f"docs/{PAGE} has {len(english)} sections, docs/{GERMAN_PAGE} {len(german)}")
-    return [
-        _operation(*section) | {"position": position} | _german(*translation)
-        for position, (section, translation) in enumerate(zip(english, german, strict=True), start=1)
-    ]
+    operations = []
+    for position, (section, translation) in enumerate(zip(english, german, strict=True), start=1):
+        operation, translated = _operation(*section), _german(*translation)
+        steps = _with_german_words(section[0], operation["steps"], translated.pop("steps"))
+        operations.append(operation | {"position": position, "steps": json.dumps(steps)} | translated)
+    return operations
 
 
 def load_sql(home: Path) -> str:
@@ -75,10 +82,10 @@ def _plain(text: str) -> str:
     return _LINK.sub(r"\1", " ".join(text.split()))
 
 
-def _operation(title: str, text: str) -> dict[str, object]:
+def _operation(title: str, text: str) -> dict[str, Any]:
     comments = dict(_COMMENT.findall(text))
     paragraphs: dict[str | None, list[str]] = {}
-    steps: list[dict[str, str | None]] = []
+    steps: list[dict[str, object]] = []
     tables: list[dict[str, str]] = []
     phase: str | None = None
     said: list[str] = []
@@ -87,7 +94,16 @@ def _operation(title: str, text: str) -> dict[str, object]:
         nonlocal said
         if said or code:
             text = "\n".join(said) or None
-            steps.append({"phase": phase, "text": text, "language": language, "run_as": run_as, "code": code})
+            steps.append(
+                {
+                    "phase": phase,
+                    "text": text,
+                    "language": language,
+                    "run_as": run_as,
+                    "parameters": parameters(code or ""),
+                    "code": code,
+                }
+            )
         said = []
 
     for part, is_code in _parts(_COMMENT.sub("", text)):
@@ -117,20 +133,38 @@ def _operation(title: str, text: str) -> dict[str, object]:
         "business_context": " ".join(paragraphs.get("Impact", [])),
         "situation": _plain(comments.get("now", "")),
         "keywords": _plain(comments.get("keywords", "")),
-        "steps": json.dumps(steps),
+        "steps": steps,
         "troubleshooting": json.dumps(tables),
         "next_steps": json.dumps(_links(text, anchor(title))),
     }
 
 
-def _german(title: str, text: str) -> dict[str, object]:
+def parameters(code: str) -> list[str]:
+    """Return the names of what a block needs of whoever runs it, as its first line says them."""
+    said = _PUT_IN.match(code)
+    return re.findall(r"\\set (\w+)", said[0]) if said else []
+
+
+def _german(title: str, text: str) -> dict[str, Any]:
     comments = dict(_COMMENT.findall(text))
+    summary, *steps = _ITEM.split(_COMMENT.sub("", text))
     return {
         "title_de": title,
-        "summary_de": _plain(_COMMENT.sub("", text)),
+        "summary_de": _plain(summary),
+        "steps": [_plain(step) for step in steps],
         "situation_de": _plain(comments.get("now", "")),
         "keywords_de": _plain(comments.get("keywords", "")),
     }
+
+
+def _with_german_words(title: str, steps: list[dict[str, Any]], german: list[str]) -> list[dict[str, Any]]:
+    with_words = [step for step in steps if step["text"]]
+    if len(with_words) != len(german):
+        raise ValueError(
+            f"section {title}: docs/{PAGE} has {len(with_words)} steps with words, docs/{GERMAN_PAGE} {len(german)}"
+        )
+    words = iter(german)
+    return [step | {"text_de": next(words) if step["text"] else None} for step in steps]
 
 
 def _parts(text: str) -> list[tuple[str, bool]]:

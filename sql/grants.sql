@@ -179,6 +179,7 @@ BEGIN
             -- health
             ('cron_faults',                       '',   'x',  'x',  'x',  ''),
             ('find_help',                         'x',  'x',  'x',  '',   ''),
+            ('help',                              'x',  'x',  'x',  '',   ''),
             -- common
             ('elapsed_text',                      '',   'x',  'x',  '',   ''),
             ('plus_elapsed',                      'x',  'x',  'x',  '',   '')

