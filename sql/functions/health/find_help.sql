@@ -91,14 +91,21 @@ BEGIN
                 FROM hits AS h
                 GROUP BY h.language, h.anchor, h.lexeme
             ) AS w
-            INNER JOIN (SELECT a.language, count(*) AS words FROM asked AS a GROUP BY a.language) AS n
+            INNER JOIN (
+                SELECT a.language, count(*) AS words, count(*) FILTER (WHERE a.lexeme <> ALL (vague)) AS telling
+                FROM asked AS a
+                GROUP BY a.language
+            ) AS n
                 ON w.language = n.language
             WHERE find_help.language IS NULL OR w.language = find_help.language
-            GROUP BY w.language, w.anchor, n.words
+            GROUP BY w.language, w.anchor, n.words, n.telling
             -- What shares a word or two with a question about something else is no answer: it has half of the words,
             -- not counting those that say what is wrong but not with what; or several that few operations have.
             HAVING
-                (count(*) FILTER (WHERE w.lexeme <> ALL (vague)) * 2 >= n.words AND sum(w.weight) >= 0.5 * n.words)
+                (
+                    count(*) FILTER (WHERE w.lexeme <> ALL (vague)) * 2 >= greatest(n.telling, 1)
+                    AND sum(w.weight) >= 0.5 * n.words
+                )
                 OR sum(w.weight) >= 6
         ) AS s
         ORDER BY s.anchor, s.relevance DESC, s.language DESC
@@ -198,14 +205,16 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.find_help(text, text) IS
-'What to do, for the help system of an application (help() is for psql): takes a question in plain words, English or German (1 to 1000 '
+'What to do, for the help system of an application (help() is for psql): takes a question in plain words, '
+'English or German (1 to 1000 '
 'characters), and returns the operations of docs/runbook.md that answer it as one object, which '
 'schemas/help/answer.json describes. language: en or de, for question, titles, summaries and situations (null, the '
 'default: that in which the question finds most); the impact and the tables are in English. Umlauts may be written as
 ae, oe and ue.
 operations has 1 to 5 of them, the best first, each with title, summary, business_context, situation and health (how '
 'it stands at this very moment), steps with their code, who may run it and what it needs of them (parameters: '
-'variables of psql in the code, such as :lead_id), troubleshooting, next_steps and the place in the runbook. Nothing is '
+'variables of psql in the code, such as :lead_id), troubleshooting, next_steps and the place in the runbook. '
+'Nothing is '
 'executed. Nothing that fits: found is false, and the one operation is the 30-second summary.
 Changes nothing; repeated, it tells how things stand then. Answers on a standby. Errors: LP061 question blank or too '
 'long, LP062 unknown language.';
