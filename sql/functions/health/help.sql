@@ -30,8 +30,8 @@ AS $$
         FROM operations AS o
         WHERE o.nth = 1
         UNION ALL
-        SELECT o.nth, s.step::integer, o.operation ->> 'title', s.part ->> 'run_as', s.part ->> 'text', s.part '
-'->> 'code'
+        SELECT
+            o.nth, s.step::integer, o.operation ->> 'title', s.part ->> 'run_as', s.part ->> 'text', s.part ->> 'code'
         FROM operations AS o
         CROSS JOIN LATERAL jsonb_array_elements(o.operation -> 'steps') WITH ORDINALITY AS s (part, step)
         WHERE o.nth = 1
