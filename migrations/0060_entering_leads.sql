@@ -14,8 +14,8 @@ ADD CONSTRAINT leads_request_key_sensible CHECK (
     request_key ~ '[^[:space:]]' AND length(request_key) <= 255
 ) NOT VALID;
 
--- Not concurrently, which would have to come before the column is there, or be committed without the code that goes with
--- it. No row has a key yet: the leads are read once, and nothing is sorted or written.
+-- Not concurrently, which would have to come before the column is there, or be committed without the code that goes
+-- with it. No row has a key yet: the leads are read once, and nothing is sorted or written.
 CREATE UNIQUE INDEX leads_request_key ON lead_protection.leads (request_key) WHERE request_key IS NOT NULL;
 COMMENT ON INDEX lead_protection.leads_request_key IS
 'One lead for each request: what makes protect_lead() idempotent.';
