@@ -120,8 +120,8 @@ def test_an_old_snapshot_is_refused_rather_than_cached(db, connect, level):
 def test_two_pipelines_over_five_thousand_due_leads(db, connect):
     db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")
     db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at)"
-        " SELECT n, n %% 50, now() - %s * INTERVAL '1 day' FROM generate_series(1, 5000) AS n",
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
+        " SELECT n, n %% 50, now() - %s * INTERVAL '1 day', now() FROM generate_series(1, 5000) AS n",
         (REMINDER_DUE,),
     )
     execute_at_once([connect(), connect()], PIPELINE)
@@ -142,8 +142,8 @@ def test_pipelines_without_the_lock_of_the_job_send_nothing_twice(db, connect):
     assert " FOR UPDATE SKIP LOCKED;" in text
     db.execute(text.replace(" FOR UPDATE SKIP LOCKED;", ";").encode())
     db.execute(
-        "INSERT INTO lead_protection.leads (id, user_id, created_at)"
-        " SELECT n, 7, now() - %s * INTERVAL '1 day' FROM generate_series(1, 2000) AS n",
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
+        " SELECT n, 7, now() - %s * INTERVAL '1 day', now() FROM generate_series(1, 2000) AS n",
         (REMINDER_DUE,),
     )
     execute_at_once([connect() for _ in range(4)], "CALL lead_protection.run_protection_pipeline(batch_size => 100)")
