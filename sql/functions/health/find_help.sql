@@ -3,10 +3,10 @@ RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
-    vague CONSTANT text[] := '{
-        forgot, forgotten, wrong, miss, gone, broken, work, new, now, bad, get, got, go, went, book,
-        vergess, falsch, fehlt, fehl, weg, geht, geh, steht, stell, neu, bekomm, bekam, kommt, morg, heut
-    }';
+    vague CONSTANT text[] := string_to_array(
+        'forgot forgotten wrong miss gone broken work new now bad get got go went book '
+        'vergess falsch fehlt fehl weg geht geh steht stell neu bekomm bekam kommt morg heut', ' '
+    );
     health jsonb;
     found jsonb;
     spoken text;
