@@ -55,6 +55,11 @@ ADD COLUMN fact_expressions text NOT NULL DEFAULT '',
 ADD COLUMN on_failure text NOT NULL DEFAULT 'block'
 CONSTRAINT adoptions_on_failure_known CHECK (on_failure IN ('block', 'queue'));
 
+-- Of a job that is gone: an upgrade begins to count it anew.
+DELETE FROM lead_protection.metric_counts
+WHERE labels @> '{"job": "lead-protection-follow"}';
+DELETE FROM lead_protection.metric_counters
+WHERE labels @> '{"job": "lead-protection-follow"}';
 DROP FUNCTION IF EXISTS lead_protection.follow_adopted_source();
 DROP TABLE lead_protection.adoption_notes;
 DROP TYPE lead_protection.row_news;
