@@ -13,10 +13,12 @@ BEGIN
         n.lead_id::text,
         n.event_type,
         lead_protection.event_payload(
-            n.lead_id, l.lead_key, n.user_id, n.actor_id, n.occurred_at, n.state_after, n.expires_after, n.details
+            n.lead_id,
+            -- Not joined: events are numbered in the order in which they were logged.
+            (SELECT l.lead_key FROM lead_protection.leads AS l WHERE l.id = n.lead_id),
+            n.user_id, n.actor_id, n.occurred_at, n.state_after, n.expires_after, n.details
         )
-    FROM new_rows AS n
-    LEFT JOIN lead_protection.leads AS l ON n.lead_id = l.id;
+    FROM new_rows AS n;
 
     -- register_event_consumer() waits for all who hold the outbox's lock by now, and they for it. So this statement
     -- sees every consumer that will not fetch the event by itself; but a snapshot that is older than the lock would
