@@ -1,0 +1,28 @@
+"""A server for one test alone."""
+
+from pathlib import Path
+
+import psycopg
+
+from helpers.server import Server, private_postgres
+
+
+class OwnServer:
+    """A private PostgreSQL of its own, whose roles and settings a test may spoil."""
+
+    def __init__(self, directory: str):
+        self.directory = directory
+        private_postgres("start", "--fast", directory)
+        with psycopg.connect(private_postgres("url", directory)) as connection:
+            host = connection.info.host
+        self.server = Server(host=host, bin=Path(private_postgres("bin", directory)))
+
+    def url(self, dbname: str, user: str = "postgres") -> str:
+        return self.server.url(dbname).replace("postgres@", f"{user}@", 1)
+
+    def connect(self, dbname: str, user: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(self.url(dbname, user), autocommit=True)
+
+    def restart(self) -> None:
+        private_postgres("stop", self.directory)
+        private_postgres("start", "--fast", self.directory)
