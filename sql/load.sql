@@ -305,6 +305,7 @@
 \ir views/health/health.sql
 \ir functions/health/find_help.sql
 \ir functions/health/help.sql
+\ir views/common/error_codes.sql
 
 -- last: counts that start with the triggers, what former versions left, the rights, and the adopted tables that are there
 \ir first_counts.sql

@@ -9,7 +9,12 @@ from referencing import Registry, Resource
 
 from helpers.project import PROJECT
 
-SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (PROJECT / "schemas").glob("*.json")}
+# Beside them is error-codes.json, which is no schema.
+SCHEMAS = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in (PROJECT / "schemas").glob("*.json")
+    if path.stem != "error-codes"
+}
 REGISTRY = Registry().with_resources((schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values())
 
 
