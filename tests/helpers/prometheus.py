@@ -8,35 +8,19 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
 
-from helpers.project import PROJECT, poll, run_program
+from helpers import debian_tools
+from helpers.project import poll
 
 
-class Tools:
-    """The programs, unpacked by scripts/monitoring-tools when they are first asked for."""
-
-    @cache  # noqa: B019
-    def directory(self) -> str:
-        """Where they are. Where they cannot be had the test is skipped; a CI machine must have them."""
-        done = run_program([str(PROJECT / "scripts" / "monitoring-tools")])
-        if done.returncode != 0:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(done.stderr)
-        return done.stdout.strip()
-
-    def path(self, program: str) -> str:
-        """The program's path."""
-        unpacked = Path(self.directory(), program)
-        return str(unpacked) if unpacked.exists() else program
-
-
-TOOLS = Tools()
+def program_path(program: str) -> str:
+    """The path of one of these programs."""
+    return debian_tools.find("monitoring", f"bin/{program}")
 
 
 def free_port() -> int:
@@ -52,7 +36,7 @@ def running(program: str, *args: str, port: int, env: dict | None = None, ready:
     address = f"127.0.0.1:{port}"
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [TOOLS.path(program), *args], env=os.environ | (env or {}), stdout=log, stderr=log, start_new_session=True
+            [program_path(program), *args], env=os.environ | (env or {}), stdout=log, stderr=log, start_new_session=True
         )
 
         def answers() -> bool:

@@ -10,7 +10,7 @@ import pytest
 from helpers.command_line import run_ok
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age
 from helpers.project import PROJECT, poll, run_program
-from helpers.prometheus import TOOLS
+from helpers.prometheus import program_path
 from helpers.standby import cluster, standby_of
 
 PIPELINE = "CALL lead_protection.run_protection_pipeline()"
@@ -512,7 +512,7 @@ def test_promtool_finds_nothing_but_the_name_that_was_agreed(sample):
     sample.execute(PIPELINE)
     sample.execute("CALL lead_protection.run_nightly_maintenance()")
     text = sample.execute("SELECT lead_protection.prometheus_metrics()").fetchone()[0]
-    done = run_program([TOOLS.path("promtool"), "check", "metrics"], input=text)
+    done = run_program([program_path("promtool"), "check", "metrics"], input=text)
     assert done.stderr.splitlines() == [
         'lead_protection_expired_count non-histogram and non-summary metrics should not have "_count" suffix'
     ], done.stdout

@@ -12,7 +12,7 @@ import yaml
 
 from helpers.pages import Runner, blocks
 from helpers.project import PROJECT, poll, run_program
-from helpers.prometheus import TOOLS, ask, free_port, get, running
+from helpers.prometheus import ask, free_port, get, program_path, running
 from lead_protection.runbook import anchor
 
 MONITORING = PROJECT / "monitoring"
@@ -32,7 +32,7 @@ MOVING = {
 
 def promtool(*args: str, cwd: Path = MONITORING) -> str:
     """Run promtool, which must find nothing wrong, and return what it says."""
-    done = run_program([TOOLS.path("promtool"), *args], cwd=cwd)
+    done = run_program([program_path("promtool"), *args], cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -63,7 +63,7 @@ def test_alerts_that_never_fire_or_always_do_fail_their_unit_tests(spoilt, verdi
     for rule in rules["groups"][0]["rules"]:
         rule["expr"] = spoilt
     (tmp_path / "alerts.yml").write_text(yaml.safe_dump(rules))
-    done = run_program([TOOLS.path("promtool"), "test", "rules", "alerts_test.yml"], cwd=tmp_path)
+    done = run_program([program_path("promtool"), "test", "rules", "alerts_test.yml"], cwd=tmp_path)
     assert done.returncode != 0
     findings = [
         line for line in (done.stdout + done.stderr).splitlines() if f"{verdict}:" in line or "alertname:" in line
