@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     schedule.set_defaults(function="schedule_jobs")
     unschedule = command("unschedule", run_schedule, "Remove our pg_cron jobs.")
     unschedule.set_defaults(function="unschedule_jobs")
-    for added in (status, schedule, unschedule):
+    for added in (status, rollback, schedule, unschedule):
         added.add_argument(
             "--cron-database",
             metavar="NAME_OR_URL",
@@ -165,6 +165,9 @@ def _parser() -> argparse.ArgumentParser:
     sql_command.set_defaults(run=None)
     sql_command.add_argument(
         "--roles", action="store_true", help="print the script that a superuser runs once beforehand instead"
+    )
+    sql_command.add_argument(
+        "--drop", action="store_true", help="with --roles: the one that takes all of it back, after rollback --all"
     )
     return parser
 
@@ -224,8 +227,11 @@ def run_apply(args: argparse.Namespace, conninfo: str) -> int:
 def run_sql(args: argparse.Namespace) -> int:
     """Print the script for those who have only psql; no database is asked."""
     home = installer.find_home()
+    if args.drop and not args.roles:
+        raise UsageError("--drop goes with --roles. To drop the schema: lead-protection rollback --all.")
     if args.roles:
-        print((home / "sql" / "roles.sql").read_text(encoding="utf-8"), end="")
+        name = "drop_roles.sql" if args.drop else "roles.sql"
+        print((home / "sql" / name).read_text(encoding="utf-8"), end="")
     else:
         print(script.install_script(home), end="")
     sys.stdout.flush()
@@ -243,6 +249,9 @@ def run_rollback(args: argparse.Namespace, conninfo: str) -> int:
         if not chosen:
             print("Nothing is applied.", flush=True)
             return 0
+        installer.refuse_to_leave_adopted_tables(connection)
+        with _cron_connection(args, conninfo, connection) as cron:
+            _refuse_to_leave_jobs(cron, connection.info.dbname)
         if not args.yes:
             _confirm(f"Roll back {', '.join(m.id for m in chosen)}? Their tables and rows are lost.")
         installer.rollback(connection, home, Progress(connection), chosen)
@@ -252,6 +261,31 @@ def run_rollback(args: argparse.Namespace, conninfo: str) -> int:
         flush=True,
     )
     return 0
+
+
+def _refuse_to_leave_jobs(cron: psycopg.Connection, dbname: str) -> None:
+    """Refuse to drop what pg_cron would go on to call, as far as this role sees its jobs."""
+    if not cron.execute("SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron'").fetchall():
+        print(
+            "pg_cron is not here. If it has our jobs in another database, first: lead-protection unschedule"
+            " --cron-database NAME",
+            flush=True,
+        )
+        return
+    if cron.execute("SELECT pg_catalog.has_schema_privilege('cron', 'USAGE')").fetchone() != (True,):
+        print("pg_cron does not show its jobs to this role.", flush=True)
+        return
+    rows = cron.execute(
+        "SELECT DISTINCT username FROM cron.job WHERE database = %s AND command LIKE '%%lead_protection.%%' ORDER BY 1",
+        [dbname],
+    ).fetchall()
+    if rows:
+        roles = ", ".join(str(role) for (role,) in rows)
+        here = "" if cron.info.dbname == dbname else f" --cron-database {cron.info.dbname}"
+        raise Refusal(
+            f"pg_cron has jobs that call what would be dropped, of {roles}. As the role that scheduled them:\n"
+            f"  lead-protection unschedule{here}"
+        )
 
 
 def _confirm(question: str) -> None:

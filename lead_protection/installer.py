@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import psycopg
 import yoyo
+from psycopg import sql
 from psycopg.abc import Params
 from yoyo import internalmigrations
 from yoyo.backends import PostgresqlPsycopgBackend
@@ -429,6 +430,27 @@ def choose_for_rollback(state: State, steps: int | None) -> list[Migration]:
         if not _rollback_file(migration).exists():
             raise Refusal(f"{migration.id} has no {_rollback_file(migration).name}")
     return chosen
+
+
+def refuse_to_leave_adopted_tables(connection: psycopg.Connection) -> None:
+    """Refuse to drop the code while triggers on tables of the company's call it.
+
+    Raises:
+        Refusal: a table is adopted.
+    """
+    if not _exists(connection, "lead_protection.adoptions"):
+        return
+    rows = connection.execute(
+        "SELECT DISTINCT source FROM lead_protection.adoptions WHERE disowned_at IS NULL ORDER BY source"
+    ).fetchall()
+    if rows:
+        calls = "\n".join(
+            f"  CALL lead_protection.disown_source({sql.Literal(source).as_string(connection)});" for (source,) in rows
+        )
+        raise Refusal(
+            "triggers on tables of your own call what would be dropped. Disown these tables first, as the owner of"
+            f" schema lead_protection, with what that means for them (docs/adoption.md):\n{calls}"
+        )
 
 
 def load_code_after_yoyo(connection: psycopg.Connection, home: Path) -> None:

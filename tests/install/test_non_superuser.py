@@ -5,7 +5,6 @@ database, pg_cron runs the jobs as that role, the application works, and the pre
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,49 +13,11 @@ import pytest
 from helpers.command_line import run_cli, run_ok
 from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
 from helpers.project import PROJECT, poll
-from helpers.server import Server, private_postgres, server_directory
 
 pytestmark = pytest.mark.slow("each test has a server of its own")
 
 ROLES = str(PROJECT / "sql" / "roles.sql")
 GROUP_ROLES = [f"lead_protection_{name}" for name in ("app", "consumer", "jobs", "monitor", "operator")]
-
-
-class OwnServer:
-    """A private PostgreSQL of its own, whose roles and settings a test may spoil."""
-
-    def __init__(self, directory: str):
-        self.directory = directory
-        private_postgres("start", "--fast", directory)
-        with psycopg.connect(private_postgres("url", directory)) as connection:
-            host = connection.info.host
-        self.server = Server(host=host, bin=Path(private_postgres("bin", directory)))
-
-    def url(self, dbname: str, user: str = "postgres") -> str:
-        return self.server.url(dbname).replace("postgres@", f"{user}@", 1)
-
-    def connect(self, dbname: str, user: str = "postgres") -> psycopg.Connection:
-        return psycopg.connect(self.url(dbname, user), autocommit=True)
-
-    def restart(self) -> None:
-        private_postgres("stop", self.directory)
-        private_postgres("start", "--fast", self.directory)
-
-
-@pytest.fixture
-def bare() -> Iterator[OwnServer]:
-    """A server on which nothing was ever installed, with an empty database `crm`."""
-    with server_directory() as directory:
-        own = OwnServer(directory)
-        own.server.psql("CREATE DATABASE crm")
-        yield own
-
-
-@pytest.fixture
-def bare_with_cron(bare, cron) -> OwnServer:
-    """The same, with pg_cron in database `postgres`; `cron` skips where that cannot be had."""
-    bare.server.psql("CREATE EXTENSION pg_cron")
-    return bare
 
 
 def preflight(output: str) -> str:

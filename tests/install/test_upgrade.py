@@ -280,6 +280,30 @@ def test_the_old_version_works_on_after_an_upgrade_that_was_cut_off(end, old, tr
     run_ok("apply", "--database", url, tree=tree)
 
 
+# ---------------------------------------------------------------- back
+
+
+def test_back_to_the_version_before(old, catalog):
+    """As docs/installing.md says: as many steps as the older package finds migrations of a newer one."""
+    old_tree, url = old(PREVIOUS)
+    before = catalog(url)
+    with psycopg.connect(url, autocommit=True) as db:
+        shown_before = shown(db)
+    run_ok("apply", "--database", url)
+
+    status, output = run_cli("status", "--database", url, tree=old_tree)
+    newer = output.count("applied by a newer version")
+    assert status == 1 and newer > 0
+    run_ok("rollback", "--steps", str(newer), "--yes", "--database", url)
+    run_ok("apply", "--database", url, tree=old_tree)
+
+    assert catalog(url) == before
+    with psycopg.connect(url, autocommit=True) as db:
+        assert shown(db) == shown_before
+    works_on(old_tree, url)
+    run_ok("apply", "--database", url)
+
+
 # ---------------------------------------------------------------- frozen
 
 

@@ -209,8 +209,8 @@ COMMENT ON FUNCTION lead_protection.find_help(text, text) IS
 'English or German (1 to 1000 '
 'characters), and returns the operations of docs/runbook.md that answer it as one object, which '
 'schemas/help/answer.json describes. language: en or de, for question, titles, summaries and situations (null, the '
-'default: that in which the question finds most); the impact and the tables are in English. Umlauts may be written as
-ae, oe and ue.
+'default: that in which the question finds most); the impact and the tables are in English. Umlauts may '
+'be written as ae, oe and ue.
 operations has 1 to 5 of them, the best first, each with title, summary, business_context, situation and health (how '
 'it stands at this very moment), steps with their code, who may run it and what it needs of them (parameters: '
 'variables of psql in the code, such as :lead_id), troubleshooting, next_steps and the place in the runbook. '
