@@ -283,12 +283,27 @@ def test_the_old_version_works_on_after_an_upgrade_that_was_cut_off(end, old, tr
 # ---------------------------------------------------------------- back
 
 
-def test_back_to_the_version_before(old, catalog):
+# Not in which order: a column that was dropped and came back is the last of its table.
+OBJECTS = """
+    SELECT 'column', c.attrelid::regclass::text, c.attname, format_type(c.atttypid, c.atttypmod)
+    FROM pg_attribute AS c JOIN pg_class AS t ON c.attrelid = t.oid
+    WHERE t.relnamespace = 'lead_protection'::regnamespace AND c.attnum > 0 AND NOT c.attisdropped
+    UNION ALL
+    SELECT 'routine', p.oid::regprocedure::text, md5(pg_get_functiondef(p.oid)), p.proacl::text FROM pg_proc AS p
+    WHERE p.pronamespace = 'lead_protection'::regnamespace
+    UNION ALL
+    SELECT 'trigger', t.tgrelid::regclass::text, t.tgname, t.tgfoid::regprocedure::text FROM pg_trigger AS t
+    JOIN pg_class AS c ON t.tgrelid = c.oid
+    WHERE c.relnamespace = 'lead_protection'::regnamespace AND NOT t.tgisinternal
+    ORDER BY 1, 2, 3, 4
+"""
+
+
+def test_back_to_the_version_before(old):
     """As docs/installing.md says: as many steps as the older package finds migrations of a newer one."""
     old_tree, url = old(PREVIOUS)
-    before = catalog(url)
     with psycopg.connect(url, autocommit=True) as db:
-        shown_before = shown(db)
+        before, shown_before = db.execute(OBJECTS).fetchall(), shown(db)
     run_ok("apply", "--database", url)
 
     status, output = run_cli("status", "--database", url, tree=old_tree)
@@ -297,8 +312,8 @@ def test_back_to_the_version_before(old, catalog):
     run_ok("rollback", "--steps", str(newer), "--yes", "--database", url)
     run_ok("apply", "--database", url, tree=old_tree)
 
-    assert catalog(url) == before
     with psycopg.connect(url, autocommit=True) as db:
+        assert db.execute(OBJECTS).fetchall() == before
         assert shown(db) == shown_before
     works_on(old_tree, url)
     run_ok("apply", "--database", url)
