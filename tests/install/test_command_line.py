@@ -399,6 +399,23 @@ def test_status_shows_health_in_colour_on_a_terminal_only(database_url, no_color
     assert "\x1b[" not in run_ok("status", "--database", database_url)
 
 
+# ---------------------------------------------------------------- help
+
+
+def test_help_prints_the_steps_of_the_section_that_answers(database_url):
+    output = run_ok("help", "--database", database_url, "the", "job", "failed", "with", "permission", "denied")
+    assert output.startswith("A job fails\n  A run ended with an error.")
+    assert "\n  1. `error` is SQLSTATE and message:\n     -- operator\n     SELECT id, job_name, started_at" in output
+    german = run_ok("help", "--database", database_url, "aktivitaet fehlt")
+    assert german.startswith("Eine Aktivität fehlt oder ist falsch\n")
+    assert "-- put in yours first: \\set lead_id …" in german
+
+
+def test_help_before_apply_says_so(empty_database_url):
+    status, output = run_cli("help", "--database", empty_database_url, "no reminder was sent")
+    assert status == 1 and "run apply first" in output
+
+
 # ---------------------------------------------------------------- rollback
 
 
