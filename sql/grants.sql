@@ -181,7 +181,7 @@ BEGIN
             ('find_help',                         'x',  'x',  'x',  '',   ''),
             ('help',                              'x',  'x',  'x',  '',   ''),
             -- common
-            ('error_codes',                       'x',  'x',  'x',  'x',  'x'),
+            ('error_codes',                       'x',  'x',  'x',  '',   'x'),
             ('elapsed_text',                      '',   'x',  'x',  '',   ''),
             ('plus_elapsed',                      'x',  'x',  'x',  '',   '')
         ) AS m (object, app, operator, monitor, jobs, consumer)

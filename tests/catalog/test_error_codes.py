@@ -51,7 +51,7 @@ def test_a_category_has_its_status_and_a_code_its_name(db):
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", row["name"]) for row in codes)
 
 
-@pytest.mark.parametrize("role", ["app", "operator", "monitor", "jobs", "consumer"])
+@pytest.mark.parametrize("role", ["app", "operator", "monitor", "consumer"])
 def test_whoever_calls_may_look_its_error_up(db, role):
     insert_lead_of_age(db, 1, EXPIRED)
     with pytest.raises(psycopg.Error) as error:
