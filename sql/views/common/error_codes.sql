@@ -110,6 +110,7 @@ COMMENT ON COLUMN lead_protection.error_codes.name IS 'A name for programs and l
 COMMENT ON COLUMN lead_protection.error_codes.category IS
 'not_found: what was named is not there; conflict: it is not in a state for that; invalid: an argument makes no sense; '
 'forbidden: the caller may not; retry: others were at work.';
-COMMENT ON COLUMN lead_protection.error_codes.http_status IS 'The status of HTTP that says so: 404, 409, 422, 403 or 503.';
+COMMENT ON COLUMN lead_protection.error_codes.http_status IS
+'The status of HTTP that says so: 404, 409, 422, 403 or 503.';
 COMMENT ON COLUMN lead_protection.error_codes.retryable IS
 'Whether the same call, in a new transaction, may succeed by itself. Nothing was done by the call that failed.';
