@@ -60,6 +60,13 @@ def holds_and_notes(db) -> tuple[int, int]:
     return holds, notes
 
 
+def give_up_waiting_for_locks_after(db, limit: str) -> None:
+    """Set it for the application's role, and end the sessions that PgBouncer keeps, which do not know it."""
+    db.execute(f"ALTER ROLE crm_app SET lock_timeout = '{limit}'")
+    ended = rows(db, "SELECT pg_terminate_backend(pid, 60000) AS ended FROM pg_stat_activity WHERE usename = 'crm_app'")
+    assert all(row["ended"] for row in ended)
+
+
 def java(page: Path) -> str:
     """The Java of the page that has a name."""
     text = page.read_text(encoding="utf-8")
@@ -87,8 +94,7 @@ def test_jdbc(sample, port, tmp_path):
     assert run(UNKNOWN, ITS_USER) == "404 lead_not_found"
     assert holds_and_notes(sample) == (1, 4), "a refused hold does not undo what is the application's"
 
-    sample.execute("ALTER ROLE crm_app SET lock_timeout = '20ms'")
-    sample.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'crm_app'")
+    give_up_waiting_for_locks_after(sample, "20ms")
     with sample.transaction():
         call(sample, "lock_leads", [OPEN_LEAD])
         done = run_program(
@@ -117,6 +123,7 @@ def work(lead_id, user_id):
     except Refused as refused:
         if refused.retryable:
             print("retry", flush=True)
+            input()
             raise
         return f"{refused.http_status} {refused.name}: {bool(refused.detail and refused.hint)}"
 
@@ -143,19 +150,19 @@ def test_django(sample, port, server, tmp_path):
     assert holds_and_notes(sample) == (1, 4), "a refused hold does not undo what is the application's"
 
     # A lead that somebody has locked: tried again until that one is done.
-    sample.execute("ALTER ROLE crm_app SET lock_timeout = '1s'")
-    sample.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'crm_app'")
+    give_up_waiting_for_locks_after(sample, "20ms")
     with sample.transaction():
         call(sample, "lock_leads", [OPEN_LEAD])
         process = subprocess.Popen(
             [sys.executable, "steps.py", str(OPEN_LEAD), str(ITS_USER)],
             env=env,
             cwd=tmp_path,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         assert process.stdout.readline() == "retry\n"
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate("it is free now\n", timeout=120)
     assert (rest, process.returncode) == ("False\n", 0)
     assert holds_and_notes(sample) == (1, 5), "what was undone with the first attempt is there once"
 

@@ -67,8 +67,8 @@ def pgbouncer(server: Server, *users: str, sessions: int) -> Iterator[int]:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 
         try:
-            poll(answers, timeout=30, what="pgbouncer answers")
+            poll(answers, timeout=120, what="pgbouncer answers")
             yield port
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)

@@ -51,10 +51,10 @@ def installed(bare_with_cron) -> tuple[OwnServer, list[str]]:
         db.execute("CALL lead_protection.run_protection_pipeline()")
     own.server.psql("GRANT lead_protection_monitor TO crm_jobs")
     run_ok("schedule", *as_jobs(own))
-    with own.connect("postgres") as cron:  # what pg_cron would write
+    with own.connect("postgres") as cron:  # what pg_cron would write, and at a full minute does
         cron.execute(
             "INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status)"
-            " SELECT jobid, jobid, database, username, command, 'succeeded' FROM cron.job"
+            " SELECT jobid, nextval('cron.runid_seq'), database, username, command, 'succeeded' FROM cron.job"
         )
     return own, before
 
