@@ -214,6 +214,22 @@ def test_the_jobs_role_sends(act_as, db):
     assert db.execute("SELECT lead_id FROM lead_protection.lead_reminders").fetchall() == [(2,)]
 
 
+@pytest.mark.parametrize("group", ["jobs", "operator"])
+def test_who_runs_the_jobs_follows_adopted_tables(act_as, db, group):
+    """It may see neither which tables those are, nor the tables."""
+    connection = act_as(group)
+    connection.execute("CALL lead_protection.follow_adopted_tables()")
+    assert db.execute("SELECT count(*) FROM lead_protection.job_runs").fetchone() == (0,), "nothing is adopted"
+
+    db.execute("CREATE TABLE public.crm_leads (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz)")
+    db.execute("GRANT SELECT ON public.crm_leads TO lead_protection_reader")
+    db.execute("CALL lead_protection.adopt_leads('public.crm_leads', 900)")
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    db.execute("INSERT INTO public.crm_leads VALUES (9001, 7, now())")
+    connection.execute("CALL lead_protection.follow_adopted_tables()")
+    assert db.execute("SELECT user_id FROM lead_protection.leads WHERE id = 9001").fetchall() == [(7,)]
+
+
 def may_execute(db, role: str) -> set[str]:
     """The routines of ours that a role may call, by name."""
     rows = db.execute(

@@ -5,12 +5,11 @@ AS $$
 DECLARE
     run_id bigint;
 BEGIN
-    -- Where nothing is adopted, a run each minute would only fill job_runs.
-    IF NOT EXISTS (SELECT FROM lead_protection.adoptions AS a WHERE a.disowned_at IS NULL) THEN
-        RETURN;
-    END IF;
     run_id := lead_protection.start_job_run('lead-protection-follow', follow_adopted_tables.batch_size);
     COMMIT;
+    IF run_id IS NULL THEN
+        RETURN;
+    END IF;
     WHILE lead_protection.run_job_step(run_id) LOOP
         COMMIT;
     END LOOP;

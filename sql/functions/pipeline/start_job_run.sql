@@ -32,6 +32,13 @@ BEGIN
             r.backend_pid = pg_backend_pid()
             OR NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.pid = r.backend_pid)
         );
+    -- Where nothing is adopted, a run each minute would only fill job_runs. Who runs the job may not see that.
+    IF
+        start_job_run.job_name = 'lead-protection-follow'
+        AND NOT EXISTS (SELECT FROM lead_protection.adoptions AS a WHERE a.disowned_at IS NULL)
+    THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO lead_protection.job_runs AS r (job_name, steps, batch_size, keep)
     VALUES (start_job_run.job_name, steps, start_job_run.batch_size, start_job_run.keep)
     RETURNING r.id INTO run_id;
@@ -41,5 +48,6 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.start_job_run(text, integer, interval) IS
 'Opens a row in job_runs, with all steps of the job still to do, for run_job_step(); marks runs of the job that were '
-'killed as abandoned. batch_size, keep: as for the jobs. Returns the run''s number. Errors: LP016 batch_size or keep '
-'makes no sense, LP082 no such job. Internal: the jobs call it and commit.';
+'killed as abandoned. batch_size, keep: as for the jobs. Returns the run''s number; null, and opens none, for the '
+'following of adopted tables where none is adopted. Errors: LP016 batch_size or keep makes no sense, LP082 no such job. '
+'Internal: the jobs call it and commit.';
