@@ -436,20 +436,39 @@ def refuse_to_leave_adopted_tables(connection: psycopg.Connection) -> None:
     """Refuse to drop the code while triggers on tables of the company's call it.
 
     Raises:
-        Refusal: a table is adopted.
+        Refusal: a table is adopted, or was, and its owner has not dropped our triggers yet.
     """
     if not _exists(connection, "lead_protection.adoptions"):
         return
-    rows = connection.execute(
-        "SELECT DISTINCT source FROM lead_protection.adoptions WHERE disowned_at IS NULL ORDER BY source"
+    # By its table; by its name, which older versions do not know, where a table was adopted as more than one thing. Those
+    # of owners go with those of leads.
+    adopted = connection.execute(
+        "SELECT DISTINCT CASE count(*) OVER (PARTITION BY a.source)"
+        " WHEN 1 THEN a.source ELSE coalesce(to_jsonb(a) ->> 'name', a.source) END"
+        " FROM lead_protection.adoptions AS a WHERE a.disowned_at IS NULL AND a.kind <> 'owners' ORDER BY 1"
     ).fetchall()
-    if rows:
+    if adopted:
         calls = "\n".join(
-            f"  CALL lead_protection.disown_source({sql.Literal(source).as_string(connection)});" for (source,) in rows
+            f"  CALL lead_protection.disown_source({sql.Literal(name).as_string(connection)});" for (name,) in adopted
         )
         raise Refusal(
             "triggers on tables of your own call what would be dropped. Disown these tables first, as the owner of"
             f" schema lead_protection, with what that means for them (docs/adoption.md):\n{calls}"
+        )
+    triggers = connection.execute(
+        "SELECT format('DROP TRIGGER %I ON %I.%I;', t.tgname, n.nspname, c.relname)"
+        " FROM pg_catalog.pg_trigger AS t"
+        " INNER JOIN pg_catalog.pg_class AS c ON t.tgrelid = c.oid"
+        " INNER JOIN pg_catalog.pg_namespace AS n ON c.relnamespace = n.oid"
+        " INNER JOIN pg_catalog.pg_proc AS p ON t.tgfoid = p.oid"
+        " WHERE p.pronamespace = to_regnamespace('lead_protection') AND starts_with(p.proname, 'follow_adopted_source')"
+        " AND t.tgparentid = 0 ORDER BY 1"
+    ).fetchall()
+    if triggers:
+        commands = "\n".join(f"  {command}" for (command,) in triggers)
+        raise Refusal(
+            "tables of your own are disowned, but have triggers yet that call what would be dropped: only the tables'"
+            f" owner can drop them. As that one:\n{commands}"
         )
 
 

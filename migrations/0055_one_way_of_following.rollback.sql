@@ -8,6 +8,20 @@ DELETE FROM lead_protection.lock_rows AS l
 WHERE l.lock_name = 'lead-protection-follow';
 DROP TABLE lead_protection.adopted_holds;
 
+-- What was before knows neither owners nor holds of the company's, and a table as one thing only: leads, if it is both.
+DELETE FROM lead_protection.adoption_queue AS q
+WHERE q.adoption_id NOT IN (
+    SELECT DISTINCT ON (a.source) a.id FROM lead_protection.adoptions AS a
+    WHERE a.kind IN ('leads', 'activities')
+    ORDER BY a.source ASC, a.kind DESC
+);
+DELETE FROM lead_protection.adoptions AS d
+WHERE d.id NOT IN (
+    SELECT DISTINCT ON (a.source) a.id FROM lead_protection.adoptions AS a
+    WHERE a.kind IN ('leads', 'activities')
+    ORDER BY a.source ASC, a.kind DESC
+);
+
 ALTER TABLE lead_protection.adoption_queue ADD COLUMN lead_id bigint;
 UPDATE lead_protection.adoption_queue AS q
 SET lead_id = CASE WHEN q.lead_key ~ '^[0-9]+$' THEN q.lead_key::bigint ELSE 0 END, error = coalesce(q.error, 'waits');

@@ -110,6 +110,49 @@ def test_out_of_a_cluster_without_a_trace(installed):
     assert cluster(own) == before, "it may be run again"
 
 
+def test_rollback_says_what_must_go_before_it(bare):
+    """A table adopted as two things by an owner of Lead Protection who does not own it: it says who drops the triggers."""
+    bare.server.psql("CREATE ROLE crm LOGIN")
+    bare.server.psql("-v", "owner=crm_owner", "-f", ROLES, dbname="crm")
+    owner = bare.url("crm", "crm_owner")
+    run_ok("apply", "--database", owner)
+    with bare.connect("crm") as db:
+        db.execute(
+            "CREATE TABLE public.\"Leads\" (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz,"
+            " reason text, waits_since timestamptz, waits_until timestamptz)"
+        )
+        db.execute("ALTER TABLE public.\"Leads\" OWNER TO crm")
+        db.execute("GRANT SELECT ON public.\"Leads\" TO crm_owner, lead_protection_reader")
+        db.execute("GRANT TRIGGER ON public.\"Leads\" TO crm_owner")
+    rollback = ["rollback", "--all", "--yes", "--database", owner]
+
+    def refused() -> list[str]:
+        status, output = run_cli(*rollback)
+        assert status == 1
+        return re.findall(r"^  (CALL .*|DROP .*);$", output, re.MULTILINE)
+
+    with bare.connect("crm", "crm_owner") as db:
+        db.execute("CALL lead_protection.adopt_leads('public.\"Leads\"', 900)")
+        assert refused() == ["CALL lead_protection.disown_source('public.\"Leads\"')"]
+        db.execute(
+            "CALL lead_protection.adopt_holds('public.\"Leads\"', 900, name => 'waits', lead_column => 'id',"
+            " start_column => 'waits_since', end_column => 'waits_until')"
+        )
+        calls = refused()
+        assert calls == [f"CALL lead_protection.disown_source('{name}')" for name in ("Leads", "waits")]
+        for call in calls:
+            with pytest.raises(psycopg.Error) as error:
+                db.execute(call)
+            assert error.value.sqlstate == "LP053"
+
+    drops = refused()
+    assert drops and all(line.startswith("DROP TRIGGER") and line.endswith(' ON public."Leads"') for line in drops)
+    with bare.connect("crm", "crm") as db:
+        for drop in drops:
+            db.execute(drop)
+    run_ok(*rollback)
+
+
 def test_a_role_that_is_needed_elsewhere_stays(bare):
     """Two databases of one server: the group roles go with the last of them."""
     bare.server.psql("CREATE DATABASE other")

@@ -305,6 +305,15 @@ def test_back_to_the_version_before(old):
     with psycopg.connect(url, autocommit=True) as db:
         before, shown_before = db.execute(OBJECTS).fetchall(), shown(db)
     run_ok("apply", "--database", url)
+    with psycopg.connect(url, autocommit=True) as db:  # a table as two things, which the older version has no place for
+        db.execute(
+            "CREATE TABLE public.crm_leads (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz, lead_id bigint,"
+            " kind text, reason text, occurred_at timestamptz, start_at timestamptz, end_at timestamptz)"
+        )
+        for kind in ("leads", "activities", "holds"):
+            db.execute(f"CALL lead_protection.adopt_{kind}('public.crm_leads', 900, name => '{kind}')")
+        for kind in ("holds", "activities", "leads"):
+            db.execute(f"CALL lead_protection.disown_source('{kind}')")
 
     status, output = run_cli("status", "--database", url, tree=old_tree)
     newer = output.count("applied by a newer version")
