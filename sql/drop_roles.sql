@@ -37,6 +37,7 @@ DECLARE
     owner CONSTANT name := nullif(pg_catalog.current_setting('lead_protection.drop_owner'), '');
     jobs CONSTANT name := nullif(pg_catalog.current_setting('lead_protection.drop_jobs'), '');
     books name;
+    others boolean;
     command text;
     dropped name;
     reason text;
@@ -64,16 +65,19 @@ BEGIN
     FOR books IN
         SELECT n.nspname FROM pg_catalog.pg_namespace AS n
         INNER JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
-        WHERE c.relname = '_yoyo_migration' AND c.relowner = pg_catalog.to_regrole(pg_catalog.quote_ident(owner))
+        WHERE
+            -- No view: a superuser would run the owner's code.
+            c.relname = '_yoyo_migration' AND c.relkind = 'r'
+            AND c.relowner = pg_catalog.to_regrole(pg_catalog.quote_ident(owner))
     LOOP
-        EXECUTE pg_catalog.format('SELECT migration_id FROM %I._yoyo_migration LIMIT 1', books) INTO reason;
-        IF reason IS NULL THEN
+        EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %I._yoyo_migration)', books) INTO others;
+        IF others THEN
+            RAISE NOTICE 'schema % keeps yoyo''s tables: they have migrations of another program', books;
+        ELSE
             EXECUTE pg_catalog.format(
                 'DROP TABLE %1$I._yoyo_migration, %1$I._yoyo_log, %1$I._yoyo_version; DROP TABLE IF EXISTS %1$I.yoyo_lock',
                 books
             );
-        ELSE
-            RAISE NOTICE 'schema % keeps yoyo''s tables: % is another program''s', books, reason;
         END IF;
     END LOOP;
     FOR command IN
