@@ -440,8 +440,8 @@ def refuse_to_leave_adopted_tables(connection: psycopg.Connection) -> None:
     """
     if not _exists(connection, "lead_protection.adoptions"):
         return
-    # By its table; by its name, which older versions do not know, where a table was adopted as more than one thing. Those
-    # of owners go with those of leads.
+    # By its table, or by its name, which older versions do not know, where a table was adopted as more than one thing.
+    # Those of owners go with those of leads.
     adopted = connection.execute(
         "SELECT DISTINCT CASE count(*) OVER (PARTITION BY a.source)"
         " WHEN 1 THEN a.source ELSE coalesce(to_jsonb(a) ->> 'name', a.source) END"

@@ -111,19 +111,19 @@ def test_out_of_a_cluster_without_a_trace(installed):
 
 
 def test_rollback_says_what_must_go_before_it(bare):
-    """A table adopted as two things by an owner of Lead Protection who does not own it: it says who drops the triggers."""
+    """Also of a table adopted as two things, by an owner of Lead Protection who does not own it."""
     bare.server.psql("CREATE ROLE crm LOGIN")
     bare.server.psql("-v", "owner=crm_owner", "-f", ROLES, dbname="crm")
     owner = bare.url("crm", "crm_owner")
     run_ok("apply", "--database", owner)
     with bare.connect("crm") as db:
         db.execute(
-            "CREATE TABLE public.\"Leads\" (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz,"
+            'CREATE TABLE public."Leads" (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz,'
             " reason text, waits_since timestamptz, waits_until timestamptz)"
         )
-        db.execute("ALTER TABLE public.\"Leads\" OWNER TO crm")
-        db.execute("GRANT SELECT ON public.\"Leads\" TO crm_owner, lead_protection_reader")
-        db.execute("GRANT TRIGGER ON public.\"Leads\" TO crm_owner")
+        db.execute('ALTER TABLE public."Leads" OWNER TO crm')
+        db.execute('GRANT SELECT ON public."Leads" TO crm_owner, lead_protection_reader')
+        db.execute('GRANT TRIGGER ON public."Leads" TO crm_owner')
     rollback = ["rollback", "--all", "--yes", "--database", owner]
 
     def refused() -> list[str]:

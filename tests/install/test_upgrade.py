@@ -305,10 +305,12 @@ def test_back_to_the_version_before(old):
     with psycopg.connect(url, autocommit=True) as db:
         before, shown_before = db.execute(OBJECTS).fetchall(), shown(db)
     run_ok("apply", "--database", url)
-    with psycopg.connect(url, autocommit=True) as db:  # a table as two things, which the older version has no place for
+    with psycopg.connect(url, autocommit=True) as db:
+        # One table as several things: the older version has no place for that.
         db.execute(
-            "CREATE TABLE public.crm_leads (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz, lead_id bigint,"
-            " kind text, reason text, occurred_at timestamptz, start_at timestamptz, end_at timestamptz)"
+            "CREATE TABLE public.crm_leads (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz,"
+            " lead_id bigint, kind text, reason text, occurred_at timestamptz, start_at timestamptz,"
+            " end_at timestamptz)"
         )
         for kind in ("leads", "activities", "holds"):
             db.execute(f"CALL lead_protection.adopt_{kind}('public.crm_leads', 900, name => '{kind}')")

@@ -49,5 +49,5 @@ $$;
 COMMENT ON FUNCTION lead_protection.start_job_run(text, integer, interval) IS
 'Opens a row in job_runs, with all steps of the job still to do, for run_job_step(); marks runs of the job that were '
 'killed as abandoned. batch_size, keep: as for the jobs. Returns the run''s number; null, and opens none, for the '
-'following of adopted tables where none is adopted. Errors: LP016 batch_size or keep makes no sense, LP082 no such job. '
-'Internal: the jobs call it and commit.';
+'following of adopted tables where none is adopted. Errors: LP016 batch_size or keep makes no sense, LP082 no such '
+'job. Internal: the jobs call it and commit.';
