@@ -124,6 +124,7 @@ BEGIN
             ('forecast_protection',               'x',  'x',  'x',  '',   ''),
             ('is_sensible_instant',               'x',  'x',  'x',  '',   ''),
             ('protection_as_of',                  'x',  'x',  'x',  '',   ''),
+            ('statement_texts',                   'x',  'x',  'x',  '',   ''),
             -- events
             ('event_types',                       '',   'x',  'x',  '',   'x'),
             ('outbox_events',                     'x',  'x',  'x',  '',   'x'),

@@ -14,6 +14,14 @@
 \ir functions/common/local_text.sql
 \ir functions/common/elapsed_text.sql
 \ir functions/common/retry_pause.sql
+\ir functions/common/caller_reads_log.sql
+
+-- texts: sentences as data, and in the words of a language
+\ir views/statement/statement_texts.sql
+\ir functions/common/length_text.sql
+\ir functions/common/value_text.sql
+\ir functions/common/sentence.sql
+\ir functions/common/sentence_text.sql
 
 -- rule: the one place of the arithmetic
 \ir functions/rule/calendar_expiry.sql
@@ -117,6 +125,8 @@
 \ir functions/explain/protection_as_of.sql
 \ir functions/explain/explain_calendar.sql
 \ir functions/explain/explain_holds.sql
+\ir functions/explain/start_entry.sql
+\ir functions/explain/closing_entry.sql
 \ir functions/explain/explain_steps.sql
 \ir functions/explain/explain_protection.sql
 \ir functions/explain/explain_protection_json.sql

@@ -146,6 +146,7 @@ def test_before_and_after_a_transfer(unchecked):
 def test_before_the_protection_began(unchecked):
     insert_lead(unchecked, 1, START, policy_id=1)
     (step,) = explain(unchecked, "2025-01-15T08:59:59.999999Z")
+    (recorded_at,) = unchecked.execute("SELECT recorded_at FROM lead_protection.leads").fetchone()
     assert step == {
         "step": 1,
         "clock": None,
@@ -157,6 +158,20 @@ def test_before_the_protection_began(unchecked):
         "expires_at": None,
         "explanation": "Not protected at 2025-01-15 09:59:59.999999: the protection for user 7 began at"
         " 2025-01-15 10:00 Europe/Berlin.",
+        "reason": None,
+        "actor_id": None,
+        "entered_at": utc(recorded_at.isoformat()),
+        "sentences": [
+            {
+                "code": "start.later",
+                "parameters": {
+                    "as_of": "2025-01-15T08:59:59.999999Z",
+                    "user_id": 7,
+                    "from": "2025-01-15T09:00:00.000000Z",
+                    "zone": "Europe/Berlin",
+                },
+            }
+        ],
     }
     answer = explain_json(unchecked, "2025-01-15T08:59:59.999999Z")
     assert (answer["user_id"], answer["policy"], answer["result"]) == (None, None, None)

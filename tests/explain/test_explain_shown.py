@@ -46,6 +46,10 @@ def as_json(step: dict) -> dict:
         "moved_by_seconds": None if step["moved_by"] is None else step["moved_by"] / timedelta(seconds=1),
         "expires_at": iso(step["expires_at"]),
         "explanation": step["explanation"],
+        "reason": step["reason"],
+        "actor_id": step["actor_id"],
+        "entered_at": iso(step["entered_at"]),
+        "sentences": step["sentences"],
     }
 
 

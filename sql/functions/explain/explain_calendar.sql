@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION lead_protection.explain_calendar(
 )
 RETURNS TABLE (
     item text, fact_id bigint, from_at timestamptz, until_at timestamptz, moved_by interval, expires_at timestamptz,
-    explanation text
+    sentences jsonb, reason text, actor_id bigint, entered_at timestamptz
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -28,27 +28,28 @@ BEGIN ATOMIC
             NULL::timestamptz AS granted_at,
             t.months,
             t.days,
-            t.explanation
+            t.sentences,
+            NULL::text AS reason,
+            NULL::bigint AS actor_id
         FROM origin AS o
         CROSS JOIN LATERAL (
             VALUES
             (
                 1, 'BASE', o.base_months, 0, explain_calendar.clock = 'base',
-                format('+ %s month%s.', o.base_months, CASE WHEN o.base_months <> 1 THEN 's' END)
+                lead_protection.sentence('term.base', jsonb_build_object('months', o.base_months))
             ),
             (
                 2, 'EXTENSION', 0, o.extension_days, (o.rule = 'parallel') = (explain_calendar.clock = 'idle'),
-                format(
-                    '+ %s%s.',
-                    lead_protection.elapsed_text(make_interval(days => o.extension_days)),
-                    CASE o.rule WHEN 'parallel' THEN ' without a qualified activity' END
+                lead_protection.sentence(
+                    CASE o.rule WHEN 'parallel' THEN 'term.idle' ELSE 'term.extension' END,
+                    jsonb_build_object('days', o.extension_days)
                 )
             ),
             (
                 3, 'GRACE', 0, o.grace_days, (o.rule = 'parallel') = (explain_calendar.clock = 'idle'),
-                format('+ %s.', lead_protection.elapsed_text(make_interval(days => o.grace_days)))
+                lead_protection.sentence('term.grace', jsonb_build_object('days', o.grace_days))
             )
-        ) AS t (place, item, months, days, applies, explanation)
+        ) AS t (place, item, months, days, applies, sentences)
         WHERE t.applies
         UNION ALL
         SELECT
@@ -58,22 +59,21 @@ BEGIN ATOMIC
             x.granted_at,
             0,
             CASE WHEN w.why_not IS NULL THEN x.days ELSE 0 END,
-            format(
-                CASE
-                    WHEN w.why_not IS NULL THEN '+ %1$s on request, approved by %2$s.'
-                    ELSE 'Not counted: %1$s on request, %3$s.'
-                END,
-                lead_protection.elapsed_text(make_interval(days => x.days)), x.approved_by, w.why_not
-            )
+            lead_protection.sentence(
+                coalesce(w.why_not, 'extension.counted'),
+                jsonb_build_object('days', x.days, 'approved_by', x.approved_by, 'user_id', x.user_id)
+            ),
+            x.reason,
+            x.granted_by
         FROM origin AS o
         INNER JOIN lead_protection.lead_extensions AS x
             ON x.lead_id = explain_calendar.lead_clock.lead_id AND x.granted_at <= explain_calendar.as_of
         CROSS JOIN LATERAL (
             SELECT CASE
-                WHEN x.user_id <> explain_calendar.lead_clock.user_id THEN 'granted to user ' || x.user_id
-                WHEN x.granted_at > explain_calendar.lead_clock.closed_at THEN 'granted after the lead was closed'
-                WHEN x.granted_at < explain_calendar.lead_clock.started_at THEN 'granted before this protection began'
-                WHEN x.granted_at < o.counted_from THEN 'granted before the last qualified activity'
+                WHEN x.user_id <> explain_calendar.lead_clock.user_id THEN 'extension.of_another_user'
+                WHEN x.granted_at > explain_calendar.lead_clock.closed_at THEN 'extension.after_closing'
+                WHEN x.granted_at < explain_calendar.lead_clock.started_at THEN 'extension.before_start'
+                WHEN x.granted_at < o.counted_from THEN 'extension.before_activity'
             END AS why_not
         ) AS w
         -- What others were granted is told once.
@@ -100,7 +100,10 @@ BEGIN ATOMIC
         NULL::timestamptz,
         e.expires_at - lag(e.expires_at, 1, e.counted_from) OVER (ORDER BY e.place, e.granted_at, e.fact_id),
         e.expires_at,
-        e.explanation
+        e.sentences,
+        e.reason,
+        e.actor_id,
+        e.granted_at
     FROM expiry AS e
     ORDER BY e.place, e.granted_at, e.fact_id;
 END;

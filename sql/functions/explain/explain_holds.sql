@@ -5,34 +5,31 @@ CREATE OR REPLACE FUNCTION lead_protection.explain_holds(
 )
 RETURNS TABLE (
     item text, fact_id bigint, from_at timestamptz, until_at timestamptz, moved_by interval, expires_at timestamptz,
-    explanation text
+    sentences jsonb, reason text, actor_id bigint, entered_at timestamptz
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH origin AS (
-        SELECT
-            o.*,
-            p.time_zone
+        SELECT o.*
         FROM (
             VALUES
             (
                 'base', explain_holds.lead_clock.started_at, explain_holds.lead_clock.base_expires_at,
-                'the protection began'
+                'start'
             ),
             (
                 'idle', explain_holds.lead_clock.idle_from, explain_holds.lead_clock.idle_base_expires_at,
                 CASE explain_holds.lead_clock.idle_from
-                    WHEN explain_holds.lead_clock.started_at THEN 'the protection began'
-                    ELSE 'the last qualified activity'
+                    WHEN explain_holds.lead_clock.started_at THEN 'start'
+                    ELSE 'activity'
                 END
             ),
             (
                 'notice', explain_holds.lead_clock.noticed_at, explain_holds.lead_clock.notice_base_expires_at,
-                'the reminder was sent'
+                'notice'
             )
         ) AS o (clock, counted_from, base_expires_at, beginning)
-        CROSS JOIN lead_protection.protection_policies AS p
-        WHERE o.clock = explain_holds.clock AND p.id = explain_holds.lead_clock.policy_id
+        WHERE o.clock = explain_holds.clock
     ),
 
     hold AS (
@@ -42,6 +39,9 @@ BEGIN ATOMIC
             h.start_at,
             h.end_at,
             h.voided_at,
+            h.reason,
+            h.created_by,
+            h.created_at,
             s.stopped_until,
             CASE
                 WHEN h.user_id = explain_holds.lead_clock.user_id AND h.voided_at IS NULL
@@ -79,8 +79,7 @@ BEGIN ATOMIC
             e.expires_at,
             lag(e.expires_at, 1, o.base_expires_at) OVER (ORDER BY s.start_at, s.id) AS expires_before,
             o.counted_from,
-            o.beginning,
-            o.time_zone
+            o.beginning
         FROM origin AS o
         CROSS JOIN so_far AS s
         CROSS JOIN LATERAL lead_protection.stop_clock(o.base_expires_at, s.stops) AS e
@@ -95,37 +94,41 @@ BEGIN ATOMIC
         e.expires_at,
         CASE
             WHEN e.user_id <> explain_holds.lead_clock.user_id
-                THEN format('Not counted: a hold of user %s.', e.user_id)
-            WHEN e.voided_at IS NOT NULL THEN 'Not counted: it was declared void.'
-            WHEN e.end_at = e.start_at THEN 'Not counted: it was ended before it began.'
+                THEN lead_protection.sentence('hold.of_another_user', jsonb_build_object('user_id', e.user_id))
+            WHEN e.voided_at IS NOT NULL THEN lead_protection.sentence('hold.void')
+            WHEN e.end_at = e.start_at THEN lead_protection.sentence('hold.ended_before_it_began')
             WHEN e.start_at = e.stopped_until AND explain_holds.lead_clock.closed_at IS NOT NULL
-                THEN 'Not counted: it begins when the lead is closed already.'
-            WHEN e.start_at = e.stopped_until THEN 'Not counted yet: it is open, and no time of it has passed.'
-            WHEN e.stopped_until <= e.counted_from THEN format('Not counted: it ended before %s.', e.beginning)
-            WHEN lower(e.stop) >= e.expires_before
-                THEN 'Not counted: it begins when the expiry reached so far has passed.'
-            WHEN e.covered_until >= e.stopped_until
-                THEN 'Not counted: earlier holds stop the clock for all of its time.'
-            ELSE format(
-                'Counted %s: %s.%s%s%s',
+                THEN lead_protection.sentence('hold.after_closing')
+            WHEN e.start_at = e.stopped_until THEN lead_protection.sentence('hold.not_yet')
+            WHEN e.stopped_until <= e.counted_from THEN lead_protection.sentence('hold.before_' || e.beginning)
+            WHEN lower(e.stop) >= e.expires_before THEN lead_protection.sentence('hold.after_expiry')
+            WHEN e.covered_until >= e.stopped_until THEN lead_protection.sentence('hold.covered')
+            ELSE lead_protection.sentence(
                 CASE
-                    WHEN e.expires_at - e.expires_before = e.end_at - e.start_at THEN 'in full'
-                    ELSE format(
-                        'from %s to %s',
-                        lead_protection.local_text(greatest(lower(e.stop), e.covered_until), e.time_zone),
-                        lead_protection.local_text(e.stopped_until, e.time_zone)
-                    )
+                    WHEN e.expires_at - e.expires_before = e.end_at - e.start_at THEN 'hold.in_full'
+                    ELSE 'hold.in_part'
                 END,
-                lead_protection.elapsed_text(e.expires_at - e.expires_before),
-                CASE WHEN e.start_at < e.counted_from THEN format(' What lies before %s does not.', e.beginning) END,
-                CASE WHEN e.covered_until > lower(e.stop) THEN ' Until then earlier holds stop the clock.' END,
+                jsonb_build_object(
+                    'from', lead_protection.instant_text(greatest(lower(e.stop), e.covered_until)),
+                    'until', lead_protection.instant_text(e.stopped_until),
+                    'length', trim_scale(extract(EPOCH FROM e.expires_at - e.expires_before))
+                )
+            )
+            || lead_protection.sentence(
+                CASE WHEN e.start_at < e.counted_from THEN 'hold.part_before_' || e.beginning END
+            )
+            || lead_protection.sentence(CASE WHEN e.covered_until > lower(e.stop) THEN 'hold.part_covered' END)
+            || lead_protection.sentence(
                 CASE
-                    WHEN e.end_at IS NOT NULL THEN ''
-                    WHEN explain_holds.lead_clock.closed_at IS NULL THEN ' It is open and goes on.'
-                    ELSE ' The closing of the lead ended it.'
+                    WHEN e.end_at IS NOT NULL THEN NULL
+                    WHEN explain_holds.lead_clock.closed_at IS NULL THEN 'hold.open'
+                    ELSE 'hold.ended_by_closing'
                 END
             )
-        END
+        END,
+        e.reason,
+        e.created_by,
+        e.created_at
     FROM expiry AS e
     ORDER BY e.start_at, e.id;
 END;

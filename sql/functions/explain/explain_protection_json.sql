@@ -18,7 +18,11 @@ BEGIN
                 'until', lead_protection.instant_text(s.until_at),
                 'moved_by_seconds', trim_scale(extract(EPOCH FROM s.moved_by)),
                 'expires_at', lead_protection.instant_text(s.expires_at),
-                'explanation', s.explanation
+                'explanation', s.explanation,
+                'reason', s.reason,
+                'actor_id', s.actor_id,
+                'entered_at', lead_protection.instant_text(s.entered_at),
+                'sentences', s.sentences
             )
             ORDER BY s.step
         )
@@ -67,7 +71,8 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.explain_protection_json(bigint, timestamptz) IS
 'explain_protection() as one object for an application: {lead_id, as_of, user_id, policy: {id, name, version, rule and '
-'the other terms}, steps: [{step, clock, item, fact_id, from, until, moved_by_seconds, expires_at, explanation}], '
+'the other terms}, steps: [{step, clock, item, fact_id, from, until, moved_by_seconds, expires_at, explanation, '
+'reason, actor_id, entered_at, sentences: [{code, parameters}]}], '
 'result: {protection_expires_at, state, on_hold, reminder_due_at}}.
 Instants are ISO 8601 text in UTC with microseconds, reminder_time is the local time of day, moved_by_seconds is '
 'exact. user_id, policy and result are null if the protection had not begun at as_of.

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.explain_steps(lead_id bigint, as_of timestamptz)
 RETURNS TABLE (
     clock text, item text, fact_id bigint, from_at timestamptz, until_at timestamptz, moved_by interval,
-    expires_at timestamptz, explanation text
+    expires_at timestamptz, sentences jsonb, reason text, actor_id bigint, entered_at timestamptz
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -9,6 +9,7 @@ DECLARE
     lead_clock lead_protection.lead_clocks;
     terms lead_protection.protection_policies;
     shown record;
+    entry record;
     stops tstzmultirange;
     rule_expires_at timestamptz;
     base_expires_at timestamptz;
@@ -25,32 +26,38 @@ BEGIN
     WHERE p.lead_id = explain_steps.lead_id;
 
     IF NOT FOUND THEN
-        RETURN QUERY VALUES (
+        RETURN QUERY
+        SELECT
             NULL::text, 'NOT_PROTECTED', NULL::bigint, lead_clock.started_at, NULL::timestamptz, NULL::interval,
             NULL::timestamptz,
-            format(
-                CASE
-                    WHEN lead_clock.user_id IS NULL THEN 'Not known at %1$s: entered as nobody''s at %3$s %4$s.'
-                    ELSE 'Not protected at %1$s: the protection for user %2$s began at %3$s %4$s.'
-                END,
-                lead_protection.local_text(explain_steps.as_of, terms.time_zone), lead_clock.user_id,
-                lead_protection.local_text(lead_clock.started_at, terms.time_zone), terms.time_zone
-            )
-        );
+            lead_protection.sentence(
+                CASE WHEN lead_clock.user_id IS NULL THEN 'start.nobodys_later' ELSE 'start.later' END,
+                jsonb_build_object(
+                    'as_of', lead_protection.instant_text(explain_steps.as_of), 'user_id', lead_clock.user_id,
+                    'from', lead_protection.instant_text(lead_clock.started_at), 'zone', terms.time_zone
+                )
+            ),
+            e.reason, e.actor_id, e.entered_at
+        FROM lead_protection.start_entry(lead_clock) AS e;
         RETURN;
     END IF;
 
-    RETURN QUERY VALUES (
+    RETURN QUERY
+    SELECT
         NULL::text, 'START', NULL::bigint, lead_clock.started_at, NULL::timestamptz, NULL::interval, NULL::timestamptz,
-        format(
-            CASE
-                WHEN lead_clock.user_id IS NULL THEN 'Nobody''s from %2$s %3$s on: no clock runs.'
-                ELSE 'For user %1$s from %2$s %3$s on. Policy %4$s, version %5$s, %6$s rule.'
-            END,
-            lead_clock.user_id, lead_protection.local_text(lead_clock.started_at, terms.time_zone), terms.time_zone,
-            terms.name, terms.version, terms.rule
+        lead_protection.sentence(
+            CASE WHEN lead_clock.user_id IS NULL THEN 'start.nobodys' ELSE 'start.of_user' END,
+            jsonb_build_object(
+                'user_id', lead_clock.user_id, 'from', lead_protection.instant_text(lead_clock.started_at),
+                'zone', terms.time_zone
+            )
         )
-    );
+        || lead_protection.sentence(
+            CASE WHEN lead_clock.user_id IS NOT NULL THEN 'start.policy' END,
+            jsonb_build_object('policy', terms.name, 'version', terms.version, 'rule', terms.rule)
+        ),
+        e.reason, e.actor_id, e.entered_at
+    FROM lead_protection.start_entry(lead_clock) AS e;
     IF lead_clock.user_id IS NOT NULL THEN
         RETURN QUERY
         SELECT 'base', s.* FROM lead_protection.explain_calendar(lead_clock, 'base', explain_steps.as_of) AS s;
@@ -72,31 +79,31 @@ BEGIN
             SELECT
                 'idle', 'ACTIVITY', done.last_id, lead_clock.idle_from, NULL::timestamptz, NULL::interval,
                 NULL::timestamptz,
-                format(
-                    'Activities of user %s from the start on: %s, of which %s qualified. %s',
-                    lead_clock.user_id, done.activities, done.qualified,
-                    CASE
-                        WHEN done.last_id IS NULL THEN 'The idle clock starts with the protection.'
-                        ELSE format('The idle clock starts with the last of them, %s.', done.last_kind)
-                    END
+                lead_protection.sentence(
+                    'activity.count',
+                    jsonb_build_object(
+                        'user_id', lead_clock.user_id, 'activities', done.activities, 'qualified', done.qualified
+                    )
                 )
+                || lead_protection.sentence(
+                    CASE WHEN done.last_id IS NULL THEN 'activity.none' ELSE 'activity.last' END,
+                    jsonb_build_object('kind', a.kind)
+                ),
+                NULL::text, a.recorded_by, a.recorded_at
             FROM (
                 SELECT
                     count(*) AS activities,
                     count(*) FILTER (WHERE k.qualifies) AS qualified,
                     -- The first that was entered, where several took place at that instant.
-                    min(a.id) FILTER (WHERE k.qualifies AND a.occurred_at = lead_clock.idle_from) AS last_id,
-                    (
-                        array_agg(a.kind ORDER BY a.id)
-                        FILTER (WHERE k.qualifies AND a.occurred_at = lead_clock.idle_from)
-                    )[1] AS last_kind
-                FROM lead_protection.lead_activities AS a
-                INNER JOIN lead_protection.activity_kinds AS k ON a.kind = k.kind
+                    min(q.id) FILTER (WHERE k.qualifies AND q.occurred_at = lead_clock.idle_from) AS last_id
+                FROM lead_protection.lead_activities AS q
+                INNER JOIN lead_protection.activity_kinds AS k ON q.kind = k.kind
                 WHERE
-                    a.lead_id = lead_clock.lead_id AND a.user_id = lead_clock.user_id AND a.deleted_at IS NULL
-                    AND a.occurred_at >= lead_clock.started_at
-                    AND a.occurred_at <= least(explain_steps.as_of, lead_clock.closed_at)
-            ) AS done;
+                    q.lead_id = lead_clock.lead_id AND q.user_id = lead_clock.user_id AND q.deleted_at IS NULL
+                    AND q.occurred_at >= lead_clock.started_at
+                    AND q.occurred_at <= least(explain_steps.as_of, lead_clock.closed_at)
+            ) AS done
+            LEFT JOIN lead_protection.lead_activities AS a ON a.id = done.last_id AND a.lead_id = lead_clock.lead_id;
             RETURN QUERY
             SELECT 'idle', s.* FROM lead_protection.explain_calendar(lead_clock, 'idle', explain_steps.as_of) AS s;
             RETURN QUERY
@@ -105,10 +112,10 @@ BEGIN
             FROM lead_protection.stop_clock(lead_clock.base_expires_at, stops) AS e;
             RETURN QUERY VALUES (
                 NULL::text, 'RULE', NULL::bigint, NULL::timestamptz, NULL::timestamptz, NULL::interval, rule_expires_at,
-                format(
-                    'The earlier of the two clocks: the %s clock.',
-                    CASE WHEN rule_expires_at < base_expires_at THEN 'idle' ELSE 'base' END
-                )
+                lead_protection.sentence(
+                    CASE WHEN rule_expires_at < base_expires_at THEN 'rule.idle' ELSE 'rule.base' END
+                ),
+                NULL::text, NULL::bigint, NULL::timestamptz
             );
         END IF;
 
@@ -116,21 +123,23 @@ BEGIN
             RETURN QUERY VALUES (
                 'notice', 'NOTICE', NULL::bigint, lead_clock.noticed_at, NULL::timestamptz,
                 lead_clock.notice_base_expires_at - lead_clock.noticed_at, lead_clock.notice_base_expires_at,
-                format(
-                    'The reminder was sent at %s: + %s.',
-                    lead_protection.local_text(lead_clock.noticed_at, terms.time_zone),
-                    lead_protection.elapsed_text(make_interval(days => terms.grace_days))
-                )
+                lead_protection.sentence(
+                    'notice.sent',
+                    jsonb_build_object(
+                        'at', lead_protection.instant_text(lead_clock.noticed_at), 'days', terms.grace_days
+                    )
+                ),
+                NULL::text, NULL::bigint, lead_clock.noticed_at
             );
             RETURN QUERY
             SELECT 'notice', s.* FROM lead_protection.explain_holds(lead_clock, 'notice', explain_steps.as_of) AS s;
             RETURN QUERY
             SELECT
                 NULL::text, 'NOTICE', NULL::bigint, NULL::timestamptz, NULL::timestamptz, NULL::interval, e.expires_at,
-                CASE
-                    WHEN e.expires_at > rule_expires_at THEN 'The later of the two: the expiry waits for the notice.'
-                    ELSE 'The later of the two: the expiry by the rule. The notice was in time.'
-                END
+                lead_protection.sentence(
+                    CASE WHEN e.expires_at > rule_expires_at THEN 'notice.waited_for' ELSE 'notice.in_time' END
+                ),
+                NULL::text, NULL::bigint, NULL::timestamptz
             FROM lead_protection.noticed_expiry(
                 rule_expires_at, lead_clock.noticed_at, lead_clock.notice_base_expires_at, stops
             ) AS e;
@@ -142,12 +151,11 @@ BEGIN
                         THEN lead_protection.awaited_expiry(lead_clock, rule_expires_at, explain_steps.as_of)
                     ELSE rule_expires_at
                 END,
-                format(
-                    'The reminder was not sent yet%s. The protection ends no earlier than %s after it%s.',
-                    CASE shown.state WHEN 'REMINDER_DUE' THEN ' and is due' END,
-                    lead_protection.elapsed_text(make_interval(days => lead_clock.owed_notice_days)),
-                    CASE shown.state WHEN 'REMINDER_DUE' THEN ', as if it went out now' END
-                )
+                lead_protection.sentence(
+                    CASE shown.state WHEN 'REMINDER_DUE' THEN 'notice.owed_and_due' ELSE 'notice.owed' END,
+                    jsonb_build_object('days', lead_clock.owed_notice_days)
+                ),
+                NULL::text, NULL::bigint, NULL::timestamptz
             );
         END IF;
     END IF;
@@ -157,81 +165,83 @@ BEGIN
         SELECT
             NULL::text, 'CLOSED', NULL::bigint, lead_clock.closed_at, NULL::timestamptz, NULL::interval,
             NULL::timestamptz,
-            format(
-                'Closed at %s%s: nothing falls due and nothing expires any more.',
-                lead_protection.local_text(lead_clock.closed_at, terms.time_zone),
-                CASE WHEN l.closed_at = lead_clock.closed_at THEN ' as ' || l.closed_as END
-            )
+            lead_protection.sentence(
+                CASE WHEN l.closed_at = lead_clock.closed_at AND l.closed_as IS NOT NULL THEN 'closed.as' ELSE 'closed' END,
+                jsonb_build_object('at', lead_protection.instant_text(lead_clock.closed_at), 'outcome', l.closed_as)
+            ),
+            e.reason, e.actor_id, e.entered_at
         FROM lead_protection.leads AS l
+        CROSS JOIN lead_protection.closing_entry(lead_clock) AS e
         WHERE l.id = explain_steps.lead_id;
     END IF;
 
     -- The state that the clock had at the due instant if nothing had closed the lead: GRACE if a reminder covers the
     -- window.
     is_reminded := lead_protection.protection_state(lead_clock, lead_clock.reminder_due_at, '-infinity') = 'GRACE';
+    SELECT r.adopted INTO entry
+    FROM lead_protection.lead_reminders AS r
+    WHERE
+        r.lead_id = explain_steps.lead_id AND r.user_id = lead_clock.user_id AND r.sent_at = lead_clock.reminded_at
+    ORDER BY r.adopted DESC
+    LIMIT 1;
     RETURN QUERY VALUES (
         NULL::text, 'REMINDER', NULL::bigint, shown.reminder_due_at,
         CASE WHEN is_reminded THEN lead_clock.reminded_at END, NULL::interval, NULL::timestamptz,
-        CASE
-            WHEN shown.state = 'CLOSED' THEN 'None falls due: the lead is closed.'
-            WHEN shown.state = 'FREE' THEN 'None falls due: the lead is nobody''s.'
-            WHEN shown.on_hold THEN 'None falls due while the lead is on hold.'
-            ELSE format(
-                'Due at %s, %s before %s.',
-                lead_protection.local_text(shown.reminder_due_at, terms.time_zone),
-                lead_protection.elapsed_text(make_interval(days => terms.grace_days)),
-                to_char(lead_clock.window_date, 'YYYY-MM-DD')
+        lead_protection.sentence(
+            CASE
+                WHEN shown.state = 'CLOSED' THEN 'reminder.closed'
+                WHEN shown.state = 'FREE' THEN 'reminder.nobodys'
+                WHEN shown.on_hold THEN 'reminder.on_hold'
+                ELSE 'reminder.due'
+            END,
+            jsonb_build_object(
+                'at', lead_protection.instant_text(shown.reminder_due_at), 'days', terms.grace_days,
+                'window', to_char(lead_clock.window_date, 'YYYY-MM-DD')
             )
-        END
-        || CASE
-            WHEN is_reminded
-                THEN format(
-                    CASE
-                        WHEN EXISTS (
-                            SELECT
-                            FROM lead_protection.lead_reminders AS r
-                            WHERE
-                                r.lead_id = explain_steps.lead_id AND r.user_id = lead_clock.user_id
-                                AND r.sent_at = lead_clock.reminded_at AND r.adopted
-                        )
-                            THEN ' Taken over as sent at %s, and not sent by this system.'
-                        ELSE ' Sent at %s.'
-                    END,
-                    lead_protection.local_text(lead_clock.reminded_at, terms.time_zone)
-                )
-            WHEN lead_clock.user_id IS NULL THEN ''
-            WHEN lead_clock.reminded_at IS NOT NULL THEN format(
-                ' Not sent; the one of %s was for another date.',
-                lead_protection.local_text(lead_clock.reminded_at, terms.time_zone)
-            )
-            ELSE ' Not sent.'
-        END
+        )
+        || lead_protection.sentence(
+            CASE
+                WHEN is_reminded THEN CASE WHEN entry.adopted THEN 'reminder.taken_over' ELSE 'reminder.sent' END
+                WHEN lead_clock.user_id IS NULL THEN NULL
+                WHEN lead_clock.reminded_at IS NOT NULL THEN 'reminder.of_another_date'
+                ELSE 'reminder.not_sent'
+            END,
+            jsonb_build_object('at', lead_protection.instant_text(lead_clock.reminded_at))
+        ),
+        NULL::text, NULL::bigint, CASE WHEN is_reminded THEN lead_clock.reminded_at END
     );
 
     RETURN QUERY VALUES (
         NULL::text, 'RESULT', NULL::bigint, NULL::timestamptz, NULL::timestamptz, NULL::interval,
         shown.protection_expires_at::timestamptz,
-        format(
+        lead_protection.sentence(
             CASE
-                WHEN lead_clock.user_id IS NULL THEN 'At %1$s %6$s: %2$s. The lead is nobody''s.'
-                ELSE 'At %s: %s, %s. %s %s %s.'
+                WHEN lead_clock.user_id IS NULL THEN 'result.nobodys'
+                WHEN shown.on_hold THEN 'result.on_hold'
+                ELSE 'result.state'
             END,
-            lead_protection.local_text(explain_steps.as_of, terms.time_zone),
-            shown.state,
-            CASE WHEN shown.on_hold THEN 'on hold' ELSE 'not on hold' END,
-            CASE
-                WHEN shown.state = 'CLOSED' THEN 'Without the closing, protected until'
-                WHEN shown.state = 'EXPIRED' THEN 'Was protected until'
-                WHEN shown.on_hold THEN 'If the hold ended then, protected until'
-                ELSE 'Protected until'
-            END,
-            lead_protection.local_text(shown.protection_expires_at, terms.time_zone),
-            terms.time_zone
+            jsonb_build_object(
+                'as_of', lead_protection.instant_text(explain_steps.as_of), 'state', shown.state,
+                'zone', terms.time_zone
+            )
         )
+        || lead_protection.sentence(
+            CASE
+                WHEN lead_clock.user_id IS NULL THEN NULL
+                WHEN shown.state = 'CLOSED' THEN 'result.but_for_closing'
+                WHEN shown.state = 'EXPIRED' THEN 'result.was_until'
+                WHEN shown.on_hold THEN 'result.if_hold_ended'
+                ELSE 'result.until'
+            END,
+            jsonb_build_object(
+                'until', lead_protection.instant_text(shown.protection_expires_at), 'zone', terms.time_zone
+            )
+        ),
+        NULL::text, NULL::bigint, NULL::timestamptz
     );
 END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.explain_steps(bigint, timestamptz) IS
-'The steps of explain_protection(), in order and without their numbers. lead_id: a known lead; as_of: a finite '
-'instant. Internal.';
+'The steps of explain_protection(), in order and without their numbers, their sentences as data. lead_id: a known lead; '
+'as_of: a finite instant. Internal.';
