@@ -124,6 +124,8 @@ BEGIN
             ('forecast_protection',               'x',  'x',  'x',  '',   ''),
             ('is_sensible_instant',               'x',  'x',  'x',  '',   ''),
             ('protection_as_of',                  'x',  'x',  'x',  '',   ''),
+            -- statement
+            ('protection_statement',              'x',  'x',  'x',  '',   ''),
             ('statement_texts',                   'x',  'x',  'x',  '',   ''),
             -- events
             ('event_types',                       '',   'x',  'x',  '',   'x'),

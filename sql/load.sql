@@ -167,6 +167,25 @@
 \ir views/reminders/v_lead_reminders.sql
 \ir views/reminders/v_reminder_sla.sql
 
+-- statement: pages to be handed over
+\ir functions/statement/plain_line.sql
+\ir functions/statement/html_text.sql
+\ir functions/statement/statement_text.sql
+\ir functions/statement/require_statement_form.sql
+\ir functions/statement/page_markdown.sql
+\ir functions/statement/page_html.sql
+\ir functions/statement/page.sql
+\ir functions/statement/table_block.sql
+\ir functions/statement/svg_text.sql
+\ir functions/statement/svg_box.sql
+\ir functions/statement/entered_text.sql
+\ir functions/statement/shown_text.sql
+\ir functions/statement/shown_otherwise.sql
+\ir functions/statement/statement_facts.sql
+\ir functions/statement/statement_figure.sql
+\ir functions/statement/statement_blocks.sql
+\ir functions/statement/protection_statement.sql
+
 -- adoption: the company's own tables
 \ir functions/adoption/read/column_type.sql
 \ir functions/adoption/check/hides_rows.sql

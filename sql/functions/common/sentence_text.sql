@@ -24,7 +24,7 @@ BEGIN
                     ),
                     '' ORDER BY p.ordinality
                 ) AS words
-            FROM regexp_matches(t.text, '([^{]*)(?:\{([a-z_]+)(?::([a-z_]+))?\})?', 'g')
+            FROM regexp_matches(t.text, '([^{]*)(?:[{]([a-z_]+)(?::([a-z_]+))?[}])?', 'g')
                 WITH ORDINALITY AS p (part, ordinality)
         ) AS w
     );

@@ -460,6 +460,8 @@ FROM (
     ('head.days', 'de', 'Tage'),
     ('head.approved_by', 'en', 'Approved by'),
     ('head.approved_by', 'de', 'Genehmigt von'),
+    ('head.window', 'en', 'For the end on'),
+    ('head.window', 'de', 'Zum Ende am'),
     ('head.due', 'en', 'Due'),
     ('head.due', 'de', 'Fällig'),
     ('head.sent', 'en', 'Sent'),
