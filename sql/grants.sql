@@ -125,7 +125,9 @@ BEGIN
             ('is_sensible_instant',               'x',  'x',  'x',  '',   ''),
             ('protection_as_of',                  'x',  'x',  'x',  '',   ''),
             -- statement
+            ('protection_report',                 '',   'x',  'x',  '',   ''),
             ('protection_statement',              'x',  'x',  'x',  '',   ''),
+            ('statement_of_user',                 'x',  'x',  'x',  '',   ''),
             ('statement_texts',                   'x',  'x',  'x',  '',   ''),
             -- events
             ('event_types',                       '',   'x',  'x',  '',   'x'),

@@ -168,7 +168,7 @@
 \ir views/reminders/v_reminder_sla.sql
 
 -- statement: pages to be handed over
-\ir functions/statement/plain_line.sql
+\ir functions/statement/printable.sql
 \ir functions/statement/html_text.sql
 \ir functions/statement/statement_text.sql
 \ir functions/statement/require_statement_form.sql
@@ -178,6 +178,7 @@
 \ir functions/statement/table_block.sql
 \ir functions/statement/svg_text.sql
 \ir functions/statement/svg_box.sql
+\ir functions/statement/reason_text.sql
 \ir functions/statement/entered_text.sql
 \ir functions/statement/shown_text.sql
 \ir functions/statement/shown_otherwise.sql
@@ -185,6 +186,8 @@
 \ir functions/statement/statement_figure.sql
 \ir functions/statement/statement_blocks.sql
 \ir functions/statement/protection_statement.sql
+\ir functions/statement/user_leads.sql
+\ir functions/statement/statement_of_user.sql
 
 -- adoption: the company's own tables
 \ir functions/adoption/read/column_type.sql
@@ -335,6 +338,10 @@
 \ir functions/health/find_help.sql
 \ir functions/health/help.sql
 \ir views/common/error_codes.sql
+
+-- report: the page for people
+\ir functions/statement/bar_figure.sql
+\ir functions/statement/protection_report.sql
 
 -- last: counts that start with the triggers, what former versions left, the rights, and the adopted tables that are there
 \ir first_counts.sql

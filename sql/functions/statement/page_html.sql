@@ -26,7 +26,8 @@ tr { break-inside: avoid; }
 th, td { text-align: left; vertical-align: top; padding: 1mm 1.5mm; border-bottom: 0.2mm solid #cfd6e0; }
 th { background: #eef2f7; border-bottom: 0.3mm solid #1d4f91; font-weight: 600; }
 th { hyphens: auto; }
-td { overflow-wrap: anywhere; }
+td { hyphens: auto; }
+td.long { overflow-wrap: anywhere; }
 figure { margin: 2mm 0; break-inside: avoid; }
 svg { display: block; width: 100%; height: auto; }
 @media print { body { max-width: none; padding: 0; } }
@@ -43,7 +44,7 @@ svg { display: block; width: 100%; height: auto; }
                 WHEN 'table' THEN '<table>
 <thead><tr>' || (
                     SELECT string_agg(
-                        '<th scope="col">' || lead_protection.html_text(lead_protection.plain_line(c.cell)) || '</th>', '' ORDER BY c.ordinality
+                        '<th scope="col">' || lead_protection.html_text(c.cell) || '</th>', '' ORDER BY c.ordinality
                     )
                     FROM jsonb_array_elements_text(b.block -> 'head') WITH ORDINALITY AS c (cell, ordinality)
                 ) || '</tr></thead>
@@ -54,7 +55,11 @@ svg { display: block; width: 100%; height: auto; }
                         FROM jsonb_array_elements(b.block -> 'rows') WITH ORDINALITY AS t (line, ordinality)
                         CROSS JOIN LATERAL (
                             SELECT string_agg(
-                                '<td>' || coalesce(lead_protection.html_text(lead_protection.plain_line(c.cell)), '') || '</td>', ''
+                                -- A word longer than a column may be broken anywhere, and none else.
+                                CASE WHEN length(c.cell) >= 24 AND c.cell ~ '[^[:space:]-]{24}' THEN '<td class="long">' ELSE '<td>' END
+                                || coalesce(lead_protection.html_text(c.cell), '')
+                                || '</td>',
+                                ''
                                 ORDER BY c.ordinality
                             ) AS cells
                             FROM jsonb_array_elements_text(t.line) WITH ORDINALITY AS c (cell, ordinality)
@@ -71,7 +76,7 @@ svg { display: block; width: 100%; height: auto; }
 </html>
 '
     FROM jsonb_array_elements(page_html.blocks) WITH ORDINALITY AS b (block, ordinality)
-    CROSS JOIN LATERAL (SELECT lead_protection.html_text(lead_protection.plain_line(b.block ->> 'text')) AS words) AS w;
+    CROSS JOIN LATERAL (SELECT lead_protection.html_text(b.block ->> 'text') AS words) AS w;
 END;
 
 COMMENT ON FUNCTION lead_protection.page_html(jsonb, text) IS

@@ -15,7 +15,7 @@ BEGIN ATOMIC
                         (
                             SELECT string_agg(
                                 regexp_replace(
-                                    lead_protection.plain_line(coalesce(c.cell, '')), '([\\`*<>#|~\[\]{}])', '\\\1', 'g'
+                                    translate(coalesce(c.cell, ''), E'\n\r\t', '   '), '([\\`*<>#|~\[\]{}])', '\\\1', 'g'
                                 ), ' | '
                                 ORDER BY c.ordinality
                             )
@@ -38,7 +38,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
         -- Of what somebody entered nothing may become markup.
         SELECT regexp_replace(
-            lead_protection.plain_line(b.block ->> 'text'), '([\\`*<>#|~\[\]{}])', '\\\1', 'g'
+            translate(b.block ->> 'text', E'\n\r\t', '   '), '([\\`*<>#|~\[\]{}])', '\\\1', 'g'
         ) AS words
     ) AS w
     WHERE b.block ->> 'kind' <> 'figure';

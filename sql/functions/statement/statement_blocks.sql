@@ -140,10 +140,10 @@ BEGIN
                 lead_protection.value_text(h.hold ->> 'until', 'instant', statement_blocks.language, zone, false),
                 lead_protection.statement_text('statement.open', statement_blocks.language)
             ),
-            CASE h.hold ->> 'reason_code'
-                WHEN 'OTHER' THEN h.hold ->> 'reason'
-                ELSE lead_protection.value_text(h.hold ->> 'reason_code', 'reason', statement_blocks.language, zone, false)
-            END,
+            lead_protection.reason_text(
+                h.hold ->> 'reason_code', h.hold ->> 'reason', h.hold ->> 'reason_description',
+                statement_blocks.language
+            ),
             (
                 SELECT string_agg(
                     coalesce(

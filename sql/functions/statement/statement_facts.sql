@@ -30,6 +30,7 @@ BEGIN
                     'until', lead_protection.instant_text(h.end_at),
                     'reason_code', h.reason_code,
                     'reason', h.reason,
+                    'reason_description', y.description,
                     'actor_id', h.created_by,
                     'entered_at', lead_protection.instant_text(h.created_at),
                     -- As long as clocks may differ, it was entered at once.
@@ -40,6 +41,7 @@ BEGIN
                 ORDER BY h.start_at, h.id
             )
             FROM lead_protection.lead_holds AS h
+            INNER JOIN lead_protection.hold_reasons AS y ON h.reason_code = y.code
             CROSS JOIN LATERAL (
                 SELECT jsonb_agg(
                     jsonb_build_object('clock', s.step -> 'clock', 'sentences', s.step -> 'sentences')

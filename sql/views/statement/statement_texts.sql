@@ -174,6 +174,8 @@ FROM (
     ('state.CLOSED', 'de', 'abgeschlossen'),
     ('state.FREE', 'en', 'free'),
     ('state.FREE', 'de', 'frei'),
+    ('state.LEFT', 'en', 'given up'),
+    ('state.LEFT', 'de', 'abgegeben'),
     ('outcome.CONVERTED', 'en', 'converted'),
     ('outcome.CONVERTED', 'de', 'gewonnen'),
     ('outcome.LOST', 'en', 'lost'),
@@ -547,13 +549,13 @@ FROM (
     ('user_statement.title', 'de', 'Auszug über die Leads des Nutzers {user_id}'),
     (
         'user_statement.period', 'en',
-        'All leads that were the user''s at any time from {from:instant} until before {until:instant}. All times '
-        'are local times of {zone}.'
+        'All leads that were protected for the user at any time from {from:instant} until before {until:instant}. '
+        'All times are local times of {zone}.'
     ),
     (
         'user_statement.period', 'de',
-        'Alle Leads, die dem Nutzer von {from:instant} bis vor {until:instant} zu irgendeiner Zeit zugeordnet '
-        'waren. Alle Zeiten sind Ortszeiten ({zone}).'
+        'Alle Leads, die für den Nutzer im Zeitraum vom {from:instant}, bis vor dem {until:instant}, zu '
+        'irgendeiner Zeit geschützt waren. Alle Zeiten sind Ortszeiten ({zone}).'
     ),
     (
         'user_statement.as_of', 'en',
@@ -569,12 +571,8 @@ FROM (
     ('user_statement.summary', 'de', 'Zusammenfassung'),
     ('user_statement.leads', 'en', 'Leads'),
     ('user_statement.leads', 'de', 'Leads'),
-    ('user_statement.none', 'en', 'No lead was the user''s in that time.'),
-    ('user_statement.none', 'de', 'In diesem Zeitraum war dem Nutzer kein Lead zugeordnet.'),
-    ('user_statement.left', 'en', 'given up at {at:instant}'),
-    ('user_statement.left', 'de', 'abgegeben am {at:instant}'),
-    ('user_statement.closed', 'en', '{outcome:outcome} at {at:instant}'),
-    ('user_statement.closed', 'de', '{outcome:outcome} am {at:instant}'),
+    ('user_statement.none', 'en', 'No lead was protected for the user in that time.'),
+    ('user_statement.none', 'de', 'In diesem Zeitraum war für den Nutzer kein Lead geschützt.'),
     ('user_statement.total', 'en', 'Together'),
     ('user_statement.total', 'de', 'Zusammen'),
     -- the report
