@@ -1,4 +1,4 @@
-"""The command line `lead-protection`: check, apply, status, help, rollback, schedule, unschedule, sql.
+"""The command line `lead-protection`: check, apply, status, help, statement, report, rollback, schedule, unschedule, sql.
 
 Exit status: 0 done (status: complete), 1 failed or refused (status: not complete), 2 called wrongly.
 """
@@ -11,6 +11,8 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import yoyo.exceptions
@@ -78,6 +80,8 @@ def _missing_right(args: argparse.Namespace) -> str:
         "run_status": ("lead_protection_monitor", "look at this installation"),
         "run_help": ("lead_protection_monitor", "ask for help"),
         "run_schedule": ("lead_protection_jobs", "schedule and run the jobs"),
+        "run_statement": ("lead_protection_monitor", "read statements"),
+        "run_report": ("lead_protection_monitor", "read the report"),
     }.get(args.run.__name__, (None, None))
     if group is None:
         return f"  Role {role} may not do this: apply and rollback are for the owner of schema lead_protection."
@@ -142,6 +146,21 @@ def _parser() -> argparse.ArgumentParser:
     helping = command("help", run_help, "Say what to do, from the runbook; changes nothing.")
     helping.add_argument("question", nargs="+", metavar="WORD", help="such as: no reminder was sent")
     helping.add_argument("--language", choices=("en", "de"), help="default: that of the question")
+    statement = command(
+        "statement", run_statement, "Write a statement of a lead, or of all leads of a user, to be handed over."
+    )
+    statement.add_argument("lead", nargs="?", type=_number, metavar="LEAD", help="the number of the lead")
+    statement.add_argument("--as-of", metavar="INSTANT", help="as it stood then (default: now)")
+    statement.add_argument("--user", type=_number, metavar="USER", help="all leads of this user, in the place of LEAD")
+    statement.add_argument("--from", dest="from_at", metavar="INSTANT", help="of --user: since when")
+    statement.add_argument("--until", dest="until_at", metavar="INSTANT", help="of --user: until before then")
+    statement.add_argument(
+        "--format", choices=("markdown", "html"), help="default: by the name of --output, otherwise markdown"
+    )
+    report = command("report", run_report, "Write a page of HTML that shows how leads, holds and reminders stand.")
+    for added in (statement, report):
+        added.add_argument("--language", default="de", metavar="LANGUAGE", help="de or en (default: %(default)s)")
+        added.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: standard output)")
     rollback = command("rollback", run_rollback, "Drop the code and roll back migrations WITH THEIR DATA.")
     amount = rollback.add_mutually_exclusive_group()
     amount.add_argument("--steps", type=_positive, default=1, metavar="N", help="how many (default: 1)")
@@ -191,6 +210,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,19}", text):
+        raise argparse.ArgumentTypeError("a number is wanted")
+    return int(text)
+
+
 def run_check(args: argparse.Namespace, conninfo: str) -> int:
     """Say whether tables of the company's own can be adopted."""
     with connect(conninfo, own_path=False) as connection:
@@ -235,6 +260,65 @@ def run_sql(args: argparse.Namespace) -> int:
     else:
         print(script.install_script(home), end="")
     sys.stdout.flush()
+    return 0
+
+
+def run_statement(args: argparse.Namespace, conninfo: str) -> int:
+    """Write what the database tells of a lead, or of a user."""
+    period = (args.from_at, args.until_at)
+    if (args.lead is None) == (args.user is None):
+        raise UsageError("of what? Give the number of a lead, or --user USER --from INSTANT --until INSTANT.")
+    if args.user is not None and (None in period or args.as_of is not None):
+        raise UsageError("a statement of a user has a period: give --from INSTANT and --until INSTANT, and no --as-of.")
+    if args.lead is not None and period != (None, None):
+        raise UsageError("--from and --until are for --user; a statement of a lead may have --as-of INSTANT.")
+    page_format = args.format or ("html" if args.output and args.output.suffix in (".html", ".htm") else "markdown")
+    if args.lead is not None:
+        return _write_page(
+            args,
+            conninfo,
+            "SELECT lead_protection.protection_statement("
+            "%s, coalesce(%s::timestamptz, pg_catalog.now()), %s::text, %s::text)",
+            [args.lead, args.as_of, args.language, page_format],
+        )
+    return _write_page(
+        args,
+        conninfo,
+        "SELECT lead_protection.statement_of_user(%s, %s::timestamptz, %s::timestamptz, %s::text, %s::text)",
+        [args.user, *period, args.language, page_format],
+    )
+
+
+def run_report(args: argparse.Namespace, conninfo: str) -> int:
+    """Write the page that shows how it stands."""
+    return _write_page(args, conninfo, "SELECT lead_protection.protection_report(%s::text)", [args.language])
+
+
+def _write_page(args: argparse.Namespace, conninfo: str, query: LiteralString, parameters: Sequence[object]) -> int:
+    """Write a page that the database makes to the file that was named, or print it."""
+    with connect(conninfo, read_only=True) as connection:
+        # An instant without a zone is one of the people who read the page.
+        zone = _policy_zone(connection)
+        connection.execute("SELECT pg_catalog.set_config('TimeZone', %s, false)", [zone or "UTC"])
+        try:
+            (page,) = one_row(connection, query, parameters)
+        except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
+            raise Refusal("Lead Protection of this version is not installed in this database: run apply.") from None
+        except psycopg.Error as error:
+            if not (error.sqlstate or "").startswith("LP"):
+                raise
+            diag = error.diag
+            raise Refusal(
+                f"{diag.message_primary} ({error.sqlstate})\n  {diag.message_detail}\n  {diag.message_hint}"
+            ) from None
+    if args.output is None:
+        print(page, end="", flush=True)
+        return 0
+    try:
+        args.output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise Refusal(f"cannot write {args.output}: {error.strerror}") from None
+    print(f"Written: {args.output}", flush=True)
     return 0
 
 

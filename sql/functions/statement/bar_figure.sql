@@ -40,7 +40,6 @@ BEGIN ATOMIC
                 '' ORDER BY b.nth, b.part
             )
             FROM bar AS b
-            WHERE b.height > 0 OR b.nth = 1
         )
         || (
             SELECT string_agg(
@@ -58,13 +57,12 @@ BEGIN ATOMIC
                 SELECT string_agg(
                     lead_protection.svg_text(
                         54 + (b.nth - 1) * s.apart + 0.1 * s.apart + least(0.4 * s.apart, 30),
-                        127 - max(b.upper_end) * s.per_unit, max(b.upper_end)::text
+                        127 - b.upper_end * s.per_unit, b.upper_end::text
                     ),
-                    ''
+                    '' ORDER BY b.nth
                 )
                 FROM bar AS b
-                WHERE s.apart > 40
-                GROUP BY b.nth
+                WHERE s.apart > 40 AND b.part = cardinality(bar_figure.series)
             ),
             ''
         )
