@@ -1,4 +1,4 @@
-"""The command line `lead-protection`: check, apply, status, help, statement, report, rollback, schedule, unschedule, sql.
+"""The command line `lead-protection`: check, apply, status, help, statement, report, rollback, schedule and more.
 
 Exit status: 0 done (status: complete), 1 failed or refused (status: not complete), 2 called wrongly.
 """

@@ -18,6 +18,7 @@
 
 -- texts: sentences as data, and in the words of a language
 \ir views/statement/statement_texts.sql
+\ir functions/common/words_of.sql
 \ir functions/common/length_text.sql
 \ir functions/common/value_text.sql
 \ir functions/common/sentence.sql

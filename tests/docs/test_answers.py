@@ -22,8 +22,10 @@ ANSWERED = re.compile(
     r"```text(?P<mark>[^\n]*)\n(?P<answer>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-# What differs from day to day: instants and dates, lengths of time.
-VARYING = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:[+-]\d\d|Z)?|\d+(?:\.\d+)? s\b")
+# What differs from day to day: instants and dates, lengths of time, and checksums over them.
+VARYING = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:[+-]\d\d|Z)?|\d+(?:\.\d+)? s\b|\b[0-9a-f]{64}\b"
+)
 
 
 def alike(answer: str) -> list[str]:

@@ -6,7 +6,8 @@ BEGIN ATOMIC
         logged.reason,
         logged.actor_id,
         logged.entered_at
-    FROM (VALUES (1)) AS one_row (n)
+    -- One row, whatever is known.
+    FROM (VALUES (1)) AS one_row (n)  -- noqa: ST11
     LEFT JOIN (
         SELECT
             g.reason,

@@ -103,7 +103,7 @@ BEGIN ATOMIC
         e.sentences,
         e.reason,
         e.actor_id,
-        e.granted_at
+        e.granted_at AS entered_at
     FROM expiry AS e
     ORDER BY e.place, e.granted_at, e.fact_id;
 END;

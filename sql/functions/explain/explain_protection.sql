@@ -7,6 +7,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp S
 AS $$
 DECLARE
     may_read_log CONSTANT boolean := lead_protection.caller_reads_log();
+    words CONSTANT jsonb := lead_protection.words_of('en') || '{"exact": true}';
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object('lead_id', explain_protection.lead_id, 'as_of', explain_protection.as_of)
@@ -18,9 +19,9 @@ BEGIN
     SELECT
         s.ordinality::integer, s.clock, s.item, s.fact_id, s.from_at, s.until_at, s.moved_by, s.expires_at,
         lead_protection.sentence_text(
-            s.sentences, 'en',
+            s.sentences, words,
             -- The first step names the zone of the policy.
-            first_value(s.sentences #>> '{0,parameters,zone}') OVER (ORDER BY s.ordinality), exact => true
+            first_value(s.sentences #>> '{0,parameters,zone}') OVER (ORDER BY s.ordinality)
         ),
         -- The reason of a hold or of an extension is in a table that whoever may call this may read, too.
         CASE WHEN s.item IN ('HOLD', 'GRANTED') OR may_read_log THEN s.reason END,
@@ -32,17 +33,17 @@ $$;
 COMMENT ON FUNCTION lead_protection.explain_protection(bigint, timestamptz) IS
 'How the expiry of a lead at as_of comes about, a row for each step, in order. The last one, RESULT, is what '
 'protection_as_of(as_of) says of the lead.
-clock: the clock that the step moves (base, idle or notice); null: the protection as a whole. item: START, then on the '
-'clocks BASE, EXTENSION, GRACE (the terms of the policy), GRANTED (an extension on request), HOLD, ACTIVITY (where the '
-'idle clock starts) and NOTICE (the reminder, where the policy requires one); RULE and, without a clock, NOTICE join '
-'the clocks; then CLOSED, REMINDER (from_at: due; until_at: last sent), RESULT. Before the protection began there is '
-'one row, NOT_PROTECTED.
+clock: the clock that the step moves (base, idle or notice); null: the protection as a whole. item: START, then on '
+'the clocks BASE, EXTENSION, GRACE (the terms of the policy), GRANTED (an extension on request), HOLD, ACTIVITY '
+'(where the idle clock starts) and NOTICE (the reminder, where the policy requires one); RULE and, without a clock, '
+'NOTICE join the clocks; then CLOSED, REMINDER (from_at: due; until_at: last sent), RESULT. Before the protection '
+'began there is one row, NOT_PROTECTED.
 fact_id: the hold, extension or activity. from_at, until_at: its own time, whether it counts or not. moved_by: by how '
 'much elapsed time (a day is 24 hours) the step moved expires_at, the expiry of its clock reached so far; zero if it '
 'does not count. explanation: English, with instants in the time zone of the policy.
-reason, actor_id, entered_at: why the fact was entered, by whom (null: the system, or not known) and when. The reason of '
-'a start or a closing is in the log, and is given to who may read that. sentences: the explanation as data, for an '
-'application that says it in a language of its own: [{code, parameters}], by the codes of statement_texts; instants as '
-'ISO 8601 text in UTC, lengths in seconds.
+reason, actor_id, entered_at: why the fact was entered, by whom (null: the system, or not known) and when. The reason '
+'of a start or a closing is in the log, and is given to who may read that. sentences: the explanation as data, for an '
+'application that says it in a language of its own: [{code, parameters}], by the codes of statement_texts; instants '
+'as ISO 8601 text in UTC, lengths in seconds.
 From the facts as they are known now; what was shown at the time is in protection_log.
 Errors: LP001 null argument, LP002 unknown lead, LP005 as_of outside the years 1900 to 2999.';

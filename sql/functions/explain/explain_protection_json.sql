@@ -70,10 +70,10 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.explain_protection_json(bigint, timestamptz) IS
-'explain_protection() as one object for an application: {lead_id, as_of, user_id, policy: {id, name, version, rule and '
-'the other terms}, steps: [{step, clock, item, fact_id, from, until, moved_by_seconds, expires_at, explanation, '
-'reason, actor_id, entered_at, sentences: [{code, parameters}]}], '
-'result: {protection_expires_at, state, on_hold, reminder_due_at}}.
+'explain_protection() as one object for an application: {lead_id, as_of, user_id, policy: {id, name, version, rule '
+'and the other terms}, steps: [{step, clock, item, fact_id, from, until, moved_by_seconds, expires_at, explanation, '
+'reason, actor_id, entered_at, sentences: [{code, parameters}]}], result: {protection_expires_at, state, on_hold, '
+'reminder_due_at}}.
 Instants are ISO 8601 text in UTC with microseconds, reminder_time is the local time of day, moved_by_seconds is '
 'exact. user_id, policy and result are null if the protection had not begun at as_of.
 Errors: as explain_protection().';

@@ -166,7 +166,9 @@ BEGIN
             NULL::text, 'CLOSED', NULL::bigint, lead_clock.closed_at, NULL::timestamptz, NULL::interval,
             NULL::timestamptz,
             lead_protection.sentence(
-                CASE WHEN l.closed_at = lead_clock.closed_at AND l.closed_as IS NOT NULL THEN 'closed.as' ELSE 'closed' END,
+                CASE
+                    WHEN l.closed_at = lead_clock.closed_at AND l.closed_as IS NOT NULL THEN 'closed.as' ELSE 'closed'
+                END,
                 jsonb_build_object('at', lead_protection.instant_text(lead_clock.closed_at), 'outcome', l.closed_as)
             ),
             e.reason, e.actor_id, e.entered_at
@@ -243,5 +245,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.explain_steps(bigint, timestamptz) IS
-'The steps of explain_protection(), in order and without their numbers, their sentences as data. lead_id: a known lead; '
-'as_of: a finite instant. Internal.';
+'The steps of explain_protection(), in order and without their numbers, their sentences as data. lead_id: a known '
+'lead; as_of: a finite instant. Internal.';

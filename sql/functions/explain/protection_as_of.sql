@@ -40,8 +40,7 @@ END;
 
 COMMENT ON FUNCTION lead_protection.protection_as_of(timestamptz) IS
 'Every lead at any instant of the years 1900 to 2999, past or future: for whom it was protected, under which policy '
-'version, until when, '
-'in which state. Derived from the facts as they are known now, and not from the cache: a hold entered or a start '
-'corrected later counts; what was shown at the time is in protection_log. For an instant in the past, leads that began '
-'later are left out. The proof for v_user_lead_protection; for lists of live leads use that view. '
-'Error: LP005 as_of outside those years.';
+'version, until when, in which state. Derived from the facts as they are known now, and not from the cache: a hold '
+'entered or a start corrected later counts; what was shown at the time is in protection_log. For an instant in the '
+'past, leads that began later are left out. The proof for v_user_lead_protection; for lists of live leads use that '
+'view. Error: LP005 as_of outside those years.';

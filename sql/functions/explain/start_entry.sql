@@ -6,7 +6,8 @@ BEGIN ATOMIC
         coalesce(logged.reason, entered.reason),
         coalesce(logged.actor_id, entered.actor_id),
         coalesce(logged.entered_at, entered.entered_at)
-    FROM (VALUES (1)) AS one_row (n)
+    -- One row, whatever is known.
+    FROM (VALUES (1)) AS one_row (n)  -- noqa: ST11
     LEFT JOIN (
         SELECT
             g.reason,
@@ -30,7 +31,8 @@ BEGIN ATOMIC
         ORDER BY g.occurred_at DESC, g.recorded_at DESC
         LIMIT 1
     ) AS logged ON true
-    -- Leads of before the log of new ones, and those that came with an adoption: as long as they are their first user's.
+    -- Leads of before the log of new ones, and those that came with an adoption: as long as they are their first
+    -- user's.
     LEFT JOIN (
         SELECT
             NULL::text AS reason,

@@ -1,6 +1,6 @@
 -- The linter cannot indent CROSS JOIN LATERAL (…).
 -- noqa: disable=LT02
-CREATE OR REPLACE FUNCTION lead_protection.bar_figure(title text, series text [], bars jsonb, name_every integer)
+CREATE OR REPLACE FUNCTION lead_protection.bar_figure(title text, series text[], bars jsonb, name_every integer)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -34,7 +34,9 @@ BEGIN ATOMIC
         || (
             SELECT string_agg(
                 lead_protection.svg_box(
-                    54 + (b.nth - 1) * s.apart + 0.1 * s.apart, 130 - b.upper_end * s.per_unit, least(0.8 * s.apart, 60),
+                    54 + (b.nth - 1) * s.apart + 0.1 * s.apart,
+                    130 - b.upper_end * s.per_unit,
+                    least(0.8 * s.apart, 60),
                     b.height * s.per_unit, (ARRAY['#5b8bd0', '#e0904f', '#8b94a3', '#b3261e'])[b.part]
                 ),
                 '' ORDER BY b.nth, b.part
@@ -80,6 +82,6 @@ BEGIN ATOMIC
     FROM scale AS s;
 END;
 
-COMMENT ON FUNCTION lead_protection.bar_figure(text, text [], jsonb, integer) IS
-'A picture of stacked bars as SVG. series: the names of the parts, 4 at most; bars: [[name, [number of each part]]], one '
-'at least; every so many-th bar is named. Internal.';
+COMMENT ON FUNCTION lead_protection.bar_figure(text, text[], jsonb, integer) IS
+'A picture of stacked bars as SVG. series: the names of the parts, 4 at most; bars: [[name, [number of each part]]], '
+'one at least; every so many-th bar is named. Internal.';

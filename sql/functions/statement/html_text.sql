@@ -1,8 +1,10 @@
 CREATE OR REPLACE FUNCTION lead_protection.html_text(line text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN replace(replace(replace(replace(replace(
-    html_text.line, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'
+RETURN replace(
+    replace(replace(replace(replace(
+        html_text.line, '&', '&amp;'
+    ), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'
 );
 
 COMMENT ON FUNCTION lead_protection.html_text(text) IS

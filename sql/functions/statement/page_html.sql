@@ -41,31 +41,41 @@ svg { display: block; width: 100%; height: auto; }
                 WHEN 'lead' THEN '<p class="lead">' || w.words || '</p>'
                 WHEN 'note' THEN '<p class="note">' || w.words || '</p>'
                 WHEN 'figure' THEN '<figure>' || (b.block ->> 'svg') || '</figure>'
-                WHEN 'table' THEN '<table>
+                WHEN 'table'
+                    THEN
+                        '<table>
 <thead><tr>' || (
-                    SELECT string_agg(
-                        '<th scope="col">' || lead_protection.html_text(c.cell) || '</th>', '' ORDER BY c.ordinality
-                    )
-                    FROM jsonb_array_elements_text(b.block -> 'head') WITH ORDINALITY AS c (cell, ordinality)
-                ) || '</tr></thead>
+                            SELECT
+                                string_agg(
+                                    '<th scope="col">' || lead_protection.html_text(c.cell) || '</th>',
+                                    '' ORDER BY c.ordinality
+                                )
+                            FROM jsonb_array_elements_text(b.block -> 'head') WITH ORDINALITY AS c (cell, ordinality)
+                        ) || '</tr></thead>
 <tbody>
 ' || coalesce(
-                    (
-                        SELECT string_agg('<tr>' || r.cells || '</tr>', E'\n' ORDER BY t.ordinality)
-                        FROM jsonb_array_elements(b.block -> 'rows') WITH ORDINALITY AS t (line, ordinality)
-                        CROSS JOIN LATERAL (
-                            SELECT string_agg(
-                                -- A word longer than a column may be broken anywhere, and none else.
-                                CASE WHEN length(c.cell) >= 24 AND c.cell ~ '[^[:space:]-]{24}' THEN '<td class="long">' ELSE '<td>' END
-                                || coalesce(lead_protection.html_text(c.cell), '')
-                                || '</td>',
-                                ''
-                                ORDER BY c.ordinality
-                            ) AS cells
-                            FROM jsonb_array_elements_text(t.line) WITH ORDINALITY AS c (cell, ordinality)
-                        ) AS r
-                    ), ''
-                ) || '
+                            (
+                                SELECT string_agg('<tr>' || r.cells || '</tr>', E'\n' ORDER BY t.ordinality)
+                                FROM jsonb_array_elements(b.block -> 'rows') WITH ORDINALITY AS t (line, ordinality)
+                                CROSS JOIN LATERAL (
+                                    SELECT
+                                        string_agg(
+                                            -- A word longer than a column may be broken anywhere, and none else.
+                                            CASE
+                                                WHEN
+                                                    length(c.cell) >= 24 AND c.cell ~ '[^[:space:]-]{24}'
+                                                    THEN '<td class="long">'
+                                                ELSE '<td>'
+                                            END
+                                            || coalesce(lead_protection.html_text(c.cell), '')
+                                            || '</td>',
+                                            ''
+                                            ORDER BY c.ordinality
+                                        ) AS cells
+                                    FROM jsonb_array_elements_text(t.line) WITH ORDINALITY AS c (cell, ordinality)
+                                ) AS r
+                            ), ''
+                        ) || '
 </tbody>
 </table>'
                 ELSE '<p>' || w.words || '</p>'

@@ -3,7 +3,8 @@ RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN regexp_replace(
     printable.page,
-    '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]',
+    '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f'
+    '\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]',
     chr(65533), 'g'
 );
 

@@ -13,7 +13,6 @@ DECLARE
     total bigint;
     wrong bigint;
     sums record;
-    day_form CONSTANT text := CASE protection_report.language WHEN 'de' THEN 'DD.MM.' ELSE 'MM-DD' END;
 BEGIN
     PERFORM lead_protection.require_arguments(jsonb_build_object('language', protection_report.language));
     PERFORM lead_protection.require_statement_form(protection_report.language, 'html');
@@ -21,14 +20,12 @@ BEGIN
     FROM lead_protection.protection_policies AS p
     WHERE p.is_default;
     zone := coalesce(zone, 'UTC');
-    SELECT jsonb_object_agg(t.code, t.text) INTO words
-    FROM lead_protection.statement_texts AS t
-    WHERE t.language = protection_report.language;
+    words := lead_protection.words_of(protection_report.language);
 
     blocks := jsonb_build_array(
         jsonb_build_object('kind', 'title', 'text', words ->> 'report.title'),
         jsonb_build_object('kind', 'text', 'text', lead_protection.statement_text(
-            'report.made', protection_report.language,
+            'report.made', words,
             jsonb_build_object('as_of', lead_protection.instant_text(now()), 'zone', zone), zone
         ))
     );
@@ -54,11 +51,11 @@ BEGIN
     blocks := blocks || jsonb_build_array(
         jsonb_build_object('kind', 'heading', 'text', words ->> 'report.health'),
         jsonb_build_object('kind', 'lead', 'text', lead_protection.statement_text(
-            CASE WHEN wrong = 0 THEN 'report.all_well' ELSE 'report.not_well' END, protection_report.language,
+            CASE WHEN wrong = 0 THEN 'report.all_well' ELSE 'report.not_well' END, words,
             jsonb_build_object('count', total, 'wrong', wrong)
         )),
         lead_protection.table_block(
-            ARRAY['head.state', 'head.check', 'head.found', 'head.runbook'], protection_report.language, listed
+            ARRAY['head.state', 'head.check', 'head.found', 'head.runbook'], words, listed
         )
     );
 
@@ -91,7 +88,7 @@ BEGIN
             words ->> 'report.states', ARRAY[words ->> 'report.running', words ->> 'report.stopped'], bars, 1
         )),
         lead_protection.table_block(
-            ARRAY['head.state', 'head.leads', 'head.of_them_on_hold'], protection_report.language, listed
+            ARRAY['head.state', 'head.leads', 'head.of_them_on_hold'], words, listed
         ),
         jsonb_build_object('kind', 'heading', 'text', words ->> 'report.next'),
         jsonb_build_object('kind', 'text', 'text', words ->> 'report.next_days')
@@ -99,12 +96,14 @@ BEGIN
 
     SELECT
         jsonb_agg(
-            jsonb_build_array(to_char(d.day, day_form), jsonb_build_array(coalesce(e.expiries, 0))) ORDER BY d.day
+            jsonb_build_array(to_char(d.day, words ->> 'form.day'), jsonb_build_array(coalesce(e.expiries, 0)))
+            ORDER BY d.day
         ),
-        coalesce(sum(e.expiries), 0)
+        coalesce(sum(e.expiries), 0)::bigint
     INTO bars, total
     FROM generate_series(
-        (now() AT TIME ZONE zone)::date::timestamp, (now() AT TIME ZONE zone)::date + INTERVAL '30 days', INTERVAL '1 day'
+        (now() AT TIME ZONE zone)::date::timestamp, (now() AT TIME ZONE zone)::date + INTERVAL '30 days',
+        INTERVAL '1 day'
     ) AS d (day)
     LEFT JOIN (
         SELECT
@@ -118,12 +117,13 @@ BEGIN
     ) AS e ON d.day = e.day;
     SELECT jsonb_agg(
         jsonb_build_array(
-            v.lead_id::text || coalesce(' (' || v.lead_key || ')', ''), v.user_id::text, words ->> ('state.' || v.state),
+            v.lead_id::text || coalesce(' (' || v.lead_key || ')', ''), v.user_id::text,
+            words ->> ('state.' || v.state),
             lead_protection.value_text(
-                lead_protection.instant_text(v.protection_expires_at), 'instant', protection_report.language, zone, false
+                lead_protection.instant_text(v.protection_expires_at), 'instant', words, zone
             ),
             lead_protection.value_text(
-                lead_protection.instant_text(v.reminded_at), 'instant', protection_report.language, zone, false
+                lead_protection.instant_text(v.reminded_at), 'instant', words, zone
             )
         )
         ORDER BY v.protection_expires_at, v.lead_id
@@ -147,12 +147,12 @@ BEGIN
                 words ->> 'report.next', ARRAY[words ->> 'report.expiring'], bars, 3
             )),
             jsonb_build_object('kind', 'text', 'text', lead_protection.statement_text(
-                'report.next_first', protection_report.language,
+                'report.next_first', words,
                 jsonb_build_object('count', jsonb_array_length(listed), 'total', total)
             )),
             lead_protection.table_block(
                 ARRAY['head.lead', 'head.user', 'head.state', 'head.protected_until', 'head.reminded'],
-                protection_report.language, listed
+                words, listed
             )
         )
     END;
@@ -162,13 +162,13 @@ BEGIN
     SELECT jsonb_agg(
         jsonb_build_array(
             h.lead_id::text, h.user_id::text,
-            lead_protection.reason_text(h.reason_code, h.reason, r.description, protection_report.language),
+            lead_protection.reason_text(h.reason_code, h.reason, r.description, words),
             lead_protection.value_text(
-                lead_protection.instant_text(h.start_at), 'instant', protection_report.language, zone, false
+                lead_protection.instant_text(h.start_at), 'instant', words, zone
             ),
-            lead_protection.length_text(h.age, protection_report.language),
+            lead_protection.length_text(h.age, words),
             lead_protection.value_text(
-                lead_protection.instant_text(h.ends_at), 'instant', protection_report.language, zone, false
+                lead_protection.instant_text(h.ends_at), 'instant', words, zone
             )
         )
         ORDER BY h.start_at, h.hold_id
@@ -189,12 +189,12 @@ BEGIN
             )
             ELSE jsonb_build_array(
                 jsonb_build_object('kind', 'text', 'text', lead_protection.statement_text(
-                    'report.holds_first', protection_report.language,
+                    'report.holds_first', words,
                     jsonb_build_object('count', jsonb_array_length(listed), 'total', total)
                 )),
                 lead_protection.table_block(
                     ARRAY['head.lead', 'head.user', 'head.reason', 'head.from', 'head.age', 'head.until'],
-                    protection_report.language, listed
+                    words, listed
                 )
             )
         END;
@@ -207,7 +207,7 @@ BEGIN
         coalesce(sum(r.missed), 0) AS missed,
         jsonb_agg(
             jsonb_build_array(
-                to_char(d.day, day_form),
+                to_char(d.day, words ->> 'form.day'),
                 jsonb_build_array(
                     coalesce(r.sent_within, 0), coalesce(r.sent_beyond, 0), coalesce(r.waiting, 0),
                     coalesce(r.missed, 0)
@@ -233,7 +233,7 @@ BEGIN
             )
             ELSE jsonb_build_array(
                 jsonb_build_object('kind', 'text', 'text', lead_protection.statement_text(
-                    'report.reminders_sum', protection_report.language,
+                    'report.reminders_sum', words,
                     jsonb_build_object(
                         'fell_due', sums.fell_due, 'within', sums.sent_within,
                         -- Never 100 where one was late.
@@ -253,7 +253,8 @@ BEGIN
         END;
 
     RETURN lead_protection.page(
-        blocks || jsonb_build_object('kind', 'note', 'text', words ->> 'report.foot'), protection_report.language, 'html'
+        blocks || jsonb_build_object('kind', 'note', 'text', words ->> 'report.foot'),
+        protection_report.language, 'html'
     );
 END;
 $$;

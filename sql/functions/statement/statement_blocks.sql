@@ -1,6 +1,6 @@
 -- The linter cannot indent CROSS JOIN LATERAL (…).
 -- noqa: disable=LT02
-CREATE OR REPLACE FUNCTION lead_protection.statement_blocks(facts jsonb, checksum text, language text)
+CREATE OR REPLACE FUNCTION lead_protection.statement_blocks(facts jsonb, checksum text, words jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -29,10 +29,12 @@ BEGIN
     );
     blocks := jsonb_build_array(
         jsonb_build_object(
-            'kind', 'title', 'text', lead_protection.statement_text('statement.title', statement_blocks.language, parameters, zone)
+            'kind', 'title', 'text', lead_protection.statement_text('statement.title',
+                statement_blocks.words, parameters, zone)
         ),
         jsonb_build_object(
-            'kind', 'text', 'text', lead_protection.statement_text('statement.made', statement_blocks.language, parameters, zone)
+            'kind', 'text', 'text', lead_protection.statement_text('statement.made',
+                statement_blocks.words, parameters, zone)
         ),
         jsonb_build_object('kind', 'lead', 'text', lead_protection.statement_text(
             CASE
@@ -42,50 +44,52 @@ BEGIN
                 WHEN state = 'EXPIRED' THEN 'statement.expired'
                 WHEN (statement_blocks.facts #>> '{result,on_hold}')::boolean THEN 'statement.on_hold'
                 ELSE 'statement.protected'
-            END, statement_blocks.language, parameters, zone
+            END, statement_blocks.words, parameters, zone
         )),
-        jsonb_build_object('kind', 'text', 'text', lead_protection.statement_text('statement.facts_now', statement_blocks.language))
+        jsonb_build_object('kind', 'text', 'text', statement_blocks.words ->> 'statement.facts_now')
     );
 
     IF has_begun AND is_somebodys THEN
         blocks := blocks || jsonb_build_array(
             jsonb_build_object(
-                'kind', 'figure', 'svg', lead_protection.statement_figure(statement_blocks.facts, statement_blocks.language)
+                'kind', 'figure', 'svg',
+                    lead_protection.statement_figure(statement_blocks.facts, statement_blocks.words)
             ),
-            jsonb_build_object('kind', 'heading', 'text', lead_protection.statement_text('statement.terms', statement_blocks.language)),
-            lead_protection.table_block(ARRAY['head.term', 'head.value'], statement_blocks.language, (
+            jsonb_build_object('kind', 'heading', 'text', statement_blocks.words ->> 'statement.terms'),
+            lead_protection.table_block(ARRAY['head.term', 'head.value'], statement_blocks.words, (
                 SELECT jsonb_agg(
-                    jsonb_build_array(lead_protection.statement_text('contract.' || t.code, statement_blocks.language), t.value)
+                    jsonb_build_array(statement_blocks.words ->> ('contract.' || t.code), t.value)
                     ORDER BY t.place
                 )
                 FROM (
                     VALUES
-                    (1, 'policy', lead_protection.statement_text('contract.named', statement_blocks.language, parameters)),
+                    (1, 'policy', lead_protection.statement_text('contract.named', statement_blocks.words, parameters)),
                     (2, 'rule', lead_protection.value_text(
-                        statement_blocks.facts #>> '{policy,rule}', 'rule_name', statement_blocks.language, zone, false
+                        statement_blocks.facts #>> '{policy,rule}', 'rule_name', statement_blocks.words, zone
                     )),
                     (3, 'base', lead_protection.value_text(
-                        statement_blocks.facts #>> '{policy,base_months}', 'months', statement_blocks.language, zone, false
+                        statement_blocks.facts #>> '{policy,base_months}', 'months', statement_blocks.words, zone
                     )),
                     (4, 'extension', lead_protection.value_text(
-                        statement_blocks.facts #>> '{policy,extension_days}', 'days', statement_blocks.language, zone, false
+                        statement_blocks.facts #>> '{policy,extension_days}', 'days', statement_blocks.words, zone
                     )),
                     (5, 'grace', lead_protection.value_text(
-                        statement_blocks.facts #>> '{policy,grace_days}', 'days', statement_blocks.language, zone, false
+                        statement_blocks.facts #>> '{policy,grace_days}', 'days', statement_blocks.words, zone
                     )),
                     (6, 'reminder_time', left(statement_blocks.facts #>> '{policy,reminder_time}', 5)),
                     (7, 'zone', zone),
                     (8, 'notice', lead_protection.value_text(
-                        statement_blocks.facts #>> '{policy,notice_required}', 'yes_no', statement_blocks.language, zone, false
+                        statement_blocks.facts #>> '{policy,notice_required}', 'yes_no', statement_blocks.words, zone
                     )),
                     (9, 'extension_limit', lead_protection.value_text(
-                        statement_blocks.facts #>> '{policy,extension_limit_days}', 'days', statement_blocks.language, zone, false
+                        statement_blocks.facts #>> '{policy,extension_limit_days}', 'days', statement_blocks.words, zone
                     )),
                     (10, 'hold_limit', lead_protection.value_text(
-                        statement_blocks.facts #>> '{limits,hold_limit_days}', 'days', statement_blocks.language, zone, false
+                        statement_blocks.facts #>> '{limits,hold_limit_days}', 'days', statement_blocks.words, zone
                     )),
                     (11, 'hold_total_limit', lead_protection.value_text(
-                        statement_blocks.facts #>> '{limits,hold_total_limit_days}', 'days', statement_blocks.language, zone, false
+                        statement_blocks.facts #>> '{limits,hold_total_limit_days}', 'days',
+                            statement_blocks.words, zone
                     ))
                 ) AS t (place, code, value)
                 WHERE t.value IS NOT NULL
@@ -94,33 +98,31 @@ BEGIN
     END IF;
 
     blocks := blocks || jsonb_build_array(
-        jsonb_build_object('kind', 'heading', 'text', lead_protection.statement_text('statement.steps', statement_blocks.language)),
+        jsonb_build_object('kind', 'heading', 'text', statement_blocks.words ->> 'statement.steps'),
         lead_protection.table_block(
-            ARRAY['head.number', 'head.step', 'head.explanation', 'head.end', 'head.entered'], statement_blocks.language,
+            ARRAY['head.number', 'head.step', 'head.explanation', 'head.end', 'head.entered'], statement_blocks.words,
             (
                 SELECT jsonb_agg(
                     jsonb_build_array(
                         s.step ->> 'step',
-                        lead_protection.value_text(s.step ->> 'item', 'item', statement_blocks.language, zone, false)
+                        lead_protection.value_text(s.step ->> 'item', 'item', statement_blocks.words, zone)
                         -- With one clock there is nothing to tell apart.
                         || coalesce(
                             ' (' || CASE WHEN is_parallel OR s.step ->> 'clock' = 'notice' THEN
-                                lead_protection.value_text(s.step ->> 'clock', 'clock', statement_blocks.language, zone, false)
+                                lead_protection.value_text(s.step ->> 'clock', 'clock', statement_blocks.words, zone)
                             END || ')', ''
                         ),
-                        lead_protection.sentence_text(s.step -> 'sentences', statement_blocks.language, zone),
-                        lead_protection.value_text(s.step ->> 'expires_at', 'instant', statement_blocks.language, zone, false),
+                        lead_protection.sentence_text(s.step -> 'sentences', statement_blocks.words, zone),
+                        lead_protection.value_text(s.step ->> 'expires_at', 'instant', statement_blocks.words, zone),
                         concat_ws(
-                            '; ', lead_protection.entered_text(s.step, statement_blocks.language, zone),
+                            '; ', lead_protection.entered_text(s.step, statement_blocks.words, zone),
                             CASE
                                 WHEN
                                     s.step ->> 'item' IN ('START', 'HOLD')
                                     -- As long as clocks may differ, it was entered at once.
                                     AND (s.step ->> 'entered_at')::timestamptz
                                     > (s.step ->> 'from')::timestamptz + INTERVAL '5 minutes'
-                                    THEN lead_protection.statement_text(
-                                        'statement.after_the_fact', statement_blocks.language
-                                    )
+                                    THEN statement_blocks.words ->> 'statement.after_the_fact'
                             END
                         )
                     )
@@ -129,31 +131,32 @@ BEGIN
                 FROM jsonb_array_elements(statement_blocks.facts -> 'steps') WITH ORDINALITY AS s (step, ordinality)
             )
         ),
-        jsonb_build_object('kind', 'heading', 'text', lead_protection.statement_text('statement.holds', statement_blocks.language))
+        jsonb_build_object('kind', 'heading', 'text', statement_blocks.words ->> 'statement.holds')
     );
 
     SELECT jsonb_agg(
         jsonb_build_array(
             h.hold ->> 'hold_id',
-            lead_protection.value_text(h.hold ->> 'from', 'instant', statement_blocks.language, zone, false),
+            lead_protection.value_text(h.hold ->> 'from', 'instant', statement_blocks.words, zone),
             coalesce(
-                lead_protection.value_text(h.hold ->> 'until', 'instant', statement_blocks.language, zone, false),
-                lead_protection.statement_text('statement.open', statement_blocks.language)
+                lead_protection.value_text(h.hold ->> 'until', 'instant', statement_blocks.words, zone),
+                statement_blocks.words ->> 'statement.open'
             ),
             lead_protection.reason_text(
                 h.hold ->> 'reason_code', h.hold ->> 'reason', h.hold ->> 'reason_description',
-                statement_blocks.language
+                statement_blocks.words
             ),
             (
                 SELECT string_agg(
                     coalesce(
                         CASE
                             WHEN is_parallel OR jsonb_array_length(h.hold -> 'counted') > 1
-                                THEN lead_protection.value_text(c.counted ->> 'clock', 'clock', statement_blocks.language, zone, false)
+                                THEN lead_protection.value_text(c.counted ->> 'clock', 'clock',
+                                    statement_blocks.words, zone)
                                     || ': '
                         END, ''
                     )
-                    || lead_protection.sentence_text(c.counted -> 'sentences', statement_blocks.language, zone),
+                    || lead_protection.sentence_text(c.counted -> 'sentences', statement_blocks.words, zone),
                     ' ' ORDER BY c.ordinality
                 )
                 FROM jsonb_array_elements(nullif(h.hold -> 'counted', 'null'))
@@ -161,17 +164,17 @@ BEGIN
             ),
             concat_ws(
                 '; ',
-                lead_protection.entered_text(h.hold, statement_blocks.language, zone),
+                lead_protection.entered_text(h.hold, statement_blocks.words, zone),
                 CASE WHEN (h.hold ->> 'after_the_fact')::boolean
-                    THEN lead_protection.statement_text('statement.after_the_fact', statement_blocks.language)
+                    THEN statement_blocks.words ->> 'statement.after_the_fact'
                 END,
                 (
                     SELECT string_agg(
                         lead_protection.statement_text(
-                            'statement.hold_change', statement_blocks.language,
+                            'statement.hold_change', statement_blocks.words,
                             g.change || jsonb_build_object(
                                 'actor', coalesce(
-                                    g.change ->> 'actor_id', lead_protection.statement_text('statement.system', statement_blocks.language)
+                                    g.change ->> 'actor_id', statement_blocks.words ->> 'statement.system'
                                 )
                             ),
                             zone
@@ -190,10 +193,11 @@ BEGIN
         WITH ORDINALITY AS h (hold, ordinality);
     blocks := blocks || CASE
         WHEN contents IS NULL THEN jsonb_build_object(
-            'kind', 'text', 'text', lead_protection.statement_text('statement.no_holds', statement_blocks.language)
+            'kind', 'text', 'text', statement_blocks.words ->> 'statement.no_holds'
         )
         ELSE lead_protection.table_block(
-            ARRAY['head.number', 'head.from', 'head.until', 'head.reason', 'head.counted', 'head.entered'], statement_blocks.language,
+            ARRAY['head.number', 'head.from', 'head.until', 'head.reason', 'head.counted', 'head.entered'],
+                statement_blocks.words,
             contents
         )
     END;
@@ -202,7 +206,7 @@ BEGIN
         jsonb_build_array(
             x.extension ->> 'extension_id', x.extension ->> 'user_id', x.extension ->> 'days',
             x.extension ->> 'reason', x.extension ->> 'approved_by',
-            lead_protection.entered_text(x.extension, statement_blocks.language, zone)
+            lead_protection.entered_text(x.extension, statement_blocks.words, zone)
         )
         ORDER BY x.ordinality
     )
@@ -211,25 +215,25 @@ BEGIN
         WITH ORDINALITY AS x (extension, ordinality);
     blocks := blocks
         || jsonb_build_object(
-            'kind', 'heading', 'text', lead_protection.statement_text('statement.extensions', statement_blocks.language)
+            'kind', 'heading', 'text', statement_blocks.words ->> 'statement.extensions'
         )
         || CASE
             WHEN contents IS NULL THEN jsonb_build_object(
-                'kind', 'text', 'text', lead_protection.statement_text('statement.no_extensions', statement_blocks.language)
+                'kind', 'text', 'text', statement_blocks.words ->> 'statement.no_extensions'
             )
             ELSE lead_protection.table_block(
                 ARRAY['head.number', 'head.user', 'head.days', 'head.reason', 'head.approved_by', 'head.entered'],
-                statement_blocks.language, contents
+                statement_blocks.words, contents
             )
         END;
 
     SELECT jsonb_agg(
         jsonb_build_array(
-            coalesce(o.owner ->> 'user_id', lead_protection.statement_text('statement.nobody', statement_blocks.language)),
-            lead_protection.value_text(o.owner ->> 'from', 'instant', statement_blocks.language, zone, false),
-            lead_protection.value_text(o.owner ->> 'until', 'instant', statement_blocks.language, zone, false),
+            coalesce(o.owner ->> 'user_id', statement_blocks.words ->> 'statement.nobody'),
+            lead_protection.value_text(o.owner ->> 'from', 'instant', statement_blocks.words, zone),
+            lead_protection.value_text(o.owner ->> 'until', 'instant', statement_blocks.words, zone),
             CASE WHEN jsonb_typeof(o.owner -> 'user_id') = 'number'
-                THEN lead_protection.statement_text('contract.named', statement_blocks.language, o.owner)
+                THEN lead_protection.statement_text('contract.named', statement_blocks.words, o.owner)
             END
         )
         ORDER BY o.ordinality
@@ -239,25 +243,26 @@ BEGIN
         WITH ORDINALITY AS o (owner, ordinality);
     blocks := blocks
         || CASE WHEN contents IS NULL THEN '[]' ELSE jsonb_build_array(
-            jsonb_build_object('kind', 'heading', 'text', lead_protection.statement_text('statement.owners', statement_blocks.language)),
+            jsonb_build_object('kind', 'heading', 'text', statement_blocks.words ->> 'statement.owners'),
             lead_protection.table_block(
-                ARRAY['head.user', 'head.from', 'head.until', 'head.policy'], statement_blocks.language, contents
+                ARRAY['head.user', 'head.from', 'head.until', 'head.policy'], statement_blocks.words, contents
             )
         ) END
         || jsonb_build_object(
-            'kind', 'heading', 'text', lead_protection.statement_text('statement.reminders', statement_blocks.language)
+            'kind', 'heading', 'text', statement_blocks.words ->> 'statement.reminders'
         );
 
     SELECT jsonb_agg(
         jsonb_build_array(
             r.reminder ->> 'user_id',
-            lead_protection.value_text(r.reminder ->> 'window', 'date', statement_blocks.language, zone, false),
-            lead_protection.value_text(r.reminder ->> 'due_at', 'instant', statement_blocks.language, zone, false),
-            lead_protection.value_text(r.reminder ->> 'sent_at', 'instant', statement_blocks.language, zone, false),
+            lead_protection.value_text(r.reminder ->> 'window', 'date', statement_blocks.words, zone),
+            lead_protection.value_text(r.reminder ->> 'due_at', 'instant', statement_blocks.words, zone),
+            lead_protection.value_text(r.reminder ->> 'sent_at', 'instant', statement_blocks.words, zone),
             (
                 SELECT string_agg(
-                    lead_protection.value_text(d.delivery ->> 'outcome', 'delivery', statement_blocks.language, zone, false) || ', '
-                    || lead_protection.value_text(d.delivery ->> 'at', 'instant', statement_blocks.language, zone, false),
+                    lead_protection.value_text(d.delivery ->> 'outcome', 'delivery',
+                        statement_blocks.words, zone) || ', '
+                    || lead_protection.value_text(d.delivery ->> 'at', 'instant', statement_blocks.words, zone),
                     '; ' ORDER BY d.ordinality
                 )
                 FROM jsonb_array_elements(nullif(r.reminder -> 'deliveries', 'null'))
@@ -272,19 +277,20 @@ BEGIN
     blocks := blocks
         || CASE
             WHEN contents IS NULL THEN jsonb_build_object(
-                'kind', 'text', 'text', lead_protection.statement_text('statement.no_reminders', statement_blocks.language)
+                'kind', 'text', 'text', statement_blocks.words ->> 'statement.no_reminders'
             )
             ELSE lead_protection.table_block(
-                ARRAY['head.user', 'head.window', 'head.due', 'head.sent', 'head.delivery'], statement_blocks.language, contents
+                ARRAY['head.user', 'head.window', 'head.due', 'head.sent', 'head.delivery'],
+                    statement_blocks.words, contents
             )
         END
-        || jsonb_build_object('kind', 'heading', 'text', lead_protection.statement_text('statement.shown', statement_blocks.language));
+        || jsonb_build_object('kind', 'heading', 'text', statement_blocks.words ->> 'statement.shown');
 
     SELECT jsonb_agg(
         jsonb_build_array(
-            lead_protection.value_text(d.difference ->> 'at', 'instant', statement_blocks.language, zone, false),
-            lead_protection.shown_text(d.difference -> 'shown', statement_blocks.language, zone),
-            lead_protection.shown_text(d.difference -> 'known_now', statement_blocks.language, zone)
+            lead_protection.value_text(d.difference ->> 'at', 'instant', statement_blocks.words, zone),
+            lead_protection.shown_text(d.difference -> 'shown', statement_blocks.words, zone),
+            lead_protection.shown_text(d.difference -> 'known_now', statement_blocks.words, zone)
         )
         ORDER BY d.ordinality
     )
@@ -294,19 +300,20 @@ BEGIN
     blocks := blocks
         || CASE
             WHEN contents IS NULL THEN jsonb_build_object(
-                'kind', 'text', 'text', lead_protection.statement_text('statement.nothing_differs', statement_blocks.language)
+                'kind', 'text', 'text', statement_blocks.words ->> 'statement.nothing_differs'
             )
-            ELSE lead_protection.table_block(ARRAY['head.at', 'head.shown', 'head.known_now'], statement_blocks.language, contents)
+            ELSE lead_protection.table_block(ARRAY['head.at', 'head.shown', 'head.known_now'],
+                statement_blocks.words, contents)
         END
-        || jsonb_build_object('kind', 'heading', 'text', lead_protection.statement_text('statement.log', statement_blocks.language));
+        || jsonb_build_object('kind', 'heading', 'text', statement_blocks.words ->> 'statement.log');
 
     SELECT jsonb_agg(
         jsonb_build_array(
-            lead_protection.value_text(g.entry ->> 'at', 'instant', statement_blocks.language, zone, false),
-            lead_protection.value_text(g.entry ->> 'event', 'event', statement_blocks.language, zone, false),
+            lead_protection.value_text(g.entry ->> 'at', 'instant', statement_blocks.words, zone),
+            lead_protection.value_text(g.entry ->> 'event', 'event', statement_blocks.words, zone),
             g.entry ->> 'user_id',
             g.entry ->> 'actor_id',
-            lead_protection.shown_text(g.entry, statement_blocks.language, zone)
+            lead_protection.shown_text(g.entry, statement_blocks.words, zone)
         )
         ORDER BY g.ordinality
     )
@@ -316,26 +323,28 @@ BEGIN
     RETURN blocks
         || CASE
             WHEN contents IS NULL THEN jsonb_build_object(
-                'kind', 'text', 'text', lead_protection.statement_text('statement.no_log', statement_blocks.language)
+                'kind', 'text', 'text', statement_blocks.words ->> 'statement.no_log'
             )
             ELSE lead_protection.table_block(
-                ARRAY['head.at', 'head.event', 'head.user', 'head.actor', 'head.shown'], statement_blocks.language, contents
+                ARRAY['head.at', 'head.event', 'head.user', 'head.actor', 'head.shown'],
+                    statement_blocks.words, contents
             )
         END
         || CASE WHEN (statement_blocks.facts ->> 'log_rows')::bigint > 100 THEN jsonb_build_object(
             'kind', 'text', 'text', lead_protection.statement_text(
-                'statement.log_left_out', statement_blocks.language,
+                'statement.log_left_out', statement_blocks.words,
                 jsonb_build_object('count', (statement_blocks.facts ->> 'log_rows')::bigint - 100)
             )
         ) ELSE '[]' END
         || jsonb_build_array(
             jsonb_build_object(
-                'kind', 'note', 'text', lead_protection.statement_text('statement.checksum', statement_blocks.language, parameters)
+                'kind', 'note', 'text', lead_protection.statement_text('statement.checksum',
+                    statement_blocks.words, parameters)
             ),
-            jsonb_build_object('kind', 'note', 'text', lead_protection.statement_text('statement.foot', statement_blocks.language))
+            jsonb_build_object('kind', 'note', 'text', statement_blocks.words ->> 'statement.foot')
         );
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.statement_blocks(jsonb, text, text) IS
+COMMENT ON FUNCTION lead_protection.statement_blocks(jsonb, text, jsonb) IS
 'The page of protection_statement() as blocks for page(). facts: of statement_facts(); checksum: over them. Internal.';

@@ -63,7 +63,10 @@ BEGIN
                     AND x.event_type LIKE 'lead.hold.%'
                     AND x.event_type NOT IN ('lead.hold.created', 'lead.hold.limit_near')
             ) AS g
-            WHERE h.lead_id = statement_facts.lead_id
+            -- A planned hold is told from when it was entered.
+            WHERE
+                h.lead_id = statement_facts.lead_id
+                AND least(h.start_at, h.created_at) <= statement_facts.as_of
         ),
         'extensions', (
             SELECT jsonb_agg(
@@ -170,5 +173,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.statement_facts(bigint, timestamptz) IS
-'What protection_statement() tells of a lead at as_of, as data, in no language: explain_protection_json(), and the facts '
-'with who entered them. Without the reasons of the log. Errors: as explain_protection(). Internal.';
+'What protection_statement() tells of a lead at as_of, as data, in no language: explain_protection_json(), and the '
+'facts with who entered them. Without the reasons of the log. Errors: as explain_protection(). Internal.';

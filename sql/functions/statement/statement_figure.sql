@@ -1,18 +1,18 @@
-CREATE OR REPLACE FUNCTION lead_protection.statement_figure(facts jsonb, language text)
+CREATE OR REPLACE FUNCTION lead_protection.statement_figure(facts jsonb, words jsonb)
 RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     zone CONSTANT text := statement_figure.facts #>> '{steps,0,sentences,0,parameters,zone}';
-    as_of CONSTANT timestamptz := statement_figure.facts ->> 'as_of';
-    starts_at CONSTANT timestamptz := statement_figure.facts #>> '{steps,0,from}';
-    expires_at CONSTANT timestamptz := statement_figure.facts #>> '{result,protection_expires_at}';
+    as_of CONSTANT timestamptz := (statement_figure.facts ->> 'as_of')::timestamptz;
+    starts_at CONSTANT timestamptz := (statement_figure.facts #>> '{steps,0,from}')::timestamptz;
+    expires_at CONSTANT timestamptz := (statement_figure.facts #>> '{result,protection_expires_at}')::timestamptz;
     closed_at timestamptz;
     due_at timestamptz;
     sent_at timestamptz;
     -- On a page 680 wide, with a margin at both sides for words.
-    first_x CONSTANT numeric := 24;
-    last_x CONSTANT numeric := 656;
+    first_x CONSTANT numeric := 24.0;
+    last_x CONSTANT numeric := 656.0;
     first_at CONSTANT timestamptz := starts_at;
     last_at timestamptz;
     months_apart integer;
@@ -38,7 +38,7 @@ BEGIN
     SELECT string_agg(
         format('<line x1="%1$s" y1="48" x2="%1$s" y2="94" stroke="#dde3ec"/>', round(m.x, 1))
         || lead_protection.svg_text(
-            m.x, 106, to_char(m.first_day, CASE statement_figure.language WHEN 'de' THEN 'MM/YYYY' ELSE 'YYYY-MM' END)
+            m.x, 106, to_char(m.first_day, statement_figure.words ->> 'form.month')
         ),
         '' ORDER BY m.first_day
     )
@@ -109,9 +109,10 @@ BEGIN
             ('as_of', 14, '#b3261e', as_of),
             ('closed', 30, '#4b5566', closed_at),
             ('start', 126, '#1d4f91', starts_at),
-            ('end', 126, '#1d4f91', expires_at),
-            ('reminder_due', 142, '#7a5b00', CASE WHEN sent_at IS NULL THEN due_at END),
-            ('reminder_sent', 142, '#7a5b00', sent_at)
+            -- The end is the lower one: it comes after the reminder, so that no line crosses its words.
+            ('reminder_due', 126, '#7a5b00', CASE WHEN sent_at IS NULL THEN due_at END),
+            ('reminder_sent', 126, '#7a5b00', sent_at),
+            ('end', 142, '#1d4f91', expires_at)
         ) AS t (code, y, colour, at)
         WHERE t.at BETWEEN first_at AND last_at
     LOOP
@@ -124,9 +125,9 @@ BEGIN
             || format('<g fill="%s" font-weight="600">', mark.colour)
             || lead_protection.svg_text(
                 mark.x, mark.y,
-                lead_protection.statement_text('figure.' || mark.code, statement_figure.language)
+                lead_protection.statement_text('figure.' || mark.code, statement_figure.words)
                 || ' ' || lead_protection.value_text(
-                    to_char(mark.at AT TIME ZONE zone, 'YYYY-MM-DD'), 'date', statement_figure.language, zone, false
+                    to_char(mark.at AT TIME ZONE zone, 'YYYY-MM-DD'), 'date', statement_figure.words, zone
                 ),
                 CASE WHEN mark.x < 130 THEN 'start' WHEN mark.x > 550 THEN 'end' ELSE 'middle' END
             )
@@ -136,23 +137,23 @@ BEGIN
     RETURN '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 176" role="img" aria-labelledby="figure-title"'
         || ' font-family="Liberation Sans, Arial, Helvetica, sans-serif" font-size="9.5" fill="#4b5566">'
         || '<title id="figure-title">'
-        || lead_protection.html_text(lead_protection.statement_text('statement.figure', statement_figure.language))
+        || lead_protection.html_text(lead_protection.statement_text('statement.figure', statement_figure.words))
         || '</title><defs><pattern id="stopped" width="6" height="6" patternUnits="userSpaceOnUse"'
         || ' patternTransform="rotate(45)"><rect width="6" height="6" fill="#fbe3d2"/>'
         || '<line x1="0" y1="0" x2="0" y2="6" stroke="#c4622a" stroke-width="3"/></pattern></defs>'
         || drawn
         || lead_protection.svg_box(24, 160, 14, 9, '#8fb4e8')
         || lead_protection.svg_text(
-            42, 168, lead_protection.statement_text('figure.protection', statement_figure.language), 'start'
+            42, 168, lead_protection.statement_text('figure.protection', statement_figure.words), 'start'
         )
         || lead_protection.svg_box(110, 160, 14, 9, 'url(#stopped)', ' stroke="#b4541a"')
         || lead_protection.svg_text(
-            128, 168, lead_protection.statement_text('figure.stop', statement_figure.language), 'start'
+            128, 168, lead_protection.statement_text('figure.stop', statement_figure.words), 'start'
         )
         || '</svg>';
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.statement_figure(jsonb, text) IS
+COMMENT ON FUNCTION lead_protection.statement_figure(jsonb, jsonb) IS
 'The time line of protection_statement() as SVG: protection, stops hatched, reminder, end, closing and the time of '
 'looking. facts: of statement_facts(), of a lead that is somebody''s and whose protection had begun. Internal.';

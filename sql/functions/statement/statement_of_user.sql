@@ -9,10 +9,9 @@ DECLARE
     -- Nothing is known of what lies ahead.
     as_of CONSTANT timestamptz := least(statement_of_user.until_at, now());
     zone text;
-    german CONSTANT boolean := statement_of_user.language = 'de';
-    -- How value_text() says an instant: said in place, for thousands of leads.
-    instant_form CONSTANT text := CASE WHEN german THEN 'DD.MM.YYYY, HH24:MI' ELSE 'YYYY-MM-DD HH24:MI' END;
-    words jsonb;
+    words CONSTANT jsonb := lead_protection.words_of(statement_of_user.language);
+    -- Said in place and not by value_text(), for thousands of leads.
+    instant_form CONSTANT text := words ->> 'form.listed_instant';
     listed jsonb;
     summary jsonb;
     facts text;
@@ -42,9 +41,6 @@ BEGIN
     FROM lead_protection.protection_policies AS p
     WHERE p.id = lead_protection.policy_of_user(statement_of_user.user_id);
     zone := coalesce(zone, 'UTC');
-    SELECT jsonb_object_agg(t.code, t.text) INTO words
-    FROM lead_protection.statement_texts AS t
-    WHERE t.language = statement_of_user.language;
 
     WITH of_user AS MATERIALIZED (
         SELECT u.*
@@ -78,11 +74,11 @@ BEGIN
                         END
                     ),
                     CASE WHEN u.stopped <> INTERVAL '0'
-                        THEN lead_protection.length_text(u.stopped, statement_of_user.language)
+                        THEN lead_protection.length_text(u.stopped, words)
                     END,
                     CASE WHEN u.extended_days > 0
                         THEN lead_protection.length_text(
-                            make_interval(days => u.extended_days), statement_of_user.language
+                            make_interval(days => u.extended_days), words
                         )
                     END,
                     concat_ws(
@@ -148,7 +144,7 @@ BEGIN
         (
             SELECT jsonb_agg(
                 jsonb_build_object('kind', b.kind, 'text', lead_protection.statement_text(
-                    b.code, statement_of_user.language, parameters, zone
+                    b.code, words, parameters, zone
                 ))
                 ORDER BY b.place
             )
@@ -166,7 +162,7 @@ BEGIN
             )
             ELSE jsonb_build_array(
                 lead_protection.table_block(
-                    ARRAY['head.state', 'head.leads', 'head.of_them_on_hold'], statement_of_user.language, summary
+                    ARRAY['head.state', 'head.leads', 'head.of_them_on_hold'], words, summary
                 ),
                 jsonb_build_object('kind', 'heading', 'text', words ->> 'user_statement.leads'),
                 lead_protection.table_block(
@@ -174,13 +170,13 @@ BEGIN
                         'head.lead', 'head.from', 'head.policy', 'head.protected_until', 'head.state', 'head.stopped',
                         'head.extended', 'head.reminded'
                     ],
-                    statement_of_user.language, listed
+                    words, listed
                 )
             )
         END
         || jsonb_build_array(
             jsonb_build_object('kind', 'note', 'text', lead_protection.statement_text(
-                'statement.checksum', statement_of_user.language, parameters
+                'statement.checksum', words, parameters
             )),
             jsonb_build_object('kind', 'note', 'text', words ->> 'statement.foot')
         ),
@@ -190,11 +186,11 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.statement_of_user(bigint, timestamptz, timestamptz, text, text) IS
-'All leads that were protected for a user at any time from from_at until before until_at, as a page to be handed over: '
-'for each its start, policy, expiry, state, what became of it, by how much holds stopped its base clock, the days '
-'granted on request, and the last reminder with its delivery; a summary by state, and a SHA-256 over it. Each lead as it '
-'stood at until_at (in the future: now), or when it ceased to be the user''s, by the facts known now. language: en or '
-'de; format: markdown or html, as protection_statement(). Times are those of the zone of the user''s policy. Has no free '
-'text. Changes nothing. A user without leads gets a page that says so.
+'All leads that were protected for a user at any time from from_at until before until_at, as a page to be handed '
+'over: for each its start, policy, expiry, state, what became of it, by how much holds stopped its base clock, the '
+'days granted on request, and the last reminder with its delivery; a summary by state, and a SHA-256 over it. Each '
+'lead as it stood at until_at (in the future: now), or when it ceased to be the user''s, by the facts known now. '
+'language: en or de; format: markdown or html, as protection_statement(). Times are those of the zone of the user''s '
+'policy. Has no free text. Changes nothing. A user without leads gets a page that says so.
 Errors: LP001 null argument, LP005 an instant outside the years 1900 to 2999, LP006 until_at is not after from_at, '
 'LP062 unknown language, LP077 unknown format.';

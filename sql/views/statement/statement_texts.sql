@@ -7,6 +7,33 @@ SELECT
     t.text
 FROM (
     VALUES
+    -- how values are written
+    ('form.instant', 'en', 'YYYY-MM-DD HH24:MI'),
+    ('form.instant', 'de', 'DD.MM.YYYY, HH24:MI "Uhr"'),
+    ('form.listed_instant', 'en', 'YYYY-MM-DD HH24:MI'),
+    ('form.listed_instant', 'de', 'DD.MM.YYYY, HH24:MI'),
+    ('form.date', 'en', 'YYYY-MM-DD'),
+    ('form.date', 'de', 'DD.MM.YYYY'),
+    ('form.day', 'en', 'MM-DD'),
+    ('form.day', 'de', 'DD.MM.'),
+    ('form.month', 'en', 'YYYY-MM'),
+    ('form.month', 'de', 'MM/YYYY'),
+    ('unit.month', 'en', ' month'),
+    ('unit.month', 'de', ' Monat'),
+    ('unit.months', 'en', ' months'),
+    ('unit.months', 'de', ' Monate'),
+    ('unit.day', 'en', ' day'),
+    ('unit.day', 'de', ' Tag'),
+    ('unit.days', 'en', ' days'),
+    ('unit.days', 'de', ' Tage'),
+    ('unit.hours', 'en', ' h'),
+    ('unit.hours', 'de', ' Std.'),
+    ('unit.minutes', 'en', ' min'),
+    ('unit.minutes', 'de', ' min'),
+    ('length.nothing', 'en', 'nothing'),
+    ('length.nothing', 'de', 'nichts'),
+    ('length.short', 'en', 'less than 1 min'),
+    ('length.short', 'de', 'weniger als 1 min'),
     -- terms of the policy
     ('term.base', 'en', '+ {months:months}.'),
     ('term.base', 'de', '+ {months:months}.'),
@@ -111,7 +138,10 @@ FROM (
     ('notice.waited_for', 'en', 'The later of the two: the expiry waits for the notice.'),
     ('notice.waited_for', 'de', 'Die spätere der beiden: Das Fristende wartet auf die Ankündigung.'),
     ('notice.in_time', 'en', 'The later of the two: the expiry by the rule. The notice was in time.'),
-    ('notice.in_time', 'de', 'Die spätere der beiden: das Fristende nach der Regel. Die Ankündigung war rechtzeitig.'),
+    (
+        'notice.in_time', 'de',
+        'Die spätere der beiden: das Fristende nach der Regel. Die Ankündigung war rechtzeitig.'
+    ),
     ('notice.owed', 'en', 'The reminder was not sent yet. The protection ends no earlier than {days:days} after it.'),
     ('notice.owed', 'de', 'Die Erinnerung ist noch nicht versandt. Der Schutz endet frühestens {days:days} danach.'),
     (
@@ -643,5 +673,5 @@ COMMENT ON VIEW lead_protection.statement_texts IS
 COMMENT ON COLUMN lead_protection.statement_texts.code IS 'The code of a sentence, or of a word.';
 COMMENT ON COLUMN lead_protection.statement_texts.language IS 'en or de.';
 COMMENT ON COLUMN lead_protection.statement_texts.text IS
-'The text. {name} stands for the parameter of that name, {name:kind} for one that is put in words by its kind: instant, '
-'date, months, days, elapsed (seconds), or a group of words, such as state, whose codes begin with its name.';
+'The text. {name} stands for the parameter of that name, {name:kind} for one that is put in words by its kind: '
+'instant, date, months, days, elapsed (seconds), or a group of words, such as state, whose codes begin with its name.';
