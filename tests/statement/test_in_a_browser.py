@@ -22,13 +22,6 @@ WIDE = 820
 PICTURES = {"statement.png": 1000, "user-statement.png": 700, "report.png": 1180}
 
 
-@pytest.fixture(autouse=True)
-def chromium():
-    """Skipped where there is no Chromium; a CI machine must have it."""
-    if not browser.is_there():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("Chromium is not installed: apt-get install chromium")
-
-
 def pages(db, language) -> dict[str, str]:
     """A statement of a lead with holds, one of a user, and the report."""
     lead = db.execute(

@@ -72,6 +72,7 @@ FROM (
     ('LP074', 'policy_not_ones_own', 'forbidden'),
     ('LP075', 'lead_number_given', 'conflict'),
     ('LP076', 'closing_not_found', 'not_found'),
+    ('LP077', 'format_unknown', 'invalid'),
     ('LP080', 'database_not_for_drills', 'forbidden'),
     ('LP081', 'approved_by_oneself', 'forbidden'),
     ('LP082', 'job_not_found', 'not_found'),
