@@ -1,1 +1,2 @@
+DROP INDEX lead_protection.lead_reminders_sent_at;
 DROP INDEX lead_protection.protection_log_recorded;

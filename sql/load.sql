@@ -297,6 +297,7 @@
 \ir functions/pipeline/require_job_arguments.sql
 \ir functions/pipeline/record_expiries.sql
 \ir functions/pipeline/is_reactivated.sql
+\ir functions/pipeline/take_back_ahead.sql
 \ir functions/pipeline/record_reactivations.sql
 \ir functions/pipeline/waiting_reason.sql
 \ir functions/pipeline/pause_protection.sql

@@ -12,6 +12,14 @@ DECLARE
     recorded bigint;
     told bigint;
 BEGIN
+    -- A drill decides for an instant in the past: what came after it was not ahead.
+    IF record_reactivations.as_of IS NULL THEN
+        recorded := lead_protection.take_back_ahead(record_reactivations.batch_size);
+        IF recorded > 0 THEN
+            RETURN recorded;
+        END IF;
+    END IF;
+
     decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
     SELECT array_agg(moved.lead_id) INTO lead_ids
     FROM (
@@ -121,5 +129,6 @@ COMMENT ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) I
 'row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others '
 'are left to the next run, and noted in passed_over_leads when no other is left. Returns how many it recorded; '
 'repeated, it records none twice: what is marked is not found '
-'again. A reminder is taken back once: if its window returns and is left again, that is not told again. Internal: '
+'again. A reminder is taken back once: if its window returns and is left again, that is not told again. First it takes '
+'back what was recorded while the clock ran ahead, see take_back_ahead(), unless as_of is given. Internal: '
 'run_job_step() calls it and has checked the arguments.';

@@ -1,0 +1,186 @@
+"""A server's clock that ran ahead and was put right: what it recorded does not stay, and nothing waits for its time."""
+
+import pytest
+
+from helpers.calls import row, rows
+from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_lead_of_age, insert_policy
+from helpers.jobs import last_run, run_pipeline
+
+EXPIRY, REMINDER = "lead.protection.expired", "lead.protection.reminder"
+REACTIVATED = "lead.protection.reactivated"
+
+
+def expire_ahead(db, lead_id: int) -> None:
+    """The run leaves this whose clock is ahead of the lead's end."""
+    db.execute(
+        "INSERT INTO lead_protection.lead_expiries (lead_id, user_id, protection_expires_at, recorded_at)"
+        " SELECT lead_id, user_id, protection_expires_at, protection_expires_at + INTERVAL '1 minute'"
+        " FROM lead_protection.lead_clocks WHERE lead_id = %s",
+        (lead_id,),
+    )
+
+
+def remind_ahead(db, lead_id: int, after: str = "1 minute", *, adopted: bool = False) -> None:
+    """The run leaves this whose clock is so long after the instant at which the lead's reminder is due."""
+    db.execute(
+        "INSERT INTO lead_protection.lead_reminders"
+        " (lead_id, user_id, window_date, protection_expires_at, due_at, fell_due_at, sent_at, adopted)"
+        " SELECT lead_id, user_id, window_date, protection_expires_at, reminder_due_at, reminder_due_at,"
+        " reminder_due_at + %s::interval, %s FROM lead_protection.lead_clocks WHERE lead_id = %s",
+        (after, adopted, lead_id),
+    )
+    if not adopted:
+        db.execute(
+            "INSERT INTO lead_protection.protection_log (lead_id, user_id, event_type, occurred_at, state_before,"
+            " expires_before, state_after, expires_after, details)"
+            " SELECT lead_id, user_id, %s, sent_at, 'REMINDER_DUE', protection_expires_at, 'GRACE',"
+            " protection_expires_at, jsonb_build_object('window_date', to_char(window_date, 'YYYY-MM-DD'),"
+            " 'reminder_due_at', lead_protection.instant_text(due_at), 'attempt', 1)"
+            " FROM lead_protection.lead_reminders WHERE lead_id = %s",
+            (REMINDER, lead_id),
+        )
+
+
+def state(db, lead_id: int) -> str:
+    return row(db, "SELECT state FROM lead_protection.v_user_lead_protection WHERE lead_id = %s", lead_id)["state"]
+
+
+def types(db, lead_id: int) -> list[str]:
+    """What was published of a lead, in order."""
+    found = rows(
+        db,
+        "SELECT type FROM lead_protection.outbox_events WHERE aggregateid = %s ORDER BY sequence_number",
+        (str(lead_id),),
+    )
+    return [event["type"] for event in found]
+
+
+def test_an_expiry_recorded_ahead_is_taken_back_and_the_reminder_goes_out(db):
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    expire_ahead(db, 1)
+    found = run_pipeline(db)
+    assert (found["reactivations"], found["expiries"], found["reminders"]) == (1, 0, 1)
+    assert types(db, 1) == [REACTIVATED, REMINDER] and state(db, 1) == "GRACE"
+    told = row(db, "SELECT * FROM lead_protection.protection_log WHERE event_type = %s", REACTIVATED)
+    assert (told["state_before"], told["state_after"]) == ("EXPIRED", "REMINDER_DUE")
+    expiry = row(db, "SELECT * FROM lead_protection.lead_expiries")
+    assert expiry["reactivated_at"] == expiry["recorded_at"]
+    assert run_pipeline(db)["reactivations"] == 0
+    assert rows(db, "SELECT * FROM lead_protection.find_clock_drift()") == []
+
+
+def test_a_reminder_sent_ahead_is_taken_back_and_goes_out_when_it_is_due(db):
+    """Not mailed from what still waits, and with what was reported of it, or nobody would be reminded in time."""
+    db.execute("SELECT lead_protection.register_event_consumer('mailer')")
+    insert_lead_of_age(db, 1, PROTECTED)
+    remind_ahead(db, 1)
+    sent = row(db, "SELECT * FROM lead_protection.lead_reminders")
+    db.execute(
+        "SELECT lead_protection.report_reminder_delivery(1, 7, %s, 'm-1', 'delivered')", (sent["window_date"],)
+    )
+    found = run_pipeline(db)
+    assert (found["reactivations"], found["expiries"], found["reminders"]) == (1, 0, 0)
+    assert rows(db, "SELECT * FROM lead_protection.lead_reminders") == []
+    assert state(db, 1) == "PROTECTED"
+    assert types(db, 1) == [REMINDER, "lead.reminder.delivered", REACTIVATED]
+    told = row(db, "SELECT * FROM lead_protection.protection_log WHERE event_type = %s", REACTIVATED)
+    assert (told["state_before"], told["state_after"]) == ("GRACE", "PROTECTED")
+    (delivery,) = rows(
+        db,
+        "SELECT d.status, d.error FROM lead_protection.event_deliveries AS d"
+        " JOIN lead_protection.outbox_events AS e ON d.event_id = e.id WHERE e.type = %s",
+        (REMINDER,),
+    )
+    assert (delivery["status"], delivery["error"]) == ("discarded", "taken back: sent while the clock ran ahead")
+    waits = row(db, "SELECT * FROM lead_protection.waiting_reminders(%s)", sent["due_at"])
+    assert (waits["lead_id"], waits["window_date"]) == (1, sent["window_date"])
+    assert run_pipeline(db)["reactivations"] == 0
+
+
+def test_an_expiry_and_its_reminder_are_taken_back_together(db):
+    """A year ahead both were recorded; a log row tells both."""
+    insert_lead_of_age(db, 1, PROTECTED)
+    remind_ahead(db, 1)
+    expire_ahead(db, 1)
+    assert run_pipeline(db)["reactivations"] == 1
+    assert types(db, 1) == [REMINDER, REACTIVATED] and state(db, 1) == "PROTECTED"
+    told = row(db, "SELECT * FROM lead_protection.protection_log WHERE event_type = %s", REACTIVATED)
+    assert (told["state_before"], told["state_after"]) == ("EXPIRED", "PROTECTED")
+
+
+def test_what_time_has_caught_up_with_stays_and_bears_the_present_instant(db):
+    """They were right in the end: nobody is told twice. A notice would count from the day ahead."""
+    policy = insert_policy(db, notice_required=True)
+    insert_lead_of_age(db, 1, EXPIRED)
+    insert_lead_of_age(db, 2, REMINDER_DUE)
+    insert_lead_of_age(db, 3, REMINDER_DUE)
+    db.execute("UPDATE lead_protection.leads SET policy_id = %s WHERE id = 3", (policy,))
+    db.execute(
+        "INSERT INTO lead_protection.lead_expiries (lead_id, user_id, protection_expires_at, recorded_at)"
+        " SELECT lead_id, user_id, protection_expires_at, now() + INTERVAL '1 year'"
+        " FROM lead_protection.lead_clocks WHERE lead_id = 1"
+    )
+    db.execute(
+        "INSERT INTO lead_protection.lead_reminders"
+        " (lead_id, user_id, window_date, protection_expires_at, due_at, fell_due_at, sent_at)"
+        " SELECT lead_id, user_id, window_date, now() + INTERVAL '2 years', reminder_due_at, reminder_due_at,"
+        " now() + INTERVAL '1 year' FROM lead_protection.lead_clocks WHERE lead_id IN (2, 3)"
+    )
+    found = run_pipeline(db)
+    assert (found["reactivations"], found["expiries"], found["reminders"]) == (3, 0, 0)
+    assert events(db) == ["lead.changed"]
+    assert [state(db, lead_id) for lead_id in (1, 2, 3)] == ["EXPIRED", "GRACE", "GRACE"]
+    assert rows(db, "SELECT * FROM lead_protection.lead_expiries WHERE recorded_at > clock_timestamp()") == []
+    assert rows(db, "SELECT * FROM lead_protection.lead_reminders WHERE sent_at > clock_timestamp()") == []
+    # The grace days of the notice count from now, give or take a change of the clocks.
+    grace = "SELECT protection_expires_at - now() AS left FROM lead_protection.lead_clocks WHERE lead_id = 3"
+    assert 9 <= row(db, grace)["left"].days <= 10
+    assert run_pipeline(db)["reactivations"] == 0
+
+
+def test_a_moment_ahead_is_no_reason_to_remind_twice(db):
+    """Due in three minutes, and sent: then the clock was put right by four."""
+    insert_lead_of_age(db, 1, PROTECTED)
+    remind_ahead(db, 1)
+    db.execute(
+        "UPDATE lead_protection.lead_reminders SET due_at = now() + INTERVAL '3 minutes',"
+        " fell_due_at = NULL, sent_at = now() + INTERVAL '4 minutes'"
+    )
+    assert run_pipeline(db)["reactivations"] == 0
+    assert len(rows(db, "SELECT * FROM lead_protection.lead_reminders")) == 1
+
+
+def test_what_was_recorded_ahead_of_closed_and_foreign_leads_is_taken_back_silently(db):
+    """Reopened, or come back to the same user, the lead must not stand as reminded until next year."""
+    for lead_id in (1, 2, 3):
+        insert_lead_of_age(db, lead_id, PROTECTED)
+        remind_ahead(db, lead_id, adopted=lead_id == 3)
+    db.execute("SELECT lead_protection.close_lead(1, 7, 'LOST', 'x', 1)")
+    db.execute("SELECT lead_protection.transfer_lead(2, 7, 8, 'x', 1)")
+    assert run_pipeline(db)["reactivations"] == 3
+    assert rows(db, "SELECT * FROM lead_protection.lead_reminders") == []
+    assert REACTIVATED not in types(db, 1) + types(db, 2) + types(db, 3)
+
+
+def test_a_drill_takes_nothing_back(db):
+    """It decides for an instant in the past: what came after it is not ahead."""
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    expire_ahead(db, 1)
+    db.execute("UPDATE lead_protection.settings SET for_drills = true")
+    db.execute("CALL lead_protection.run_protection_drill(now() - INTERVAL '1 hour')")
+    assert last_run(db)[1]["reactivations"] == 0
+
+
+def test_a_locked_lead_is_left_to_the_next_run(db, two):
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    insert_lead_of_age(db, 2, REMINDER_DUE)
+    expire_ahead(db, 1)
+    expire_ahead(db, 2)
+    holder, _ = two
+    holder.execute("SELECT FROM lead_protection.leads WHERE id = 1 FOR UPDATE")
+    found = run_pipeline(db)
+    assert (found["reactivations"], found["skipped_locked"]) == (1, 1)
+    assert types(db, 1) == [] and types(db, 2) == [REACTIVATED, REMINDER]
+    holder.rollback()
+    assert run_pipeline(db)["reactivations"] == 1
+    assert types(db, 1) == [REACTIVATED, REMINDER]
