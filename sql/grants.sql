@@ -168,6 +168,7 @@ BEGIN
             -- pipeline
             ('lead_expiries',                     'x',  'x',  'x',  '',   ''),
             ('follow_adopted_tables',             '',   'x',  '',   'x',  ''),
+            ('is_at_work',                        '',   'x',  'x',  '',   ''),
             ('pause_protection',                  '',   'x',  '',   '',   ''),
             ('raise_job_failure',                 '',   'x',  '',   'x',  ''),
             ('resume_protection',                 '',   'x',  '',   '',   ''),

@@ -303,6 +303,7 @@
 \ir functions/pipeline/pause_protection.sql
 \ir functions/pipeline/resume_protection.sql
 \ir functions/pipeline/count_passed_over.sql
+\ir functions/pipeline/is_at_work.sql
 \ir functions/pipeline/start_job_run.sql
 \ir functions/pipeline/start_drill.sql
 \ir functions/pipeline/run_job_step.sql

@@ -205,7 +205,10 @@ def clock_ran_ahead(server: Server, dbname: str) -> None:
     server.psql("CALL lead_protection.run_protection_pipeline()", dbname=dbname)
     server.psql(
         "UPDATE lead_protection.job_runs"
-        " SET started_at = started_at + INTERVAL '2 hours', finished_at = finished_at + INTERVAL '2 hours'",
+        " SET started_at = started_at + INTERVAL '2 hours', finished_at = finished_at + INTERVAL '2 hours';"
+        # One was at work when the old primary went.
+        "INSERT INTO lead_protection.job_runs (job_name, backend_pid, started_at)"
+        " VALUES ('lead-protection-nightly', 999999, now() + INTERVAL '2 hours')",
         dbname=dbname,
     )
 

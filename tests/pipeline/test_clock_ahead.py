@@ -184,3 +184,28 @@ def test_a_locked_lead_is_left_to_the_next_run(db, two):
     holder.rollback()
     assert run_pipeline(db)["reactivations"] == 1
     assert types(db, 1) == [REACTIVATED, REMINDER]
+
+
+def test_a_run_that_was_left_ahead_is_abandoned_now_and_hides_no_other(db):
+    """The clock was stepped back during the run, or the server crashed while it was ahead."""
+    db.execute(
+        "INSERT INTO lead_protection.job_runs (job_name, backend_pid, started_at)"
+        " VALUES ('lead-protection-reminders', 999999, now() + INTERVAL '1 hour')"
+    )
+    run_pipeline(db)
+    left, ran = rows(
+        db,
+        "SELECT outcome, started_at <= now() AND finished_at <= now() AS lies_behind"
+        " FROM lead_protection.job_runs ORDER BY id",
+    )
+    assert (left["outcome"], left["lies_behind"]) == ("abandoned", True)
+    assert (ran["outcome"], ran["lies_behind"]) == ("succeeded", True)
+
+
+def test_a_run_during_which_the_clock_was_stepped_back_ends_now(db):
+    run_id = row(db, "SELECT lead_protection.start_job_run('lead-protection-reminders') AS id")["id"]
+    db.execute("UPDATE lead_protection.job_runs SET started_at = now() + INTERVAL '1 day'")
+    while row(db, "SELECT lead_protection.run_job_step(%s) AS goes_on", run_id)["goes_on"]:
+        pass
+    ended = row(db, "SELECT outcome, started_at, finished_at, now() AS now FROM lead_protection.job_runs")
+    assert ended["outcome"] == "succeeded" and ended["started_at"] <= ended["finished_at"] <= ended["now"]

@@ -90,9 +90,11 @@ BEGIN
         END;
     END IF;
 
+    run.stepped_at := clock_timestamp();
     UPDATE lead_protection.job_runs AS r
     SET
         steps = run.steps,
+        stepped_at = run.stepped_at,
         lead_ids = CASE WHEN run.steps IS NOT NULL THEN run.lead_ids END,
         result = run.result,
         outcome = CASE
@@ -104,7 +106,9 @@ BEGIN
         error = run.error,
         error_detail = run.error_detail,
         error_hint = run.error_hint,
-        finished_at = CASE WHEN run.steps IS NULL THEN greatest(clock_timestamp(), r.started_at) END
+        finished_at = CASE WHEN run.steps IS NULL THEN run.stepped_at END,
+        -- A clock that was stepped back during the run must not leave one that lies ahead and hides the next.
+        started_at = CASE WHEN run.steps IS NULL THEN least(r.started_at, run.stepped_at) ELSE r.started_at END
     WHERE r.id = run.id AND r.outcome = 'running';
     RETURN FOUND AND run.steps IS NOT NULL;
 END;

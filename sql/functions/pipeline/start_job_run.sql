@@ -23,14 +23,26 @@ BEGIN
             HINT = 'CALL lead_protection.run_protection_pipeline() or lead_protection.run_nightly_maintenance().';
     END IF;
 
-    -- A run whose process is gone was killed before it could say so; so was one of this very process.
+    -- A run that was killed, or cancelled between two steps, could not say so; nor could one of this very process. Those
+    -- of all jobs: the nightly one would see its own a day later. What a clock that ran ahead has left must not lie ahead
+    -- of what comes: it would hide it.
     UPDATE lead_protection.job_runs AS r
-    SET outcome = 'abandoned', finished_at = greatest(clock_timestamp(), r.started_at), steps = NULL, lead_ids = NULL
+    SET
+        outcome = 'abandoned', started_at = least(r.started_at, started.at),
+        finished_at = started.at, steps = NULL, lead_ids = NULL
+    FROM (SELECT clock_timestamp() AS at) AS started
     WHERE
-        r.job_name = start_job_run.job_name AND r.outcome = 'running'
-        AND (
-            r.backend_pid = pg_backend_pid()
-            OR NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.pid = r.backend_pid)
+        r.id IN (
+            SELECT o.id
+            FROM lead_protection.job_runs AS o
+            INNER JOIN lead_protection.job_definitions AS j ON o.job_name = j.job_name
+            WHERE
+                o.outcome = 'running'
+                AND (
+                    (o.job_name = start_job_run.job_name AND o.backend_pid = pg_backend_pid())
+                    OR NOT lead_protection.is_at_work(o)
+                )
+            FOR UPDATE OF o SKIP LOCKED
         );
     -- Where nothing is adopted, a run each minute would only fill job_runs. Who runs the job may not see that.
     IF
@@ -47,7 +59,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.start_job_run(text, integer, interval) IS
-'Opens a row in job_runs, with all steps of the job still to do, for run_job_step(); marks runs of the job that were '
-'killed as abandoned. batch_size, keep: as for the jobs. Returns the run''s number; null, and opens none, for the '
-'following of adopted tables where none is adopted. Errors: LP016 batch_size or keep makes no sense, LP082 no such '
-'job. Internal: the jobs call it and commit.';
+'Opens a row in job_runs, with all steps of the job still to do, for run_job_step(); marks runs of all jobs that are '
+'not at work any more as abandoned, see is_at_work(). batch_size, keep: as for the jobs. Returns the run''s number; '
+'null, and opens none, for the following of adopted tables where none is adopted. Errors: LP016 batch_size or keep '
+'makes no sense, LP082 no such job. Internal: the jobs call it and commit.';

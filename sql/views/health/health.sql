@@ -65,9 +65,10 @@ hanging AS (
             lead_protection.elapsed_text(date_trunc('second', now() - r.started_at)),
             CASE
                 WHEN pg_is_in_recovery() THEN 'on the primary'
+                WHEN lead_protection.is_at_work(r) THEN 'in process ' || r.backend_pid
                 WHEN
                     r.backend_pid IN (SELECT a.pid FROM pg_stat_activity AS a)
-                    THEN 'in process ' || r.backend_pid
+                    THEN 'says the table, but process ' || r.backend_pid || ' is not at it'
                 ELSE 'says the table, but its process ' || r.backend_pid || ' is gone'
             END
         ) AS found
