@@ -171,6 +171,7 @@ BEGIN
             ('is_at_work',                        '',   'x',  'x',  '',   ''),
             ('pause_protection',                  '',   'x',  '',   '',   ''),
             ('raise_job_failure',                 '',   'x',  '',   'x',  ''),
+            ('recover_from_clock_ahead',          '',   'x',  '',   '',   ''),
             ('resume_protection',                 '',   'x',  '',   '',   ''),
             ('run_job_step',                      '',   'x',  '',   'x',  ''),
             ('run_nightly_maintenance',           '',   'x',  '',   'x',  ''),

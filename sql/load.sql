@@ -299,6 +299,7 @@
 \ir functions/pipeline/is_reactivated.sql
 \ir functions/pipeline/take_back_ahead.sql
 \ir functions/pipeline/record_reactivations.sql
+\ir functions/pipeline/recover_from_clock_ahead.sql
 \ir functions/pipeline/waiting_reason.sql
 \ir functions/pipeline/pause_protection.sql
 \ir functions/pipeline/resume_protection.sql

@@ -201,16 +201,36 @@ def default_is_switched(server: Server, dbname: str) -> None:
 
 
 def clock_ran_ahead(server: Server, dbname: str) -> None:
-    """The server that was the primary until now had a clock two hours ahead."""
-    server.psql("CALL lead_protection.run_protection_pipeline()", dbname=dbname)
-    server.psql(
-        "UPDATE lead_protection.job_runs"
-        " SET started_at = started_at + INTERVAL '2 hours', finished_at = finished_at + INTERVAL '2 hours';"
+    """The server that was the primary until now had a clock a year ahead: a run sent and recorded all there is."""
+    for statement in (
+        "SELECT lead_protection.register_event_consumer('crm')",
+        "CALL lead_protection.run_protection_pipeline()",
+        # What is usual is known.
+        "UPDATE lead_protection.job_runs SET started_at = started_at - INTERVAL '10 days'",
+        "CALL lead_protection.run_protection_pipeline()",
+        "INSERT INTO lead_protection.lead_reminders"
+        " (lead_id, user_id, window_date, protection_expires_at, due_at, sent_at)"
+        " SELECT lead_id, user_id, window_date, protection_expires_at, reminder_due_at,"
+        " reminder_due_at + INTERVAL '1 minute' FROM lead_protection.v_user_lead_protection AS v"
+        " JOIN lead_protection.lead_clocks AS c USING (lead_id, user_id, protection_expires_at, reminder_due_at)"
+        " WHERE v.state = 'PROTECTED' AND NOT v.on_hold",
+        "INSERT INTO lead_protection.lead_expiries (lead_id, user_id, protection_expires_at, recorded_at)"
+        " SELECT lead_id, user_id, protection_expires_at, protection_expires_at + INTERVAL '1 minute'"
+        " FROM lead_protection.v_user_lead_protection WHERE state = 'PROTECTED' AND NOT on_hold",
+        "SELECT lead_protection.create_lead_hold(lead_id, user_id, 'x', 900)"
+        " FROM lead_protection.v_user_lead_protection WHERE state = 'PROTECTED' LIMIT 5",
+        "SELECT lead_protection.claim_events('crm', 3)",
+        "SET session_replication_role = replica;"
+        'UPDATE lead_protection.outbox_events SET "timestamp" = "timestamp" + INTERVAL \'1 year\';'
+        "UPDATE lead_protection.event_deliveries SET available_at = available_at + INTERVAL '1 year'",
+        "UPDATE lead_protection.job_runs SET started_at = started_at + INTERVAL '1 year',"
+        " finished_at = finished_at + INTERVAL '1 year', stepped_at = stepped_at + INTERVAL '1 year'"
+        " WHERE started_at > now() - INTERVAL '1 day'",
         # One was at work when the old primary went.
         "INSERT INTO lead_protection.job_runs (job_name, backend_pid, started_at)"
-        " VALUES ('lead-protection-nightly', 999999, now() + INTERVAL '2 hours')",
-        dbname=dbname,
-    )
+        " VALUES ('lead-protection-nightly', 999999, now() + INTERVAL '1 year')",
+    ):
+        server.psql(statement, dbname=dbname)
 
 
 def pause_is_forgotten(server: Server, dbname: str) -> None:

@@ -356,9 +356,13 @@ def default_is_what_it_was(results: Results) -> None:
 
 
 def rows_lie_ahead_no_more(results: Results) -> None:
-    ((now, last_run, _),), health = results.take("clock", "health")
-    assert now < last_run
-    assert [row[0] for row in health] == ["ok"]
+    ((now, last_run, last_event, expiries, reminders),), recovered, health = results.take(
+        "clock", "recovered", "health"
+    )
+    assert now < last_run and now < last_event and int(expiries) > 100 and int(reminders) > 100
+    amounts = [int(amount) for _, amount in recovered]
+    assert amounts[0] == int(expiries) and amounts[1] > 0 and amounts[4] == 2 and amounts[5] > 0
+    assert [row[:2] for row in health] == [["clock_skew", "ok"], ["expiry_spike", "ok"]]
 
 
 def pause_is_over(results: Results) -> None:

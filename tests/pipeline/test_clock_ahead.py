@@ -1,8 +1,10 @@
 """A server's clock that ran ahead and was put right: what it recorded does not stay, and nothing waits for its time."""
 
+import psycopg
 import pytest
 
 from helpers.calls import row, rows
+from helpers.consumer_calls import claim, emit, fail, register
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_lead_of_age, insert_policy
 from helpers.jobs import last_run, run_pipeline
 
@@ -75,9 +77,7 @@ def test_a_reminder_sent_ahead_is_taken_back_and_goes_out_when_it_is_due(db):
     insert_lead_of_age(db, 1, PROTECTED)
     remind_ahead(db, 1)
     sent = row(db, "SELECT * FROM lead_protection.lead_reminders")
-    db.execute(
-        "SELECT lead_protection.report_reminder_delivery(1, 7, %s, 'm-1', 'delivered')", (sent["window_date"],)
-    )
+    db.execute("SELECT lead_protection.report_reminder_delivery(1, 7, %s, 'm-1', 'delivered')", (sent["window_date"],))
     found = run_pipeline(db)
     assert (found["reactivations"], found["expiries"], found["reminders"]) == (1, 0, 0)
     assert rows(db, "SELECT * FROM lead_protection.lead_reminders") == []
@@ -209,3 +209,132 @@ def test_a_run_during_which_the_clock_was_stepped_back_ends_now(db):
         pass
     ended = row(db, "SELECT outcome, started_at, finished_at, now() AS now FROM lead_protection.job_runs")
     assert ended["outcome"] == "succeeded" and ended["started_at"] <= ended["finished_at"] <= ended["now"]
+
+
+def ahead(db, table: str, *columns: str, by: str = "1 year", where: str = "true") -> None:
+    """Have rows bear later instants, append-only ones, too."""
+    db.execute("SET session_replication_role = replica")
+    sets = ", ".join(f"{column} = {column} + %(by)s::interval" for column in columns)
+    db.execute(f"UPDATE lead_protection.{table} SET {sets} WHERE {where}", {"by": by})
+    db.execute("RESET session_replication_role")
+
+
+def skew(db) -> tuple[str, str]:
+    found = row(db, "SELECT status, found FROM lead_protection.health WHERE check_name = 'clock_skew'")
+    return found["status"], found["found"]
+
+
+def test_a_lease_given_ahead_is_over(db):
+    """Or the events, and all that come after them for their leads, would wait for a year."""
+    register(db)
+    insert_lead_of_age(db, 1, PROTECTED)
+    emit(db)
+    (first,) = claim(db)
+    ahead(db, "event_deliveries", "available_at", where="attempts = 1")
+    status, found = skew(db)
+    assert status == "critical" and found.startswith("a delivery to crm was put off in 36")
+    (again,) = claim(db)
+    assert (again.id, again.attempt) == (first.id, 2)
+    assert skew(db) == ("ok", "nothing lies ahead")
+    assert claim(db) == []
+
+
+def test_an_event_written_ahead_is_given_at_once_and_counts_no_attempt(db):
+    register(db)
+    insert_lead_of_age(db, 1, PROTECTED)
+    emit(db)
+    ahead(db, "event_deliveries", "available_at", by="3 days")
+    assert [event.attempt for event in claim(db)] == [1]
+
+
+def test_the_longest_lease_and_the_longest_pause_are_waited_for(db):
+    register(db, retry_delay="1 day")
+    insert_lead_of_age(db, 1, PROTECTED)
+    insert_lead_of_age(db, 2, PROTECTED)
+    emit(db, 1)
+    (leased,) = claim(db, lease="1 day")
+    emit(db, 2)
+    (failed,) = claim(db)
+    fail(db, failed)
+    assert leased.id != failed.id and claim(db) == [] and skew(db) == ("ok", "nothing lies ahead")
+
+
+RECOVER = "SELECT what, amount FROM lead_protection.recover_from_clock_ahead()"
+
+
+@pytest.mark.made_up_events("timestamps that lie ahead")
+def test_one_call_ends_all_that_lies_ahead_and_health_is_well(db):
+    register(db)
+    for lead_id in (1, 2, 3):
+        insert_lead_of_age(db, lead_id, PROTECTED)
+    emit(db, 3)
+    (leased,) = claim(db)
+    run_pipeline(db)
+    remind_ahead(db, 1)
+    expire_ahead(db, 2)
+    ahead(db, "outbox_events", '"timestamp"')
+    ahead(db, "event_deliveries", "available_at")
+    ahead(db, "job_runs", "started_at", "finished_at", "stepped_at")
+    db.execute(
+        "INSERT INTO lead_protection.job_runs (job_name, backend_pid, started_at)"
+        " VALUES ('lead-protection-nightly', 999999, now() + INTERVAL '1 hour')"
+    )
+    db.execute(
+        "INSERT INTO lead_protection.passed_over_leads SELECT 3, job_name, 'expiries', started_at, started_at"
+        " FROM lead_protection.job_runs WHERE outcome = 'succeeded'"
+    )
+    assert skew(db)[0] == "critical"
+    assert [tuple(found.values()) for found in rows(db, RECOVER)] == [
+        ("leads whose expiries and reminders lay ahead", 2),
+        # The reminder's own was discarded.
+        ("deliveries that waited for a day ahead", 2),
+        ("repetitions of reminders that were planned for a day ahead", 0),
+        ("adopted rows that waited for a day ahead", 0),
+        ("runs that lay ahead", 2),
+        ("events that bear a time ahead", 3),
+    ]
+    assert skew(db) == ("ok", "nothing lies ahead")
+    assert [found["amount"] for found in rows(db, RECOVER)] == [0, 0, 0, 0, 0, 3]
+    assert [state(db, lead_id) for lead_id in (1, 2, 3)] == ["PROTECTED"] * 3
+    # The lead's next one comes after the one that was leased.
+    again = claim(db)
+    assert leased.id in [event.id for event in again]
+    run_pipeline(db)
+    wrong = rows(db, "SELECT check_name, found FROM lead_protection.health WHERE status <> 'ok'")
+    assert wrong == []
+
+    # What lies farther ahead is told again; and so is a run, however far.
+    db.execute("BEGIN")
+    emit(db, 1)
+    ahead(db, "outbox_events", '"timestamp"', by="2 years", where='"timestamp" <= now()')
+    assert skew(db)[1].startswith("an event was written in ")
+    db.execute("ROLLBACK; BEGIN")
+    ahead(db, "job_runs", "started_at", "finished_at", by="1 hour")
+    assert skew(db)[0] == "critical"
+    db.execute("ROLLBACK")
+
+
+def test_recovering_is_for_operators(connect):
+    operator, monitor = connect(), connect()
+    operator.execute("SET ROLE lead_protection_operator")
+    assert {count for _, count in operator.execute(RECOVER)} == {0}
+    monitor.execute("SET ROLE lead_protection_monitor")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        monitor.execute(RECOVER)
+
+
+def test_what_waits_for_a_day_ahead_to_be_tried_again_waits_no_more(db):
+    """A repetition of a reminder, and a row of an adopted table."""
+    db.execute("CREATE TABLE public.crm (id bigint PRIMARY KEY, user_id bigint, created_at timestamptz DEFAULT now())")
+    db.execute("CALL lead_protection.adopt_leads('crm', 900)")
+    db.execute("CALL lead_protection.switch_on_adoption()")
+    db.execute("INSERT INTO public.crm VALUES (1, 7, '1800-01-01')")
+    db.execute("CALL lead_protection.follow_adopted_tables()")
+    db.execute("INSERT INTO public.crm VALUES (2, 7, now())")
+    ahead(db, "adoption_queue", "queued_at", "tried_at")
+    ahead(db, "adoption_notes", "noted_at")
+    found = {each["what"]: each["amount"] for each in rows(db, RECOVER)}
+    assert found["adopted rows that waited for a day ahead"] == 2
+    run_pipeline(db)
+    assert rows(db, "SELECT lead_id FROM lead_protection.adopted_leads") == [{"lead_id": 2}]
+    assert row(db, "SELECT attempts FROM lead_protection.adoption_queue")["attempts"] >= 1

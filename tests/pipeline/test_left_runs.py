@@ -1,4 +1,4 @@
-"""Runs that are not at work any more and could not say so: the next run of any job sees it, whoever has their process."""
+"""Runs that are not at work any more and could not say so: the next run of any job sees it, whoever has the process."""
 
 import pytest
 

@@ -23,9 +23,9 @@ BEGIN
             HINT = 'CALL lead_protection.run_protection_pipeline() or lead_protection.run_nightly_maintenance().';
     END IF;
 
-    -- A run that was killed, or cancelled between two steps, could not say so; nor could one of this very process. Those
-    -- of all jobs: the nightly one would see its own a day later. What a clock that ran ahead has left must not lie ahead
-    -- of what comes: it would hide it.
+    -- A run that was killed, or cancelled between two steps, could not say so; nor could one of this very process.
+    -- Those of all jobs: the nightly one would see its own a day later. What a clock that ran ahead has left must not
+    -- hide what comes.
     UPDATE lead_protection.job_runs AS r
     SET
         outcome = 'abandoned', started_at = least(r.started_at, started.at),

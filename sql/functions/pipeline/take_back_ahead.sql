@@ -28,7 +28,7 @@ DECLARE
     told bigint;
 BEGIN
     IF ahead = '{}' THEN
-        RETURN 0;
+        RETURN 0::bigint;
     END IF;
     SELECT array_agg(found.id) INTO lead_ids
     FROM (
@@ -55,10 +55,10 @@ BEGIN
         WHERE
             x.lead_id = ANY(lead_ids) AND x.reactivated_at IS NULL
             AND x.recorded_at > decided_at AND x.protection_expires_at > decided_at
-        RETURNING x.*
+        RETURNING x AS expiry
     )
 
-    SELECT array_agg(t) INTO expiries FROM taken_back AS t;
+    SELECT array_agg(t.expiry) INTO expiries FROM taken_back AS t;
     UPDATE lead_protection.lead_expiries AS x
     SET recorded_at = decided_at
     WHERE x.lead_id = ANY(lead_ids) AND x.reactivated_at IS NULL AND x.recorded_at > decided_at;
@@ -123,7 +123,7 @@ BEGIN
 
     SELECT count(*) INTO told FROM log_row;
     PERFORM lead_protection.count_metric('lead_protection_reactivated_total', '{}', told);
-    RETURN cardinality(lead_ids);
+    RETURN cardinality(lead_ids)::bigint;
 END;
 $$;
 
