@@ -1,6 +1,7 @@
 """The script that makes the private PostgreSQL of the demo, the tests and lint."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -32,3 +33,30 @@ def test_start_takes_no_server_that_is_being_killed_for_one_that_runs():
             assert db.execute("SELECT 1").fetchone() == (1,)
     finally:
         private_postgres("stop", "--remove", directory)
+
+
+def test_start_does_not_believe_what_is_not_there(monkeypatch):
+    """pg_ctl says that the server has started, as by what a killed one left, and there is none."""
+    real = Path(private_postgres("bin"))
+    directory = tempfile.mkdtemp(prefix="lead-protection-")
+    programs = Path(tempfile.mkdtemp(prefix="lead-protection-bin-"))
+    try:
+        programs.chmod(0o777)
+        for program in real.iterdir():
+            if program.name != "pg_ctl":
+                (programs / program.name).symlink_to(program)
+        # Whoever starts it, root lends it to another account.
+        (programs / "pg_ctl").write_text(
+            "#!/bin/sh\n"
+            f'case "$*" in *start*) if ! [ -e {programs}/lied ]; then touch {programs}/lied; exit 0; fi ;; esac\n'
+            f'exec {real}/pg_ctl "$@"\n'
+        )
+        (programs / "pg_ctl").chmod(0o755)
+        monkeypatch.setenv("PG_BIN", str(programs))
+        private_postgres("start", "--fast", directory)
+        assert (programs / "lied").exists()
+        with psycopg.connect(private_postgres("url", directory)) as db:
+            assert db.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        private_postgres("stop", "--remove", directory)
+        shutil.rmtree(programs)
