@@ -186,6 +186,7 @@ BEGIN
             -- health
             ('cron_faults',                       '',   'x',  'x',  'x',  ''),
             ('find_help',                         'x',  'x',  'x',  '',   ''),
+            ('health_now',                        '',   'x',  'x',  '',   ''),
             ('help',                              'x',  'x',  'x',  '',   ''),
             -- common
             ('error_codes',                       'x',  'x',  'x',  '',   'x'),

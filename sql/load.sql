@@ -338,6 +338,7 @@
 
 -- health: what is wrong, and what to do
 \ir views/health/health_checks.sql
+\ir functions/health/health_now.sql
 \ir views/health/health.sql
 \ir functions/health/find_help.sql
 \ir functions/health/help.sql

@@ -190,3 +190,13 @@ def test_a_claim_and_its_acknowledgement_read_no_more_than_they_must_without_sta
     ).fetchone()
     assert scanned == 0
     assert fetched < 20 * 1000
+
+
+def test_health_is_not_compiled_whatever_it_looks_at(big):
+    """Its parts look dear, above all before the first ANALYZE: what it is made of is behind a door with JIT off."""
+    ((plan,),) = big.execute("EXPLAIN (FORMAT JSON) SELECT * FROM lead_protection.health").fetchall()
+    assert plan[0]["Plan"]["Total Cost"] < 100
+    ((config,),) = big.execute(
+        "SELECT proconfig FROM pg_proc WHERE oid = 'lead_protection.health_now()'::regprocedure"
+    ).fetchall()
+    assert "jit=off" in config
