@@ -1,5 +1,6 @@
 -- The log's rows of the last days, which the nightly proof compares with the outbox: a few pages, however long the log.
--- And reminders by their time, so that those are found that were sent while a clock ran ahead.
+-- And reminders by their time, so that those are found that were sent while a clock ran ahead; and a user's leads of
+-- former times, for statement_of_user().
 -- depends: 0034_indexes
 -- transactional: false
 
@@ -11,3 +12,7 @@ COMMENT ON INDEX lead_protection.protection_log_recorded IS
 CREATE INDEX CONCURRENTLY IF NOT EXISTS lead_reminders_sent_at ON lead_protection.lead_reminders (sent_at);
 COMMENT ON INDEX lead_protection.lead_reminders_sent_at IS
 'Reminders by when they were sent: those that lie ahead, for take_back_ahead() and health.';
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS lead_history_user ON lead_protection.lead_history (user_id, lead_id);
+COMMENT ON INDEX lead_protection.lead_history_user IS
+'Which leads a user had: what statement_of_user() looks up.';

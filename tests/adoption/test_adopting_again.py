@@ -98,7 +98,7 @@ def test_nothing_to_switch_on_or_disown(db):
 def test_rolling_back_stops_at_an_adopted_table(crm, database_url):
     status, output = run_cli("rollback", "--all", "--yes", "--database", database_url)
     assert status == 1
-    assert "trigger lead_protection_insert on table crm.leads" in output
+    assert "CALL lead_protection.disown_source('crm.leads');" in output
     crm.execute("INSERT INTO crm.leads (id, owner_id) VALUES (9, 101)")
     assert lead_here(crm, 9)[0] == 101
 

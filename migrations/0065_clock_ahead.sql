@@ -1,5 +1,5 @@
 -- When a run last showed that it is at work, and up to where a clock that ran ahead was put right.
--- depends: 0061_neutral_reasons
+-- depends: 0064_entries_of_facts
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
