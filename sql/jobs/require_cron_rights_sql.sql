@@ -28,5 +28,4 @@ $body$;
 
 COMMENT ON FUNCTION lead_protection.require_cron_rights_sql(text) IS
 'Statements of PL/pgSQL that raise LP083, with the GRANT that is missing, where the current role may not use pg_cron, '
-'or '
-'call that routine of it (null: none). Internal.';
+'or call that routine of it (null: none). Internal.';

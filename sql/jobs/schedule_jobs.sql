@@ -25,5 +25,4 @@ COMMENT ON FUNCTION lead_protection.schedule_jobs() IS
 'Schedules the jobs with pg_cron of this database, to run as the calling role, and returns them. Repeated: updates '
 'them, nothing doubles. Errors: LP014 if pg_cron is not in this database (see schedule_jobs_sql()), LP015 if the role '
 'has jobs of these names in another database, LP083 with the GRANT if it may not use pg_cron. A WARNING tells if '
-'another '
-'role has scheduled the same jobs for this database, as far as that is shown.';
+'another role has scheduled the same jobs for this database, as far as that is shown.';

@@ -60,5 +60,4 @@ COMMENT ON FUNCTION lead_protection.schedule_jobs_sql(boolean) IS
 'database, in one transaction, by the role that is to run the jobs. from_cron_database false: the SQL for pg_cron in '
 'this database, which schedule_jobs() runs. Changes nothing itself. The SQL may be run again: pg_cron updates the '
 'jobs. It raises LP014 where pg_cron is not, LP083 with the GRANT if the role may not schedule, and LP015 if it has '
-'jobs of '
-'these names in another database.';
+'jobs of these names in another database.';

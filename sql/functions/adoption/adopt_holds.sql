@@ -42,15 +42,14 @@ $$;
 COMMENT ON PROCEDURE lead_protection.adopt_holds(
     regclass, bigint, name, name, name, name, name, text, text, integer, text, text, text
 ) IS
-'Adopts a table of the company''s own as holds of adopted leads, as adopt_activities() does for activities: a table of '
-'stops, or a pair of columns in the table of leads, where key_column and lead_column are its key. What is there '
+'Adopts a table of the company''s own as holds of adopted leads, as adopt_activities() does for activities: a table '
+'of stops, or a pair of columns in the table of leads, where key_column and lead_column are its key. What is there '
 'already counts, without log row or event; from then on holds are made, ended, corrected and, when the row is gone, '
 'declared void.
 start_column, end_column: timestamptz, or timestamp or date as local time of time_zone; no start: no hold, and one '
-'that '
-'there was has ended; no end, or end_column null: open. user_column: for whom it was made; null: for whoever has the '
-'lead when it is followed. reason: SQL over the columns of a row, a code of hold_reasons or words; null or blank: the '
-'table''s name. leads: the adoption of the leads (default: the only one). rows_when: which rows count at all.
-Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes on '
-'where it stopped, or finds nothing to do.
+'that there was has ended; no end, or end_column null: open. user_column: for whom it was made; null: for whoever has '
+'the lead when it is followed. reason: SQL over the columns of a row, a code of hold_reasons or words; null or blank: '
+'the table''s name. leads: the adoption of the leads (default: the only one). rows_when: which rows count at all.
+Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes '
+'on where it stopped, or finds nothing to do.
 Errors: those of adopt_activities().';

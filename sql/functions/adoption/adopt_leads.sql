@@ -62,19 +62,18 @@ COMMENT ON PROCEDURE lead_protection.adopt_leads(
 'switch_on_adoption().
 source: the table; actor_id: who answers for it, the actor in the log; name: of the adoption (default: the table''s). '
 'id_column: the key, an integer, text or uuid, unique. Of the only adopted table with integers it is the lead''s '
-'number '
-'here; leads of others get numbers, see lead_id_of(). user_column: an integer, or a text or uuid, for which '
+'number here; leads of others get numbers, see lead_id_of(). user_column: an integer, or a text or uuid, for which '
 'adopted_users has numbers; null or blank: nobody''s lead. owner_source: the table that has the users instead, in '
 'owner_user_column, a row a lead, in owner_lead_column. nobody_when: when a user means nobody, such as owner_id = 0; '
 'with owner_source over its columns. start_column: timestamptz, or timestamp or date as local time of time_zone; '
 'start_is_assignment: true if it says since when the user has the lead; otherwise who gets a lead has it from the '
-'moment on in which that was written. converted_when, lost_when, deleted_when: conditions in SQL over the columns of a '
-'row, such as status = ''won''; none true: the lead is open. closed_at_column: when it was closed; without it, when '
+'moment on in which that was written. converted_when, lost_when, deleted_when: conditions in SQL over the columns of '
+'a row, such as status = ''won''; none true: the lead is open. closed_at_column: when it was closed; without it, when '
 'that was written. rows_when: which rows are leads; policy: SQL that gives the name of a policy; null, or without it: '
 'by the user. batch_size: rows in a transaction.
 What is written is followed within a minute, and at once by whoever calls a function for the lead.
-Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes on '
-'where it stopped, or finds nothing to do.
+Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated with the same arguments: goes '
+'on where it stopped, or finds nothing to do.
 Errors: LP001 null argument, LP016 batch_size below 1, LP045 the table cannot be adopted as it is (see '
 'check_source()), LP048 adopted already in another way, or under a name that is in use, LP050 locks of others, LP068 '
 'the caller does not own the schema.';

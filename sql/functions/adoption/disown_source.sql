@@ -29,11 +29,11 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.disown_source(text) IS
-'Lets go of an adopted table, by the adoption''s name, or the table''s: drops our triggers, which is all that was made '
-'on it. Of a table that was adopted twice, as leads and as their holds, give the names. What was '
-'taken over stays here as it is, and is followed no more; the table can be adopted again. If it was never switched on, '
-'what lies in the past is recorded as by switch_on_adoption(), and the pipeline runs from then on. Waits half a second '
-'for the lock on the table (ACCESS EXCLUSIVE), then lets everybody pass and tries again, 60 times in some 5 minutes. '
-'Commits, so it must be called outside a transaction block (2D000 otherwise). Repeated: nothing happens. Also for a '
-'table that was dropped. Errors: LP050 locks of others, LP051 not adopted, LP053 only the owner of the table can drop '
-'its triggers: until then they do nothing.';
+'Lets go of an adopted table, by the adoption''s name, or the table''s: drops our triggers, which is all that was '
+'made on it. Of a table that was adopted twice, as leads and as their holds, give the names. What was taken over '
+'stays here as it is, and is followed no more; the table can be adopted again. If it was never switched on, what lies '
+'in the past is recorded as by switch_on_adoption(), and the pipeline runs from then on. Waits half a second for the '
+'lock on the table (ACCESS EXCLUSIVE), then lets everybody pass and tries again, 60 times in some 5 minutes. Commits, '
+'so it must be called outside a transaction block (2D000 otherwise). Repeated: nothing happens. Also for a table that '
+'was dropped. Errors: LP050 locks of others, LP051 not adopted, LP053 only the owner of the table can drop its '
+'triggers: until then they do nothing.';

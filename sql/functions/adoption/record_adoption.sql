@@ -76,7 +76,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.record_adoption(text, regclass, jsonb, text, bigint, integer) IS
 'Records that a table is adopted, and how its rows are read: mapping, the arguments of the call by their names. '
-'Returns '
-'the adoption, and after it that of the owners of its leads if they are in a table of their own. Repeated with the '
-'same '
-'arguments: the same, unchanged. Errors: as adopt_leads() and its like. Internal: they call it.';
+'Returns the adoption, and after it that of the owners of its leads if they are in a table of their own. Repeated '
+'with the same arguments: the same, unchanged. Errors: as adopt_leads() and its like. Internal: they call it.';

@@ -17,6 +17,6 @@ END;
 $$;
 
 COMMENT ON PROCEDURE lead_protection.record_all_passed_deadlines(integer, boolean) IS
-'Records what lies in the past of the adopted leads, without log rows and events, reminders only '
-'with_reminders, batch_size leads in a transaction, '
-'until nothing is left; the last look and what the caller does next are one transaction. Commits. Internal.';
+'Records what lies in the past of the adopted leads, without log rows and events, reminders only with_reminders, '
+'batch_size leads in a transaction, until nothing is left; the last look and what the caller does next are one '
+'transaction. Commits. Internal.';

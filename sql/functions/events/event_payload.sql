@@ -27,5 +27,4 @@ COMMENT ON FUNCTION lead_protection.event_payload(
     bigint, text, bigint, bigint, timestamptz, text, timestamptz, jsonb
 ) IS
 'What the event of a log row says, from columns of the row, and the lead''s key. Reason and evidence are left out: '
-'they '
-'are free text and may name a person. Internal.';
+'they are free text and may name a person. Internal.';

@@ -28,5 +28,4 @@ $$;
 COMMENT ON FUNCTION lead_protection.cron_faults() IS
 'What is wrong with the jobs in pg_cron, as far as the owner of this schema may see: 2: a job whose role was dropped, '
 'which stops the launcher of pg_cron 1.4 for all jobs of the cluster; 1: two roles have scheduled the same job. No '
-'row: '
-'nothing, or pg_cron is not in this database, or shows the owner its own jobs only. Internal: health asks it.';
+'row: nothing, or pg_cron is not in this database, or shows the owner its own jobs only. Internal: health asks it.';

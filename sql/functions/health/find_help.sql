@@ -205,16 +205,14 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.find_help(text, text) IS
-'What to do, for the help system of an application (help() is for psql): takes a question in plain words, '
-'English or German (1 to 1000 '
-'characters), and returns the operations of docs/runbook.md that answer it as one object, which '
+'What to do, for the help system of an application (help() is for psql): takes a question in plain words, English or '
+'German (1 to 1000 characters), and returns the operations of docs/runbook.md that answer it as one object, which '
 'schemas/help/answer.json describes. language: en or de, for question, titles, summaries and situations (null, the '
-'default: that in which the question finds most); the impact and the tables are in English. Umlauts may '
-'be written as ae, oe and ue.
+'default: that in which the question finds most); the impact and the tables are in English. Umlauts may be written as '
+'ae, oe and ue.
 operations has 1 to 5 of them, the best first, each with title, summary, business_context, situation and health (how '
 'it stands at this very moment), steps with their code, who may run it and what it needs of them (parameters: '
-'variables of psql in the code, such as :lead_id), troubleshooting, next_steps and the place in the runbook. '
-'Nothing is '
-'executed. Nothing that fits: found is false, and the one operation is the 30-second summary.
+'variables of psql in the code, such as :lead_id), troubleshooting, next_steps and the place in the runbook. Nothing '
+'is executed. Nothing that fits: found is false, and the one operation is the 30-second summary.
 Changes nothing; repeated, it tells how things stand then. Answers on a standby. Errors: LP061 question blank or too '
 'long, LP062 unknown language.';

@@ -67,7 +67,6 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.announce_hold_limits(interval, integer) IS
 'Publishes lead.hold.limit_near for open holds that reach the limit of their policy within ahead, once for each hold, '
-'and once more after its limit was overridden or it was corrected. batch_size leads at most; those that '
-'others hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Error: LP016 batch_size. '
-'Internal: '
+'and once more after its limit was overridden or it was corrected. batch_size leads at most; those that others hold '
+'locked are noted in passed_over_leads. Returns how many; 0: none is left. Error: LP016 batch_size. Internal: '
 'run_nightly_maintenance() calls it.';

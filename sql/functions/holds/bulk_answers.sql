@@ -30,5 +30,4 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.bulk_answers(text, bigint[]) IS
 'The answers of a bulk request, in the order of the leads: those that are kept and, of a list (lead_ids; null: it was '
-'no '
-'list), that the others were unknown. Internal.';
+'no list), that the others were unknown. Internal.';

@@ -102,17 +102,16 @@ $$;
 COMMENT ON FUNCTION lead_protection.correct_lead_hold(
     bigint, integer, timestamptz, timestamptz, text, bigint, boolean, text
 ) IS
-'Gives a hold another start and end: backdates, shortens or lengthens it, or (end_at null) opens it again; and another '
-'reason: hold_reason, a code of hold_reasons or free text as for create_lead_hold() (null, the default: as it is). '
-'reason: why it is corrected. version: '
-'the one that the correction was decided on. The old values stay in the log. The clock, the state and the reminders '
-'follow at once; a correction may so bring back a protection that has expired. dry_run: true (default: false) answers '
-'what the call would answer now and changes nothing.
-Returns the lead before and after, with changed = true. Repeated, when the hold has that start, end and reason: changed = '
-'false, and nothing changes.
+'Gives a hold another start and end: backdates, shortens or lengthens it, or (end_at null) opens it again; and '
+'another reason: hold_reason, a code of hold_reasons or free text as for create_lead_hold() (null, the default: as it '
+'is). reason: why it is corrected. version: the one that the correction was decided on. The old values stay in the '
+'log. The clock, the state and the reminders follow at once; a correction may so bring back a protection that has '
+'expired. dry_run: true (default: false) answers what the call would answer now and changes nothing.
+Returns the lead before and after, with changed = true. Repeated, when the hold has that start, end and reason: '
+'changed = false, and nothing changes.
 Errors: LP001 null argument, LP003 the hold is of an earlier user, LP004 reason blank or too long, LP005 outside the '
 'years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP009 the lead is closed, LP032 over '
-'the policy''s limit, LP033 unknown hold, LP034 void, LP035 the hold was changed meanwhile, LP036 there is such a hold '
-'already, LP064 the lead is free; LP004, LP030 and LP031 for hold_reason as for create_lead_hold().
+'the policy''s limit, LP033 unknown hold, LP034 void, LP035 the hold was changed meanwhile, LP036 there is such a '
+'hold already, LP064 the lead is free; LP004, LP030 and LP031 for hold_reason as for create_lead_hold().
 Logs and publishes lead.hold.corrected in the same transaction. A dry run does it and undoes it: it needs a database '
 'that takes writes and waits for, and for a moment holds, the lead''s lock.';

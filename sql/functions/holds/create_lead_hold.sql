@@ -102,17 +102,16 @@ COMMENT ON FUNCTION lead_protection.create_lead_hold(
     bigint, bigint, text, bigint, timestamptz, timestamptz, boolean
 ) IS
 'Stops the clock of a lead for its protected user. reason: a code of hold_reasons or free text, 1 to 255 characters '
-'(what equals a code but for case, blanks, hyphens and underscores is the code); '
-'actor_id: who does it; start_at: from when (null, the default: now, once the lead is locked; may lie in the past, and '
-'only the time after the protection began counts); end_at: planned end, null (default): open, until '
-'release_lead_hold(). dry_run: true (default: false) answers what the call would answer now and changes nothing: the '
-'hold_id is then that of no hold.
+'(what equals a code but for case, blanks, hyphens and underscores is the code); actor_id: who does it; start_at: '
+'from when (null, the default: now, once the lead is locked; may lie in the past, and only the time after the '
+'protection began counts); end_at: planned end, null (default): open, until release_lead_hold(). dry_run: true '
+'(default: false) answers what the call would answer now and changes nothing: the hold_id is then that of no hold.
 Returns the hold, with created = true, and the lead before and after. An open hold changes the expiry only as time '
-'passes: see state and on_hold. Repeated while there is an open hold (or, with an end, the same planned hold): returns '
-'that hold as it is, with created = false, and changes nothing.
+'passes: see state and on_hold. Repeated while there is an open hold (or, with an end, the same planned hold): '
+'returns that hold as it is, with created = false, and changes nothing.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason blank or too long, LP005 '
-'start or end outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP008 expired, '
-'LP009 closed, LP030 the reason looks like a code and is unknown, LP031 the reason does not stop the clock, LP032 over '
-'the policy''s limit, LP064 free.
+'start or end outside the years 1900 to 2999, LP006 end not after start, LP007 open hold in the future, LP008 '
+'expired, LP009 closed, LP030 the reason looks like a code and is unknown, LP031 the reason does not stop the clock, '
+'LP032 over the policy''s limit, LP064 free.
 Logs and publishes lead.hold.created in the same transaction. A dry run does it and undoes it: it needs a database '
 'that takes writes and waits for, and for a moment holds, the lead''s lock.';

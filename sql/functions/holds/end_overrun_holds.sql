@@ -50,8 +50,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.end_overrun_holds(integer) IS
-'Ends open holds that have passed the limit of their policy, at the instant of the limit and not of the call. Logs and '
-'publishes lead.hold.overrun for each, as done by the system (actor_id null). batch_size leads at most; those that '
-'others '
-'hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Error: LP016 batch_size. Internal: '
-'run_nightly_maintenance() calls it.';
+'Ends open holds that have passed the limit of their policy, at the instant of the limit and not of the call. Logs '
+'and publishes lead.hold.overrun for each, as done by the system (actor_id null). batch_size leads at most; those '
+'that others hold locked are noted in passed_over_leads. Returns how many; 0: none is left. Error: LP016 batch_size. '
+'Internal: run_nightly_maintenance() calls it.';

@@ -66,9 +66,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.hold_limit(lead_protection.lead_holds, timestamptz) IS
-'The instant at which a hold reaches the limit that the lead''s policy sets for one hold, or for all holds of the user '
-'together (planned ones in full, an open one until as_of, overlaps once; those of earlier protections that began '
-'within '
-'the base period before this one, too), whichever comes first; or until '
-'when an operator allowed it to last, if that is later. No row: no limit. Days of 24 hours, counted from where the '
-'hold stops the clock.';
+'The instant at which a hold reaches the limit that the lead''s policy sets for one hold, or for all holds of the '
+'user together (planned ones in full, an open one until as_of, overlaps once; those of earlier protections that began '
+'within the base period before this one, too), whichever comes first; or until when an operator allowed it to last, '
+'if that is later. No row: no limit. Days of 24 hours, counted from where the hold stops the clock.';

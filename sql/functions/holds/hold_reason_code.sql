@@ -35,5 +35,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.hold_reason_code(text) IS
 'The code under which a hold''s reason is filed: that of hold_reasons which it is, see catalogued_reason(), OTHER if '
-'it is free text. Errors: LP004 blank, too long or just OTHER, LP030 looks like a '
-'code and is unknown, LP031 may not stop the clock (free text: OTHER may not). Internal.';
+'it is free text. Errors: LP004 blank, too long or just OTHER, LP030 looks like a code and is unknown, LP031 may not '
+'stop the clock (free text: OTHER may not). Internal.';

@@ -64,10 +64,9 @@ $$;
 COMMENT ON FUNCTION lead_protection.check_lead() IS
 'Trigger: gives a lead the policy of its user, or else the default (LP017 if there is none), and refuses a start or a '
 'closing that lies more than 5 minutes ahead (LP010, or LP005 from the year 3000 on); one that lies less ahead is '
-'taken to be now, and so is a start of null at the insert. '
-'A free lead that gets a user by hand, or loses it, begins anew. '
-'While a table is adopted whose leads keep their numbers, no other lead gets a number below 4 * 10^15 (LP065). The '
-'lead''s key in an adopted table never changes (LP011).';
+'taken to be now, and so is a start of null at the insert. A free lead that gets a user by hand, or loses it, begins '
+'anew. While a table is adopted whose leads keep their numbers, no other lead gets a number below 4 * 10^15 (LP065). '
+'The lead''s key in an adopted table never changes (LP011).';
 
 CREATE OR REPLACE TRIGGER check_lead
 BEFORE INSERT OR UPDATE ON lead_protection.leads

@@ -125,12 +125,10 @@ $$;
 COMMENT ON FUNCTION lead_protection.extend_lead(bigint, bigint, integer, text, bigint, bigint, text, boolean) IS
 'Extends a running protection by days of the local calendar, within the policy''s extension_limit_days for all '
 'extensions of the user together, those of earlier protections of the lead that began within the base period before '
-'this '
-'one included. approved_by: who approved it; actor_id: who enters it, another one where the policy has '
-'approval_by_another; request_key: the '
-'caller''s key of the request, 1 to 255 characters. Under the parallel rule the days are added to the base clock for '
-'good, and to the idle clock until the next qualified activity restarts that. dry_run: true (default: false) answers '
-'what the call would answer now and changes nothing.
+'this one included. approved_by: who approved it; actor_id: who enters it, another one where the policy has '
+'approval_by_another; request_key: the caller''s key of the request, 1 to 255 characters. Under the parallel rule the '
+'days are added to the base clock for good, and to the idle clock until the next qualified activity restarts that. '
+'dry_run: true (default: false) answers what the call would answer now and changes nothing.
 Returns the lead before and after, with changed = true. Repeated with the same request_key: changed = false, and '
 'nothing changes.
 Errors: LP001 null argument, LP002 unknown lead, LP003 another user''s lead, LP004 reason or request_key blank or too '

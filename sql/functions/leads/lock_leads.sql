@@ -23,5 +23,5 @@ COMMENT ON FUNCTION lead_protection.lock_leads(bigint[], boolean) IS
 'Locks the leads'' rows until the end of the transaction, in the order of their ids, waiting as long as it takes. The '
 'lead''s row is the one lock of everything that belongs to the lead: take it before reading facts that you act on. '
 'Unknown ids are passed over. follow_first: true (the default) has followed first what was written about them in '
-'adopted '
-'tables and waits; false: jobs and triggers, which act on facts as they are. Error: LP066 that cannot be followed.';
+'adopted tables and waits; false: jobs and triggers, which act on facts as they are. Error: LP066 that cannot be '
+'followed.';

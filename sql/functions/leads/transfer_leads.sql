@@ -65,10 +65,10 @@ COMMENT ON FUNCTION lead_protection.transfer_leads(text, bigint, text, bigint, b
 'open ones of a user (user_id), those that have expired included; one of the two. For each lead it does what '
 'transfer_lead() does: a new protection begins now, under the new user''s policy. request_key: the caller''s key of '
 'this request, 1 to 255 characters.
-Returns a row for each lead, in their order: outcome done, already (it is new_user_id''s) or refused, with the SQLSTATE '
-'that transfer_lead() would have raised for it (LP002 unknown, LP009 closed) and why; user_id: whose it was. One bad '
-'lead does not spoil the rest. Repeated with the same request_key: returns the rows of the first call and changes '
-'nothing.
+Returns a row for each lead, in their order: outcome done, already (it is new_user_id''s) or refused, with the '
+'SQLSTATE that transfer_lead() would have raised for it (LP002 unknown, LP009 closed) and why; user_id: whose it was. '
+'One bad lead does not spoil the rest. Repeated with the same request_key: returns the rows of the first call and '
+'changes nothing.
 Errors, with nothing done: LP001 new_user_id or actor_id null, LP004 reason or request_key blank or too long, LP020 '
 'the key was used for another request, LP037 both or neither of lead_ids and user_id, or a null in the list.
 Logs and publishes lead.protection.transferred for each lead done, and before it what transfer_lead() does, in the '

@@ -11,5 +11,4 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.count_passed_over(lead_protection.job_runs) IS
 'Takes those leads out of passed_over_leads that this run of the job did not pass over, and counts the others. '
-'Internal: '
-'a run that has done all its steps ends with it.';
+'Internal: a run that has done all its steps ends with it.';

@@ -54,5 +54,5 @@ COMMENT ON FUNCTION lead_protection.record_expiries(timestamptz, integer) IS
 'Records protections that have ended at as_of, the longest ended first, batch_size leads at most: ledger row, log row '
 'and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others are '
 'left to the next run, and noted in passed_over_leads when no other is left. Returns how many it recorded; repeated, '
-'it records none twice: the ledger''s index sees to it. '
-'Internal: run_job_step() calls it and has checked the arguments.';
+'it records none twice: the ledger''s index sees to it. Internal: run_job_step() calls it and has checked the '
+'arguments.';

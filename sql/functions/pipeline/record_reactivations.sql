@@ -128,7 +128,6 @@ COMMENT ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) I
 'Records leads whose announced end did not come, batch_size at most: marks the reminder or the expiry, and writes log '
 'row and event in one transaction. as_of null: at the instant at which the leads are locked. Leads locked by others '
 'are left to the next run, and noted in passed_over_leads when no other is left. Returns how many it recorded; '
-'repeated, it records none twice: what is marked is not found '
-'again. A reminder is taken back once: if its window returns and is left again, that is not told again. First it takes '
-'back what was recorded while the clock ran ahead, see take_back_ahead(), unless as_of is given. Internal: '
-'run_job_step() calls it and has checked the arguments.';
+'repeated, it records none twice: what is marked is not found again. A reminder is taken back once: if its window '
+'returns and is left again, that is not told again. First it takes back what was recorded while the clock ran ahead, '
+'see take_back_ahead(), unless as_of is given. Internal: run_job_step() calls it and has checked the arguments.';

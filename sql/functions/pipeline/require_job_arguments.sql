@@ -32,5 +32,4 @@ $$;
 COMMENT ON FUNCTION lead_protection.require_job_arguments(timestamptz, integer, interval) IS
 'Raises LP013 if as_of lies in the future or is infinite (null: now, which is fine), LP016 if batch_size is null or '
 'not 1 to 1000000, and LP016 if keep is null, shorter than 30 days or longer than 1000 years. Internal: the jobs and '
-'the adoption '
-'ask it once; what they call does not ask again.';
+'the adoption ask it once; what they call does not ask again.';

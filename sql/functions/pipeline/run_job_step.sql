@@ -1,6 +1,5 @@
 -- All that a job does in one of its transactions. What is to be done stands in the run's row and is no argument:
--- whoever
--- may call this can make a run go on, and can neither choose its steps nor say that they were done.
+-- whoever may call this can make a run go on, and can neither choose its steps nor say that they were done.
 CREATE OR REPLACE FUNCTION lead_protection.run_job_step(run_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -19,9 +18,8 @@ BEGIN
     step := run.steps[1];
 
     -- Whoever holds the lock does the work of all: a run that does not get it leaves. A lock of the transaction:
-    -- whatever
-    -- ends the run gives it back, even in an operator's psql. It spares a queued run useless work; what keeps two runs
-    -- from sending twice are the ledgers' keys.
+    -- whatever ends the run gives it back, even in an operator's psql. It spares a queued run useless work; what keeps
+    -- two runs from sending twice are the ledgers' keys.
     PERFORM FROM lead_protection.lock_rows AS l WHERE l.lock_name = run.job_name FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         run.steps := NULL;

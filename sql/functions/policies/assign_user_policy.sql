@@ -10,8 +10,8 @@ BEGIN
         PERFORM lead_protection.require_known_policy(assign_user_policy.policy_id);
     END IF;
 
-    -- Without a lock two equal calls might both be recorded; which policy the user has would be clear all the same, from
-    -- the order of the ids.
+    -- Without a lock two equal calls might both be recorded; which policy the user has would be clear all the same,
+    -- from the order of the ids.
     INSERT INTO lead_protection.lock_rows (lock_name)
     VALUES (format('policy of user %s', assign_user_policy.user_id))
     ON CONFLICT DO NOTHING;

@@ -20,6 +20,5 @@ RETURN least(
 
 COMMENT ON FUNCTION lead_protection.limits_count_from(bigint, bigint, timestamptz, bigint) IS
 'From when on holds and extensions of a lead and user count towards the limits of the policy: the start of the first '
-'of '
-'their protections that began no longer than the policy''s base period before the present one, which started at '
+'of their protections that began no longer than the policy''s base period before the present one, which started at '
 'started_at. Internal.';

@@ -59,7 +59,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.reminders_to_send(timestamptz) IS
 'Locks and returns the leads whose reminder is due at as_of (null: now), or is to be repeated because it did not '
-'arrive, '
-'the longest due first, as many as settings allow for one run and for each user. Those that another session holds '
-'locked '
-'are noted in passed_over_leads and take nobody''s place. Internal: run_job_step() calls it.';
+'arrive, the longest due first, as many as settings allow for one run and for each user. Those that another session '
+'holds locked are noted in passed_over_leads and take nobody''s place. Internal: run_job_step() calls it.';

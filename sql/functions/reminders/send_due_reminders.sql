@@ -94,5 +94,5 @@ COMMENT ON FUNCTION lead_protection.send_due_reminders(bigint[], timestamptz) IS
 'Sends the reminders of these leads that are due at as_of, ledger row, log row and event in one transaction, and '
 'repeats, as a new event, those whose repetition is due. as_of null: at the instant at which the leads are locked. '
 'Leads locked by others are left to the next run, and noted in passed_over_leads. Returns how many events it wrote; '
-'repeated, it sends none twice: the '
-'ledger''s key sees to it. Internal: run_job_step() calls it and has checked as_of.';
+'repeated, it sends none twice: the ledger''s key sees to it. Internal: run_job_step() calls it and has checked '
+'as_of.';

@@ -25,6 +25,5 @@ COMMENT ON COLUMN lead_protection.health.amount IS
 'How many (reminders, failed runs, expiries, events, holds …), as far as the check counts; those of which there may be '
 'very many up to a bound.';
 COMMENT ON COLUMN lead_protection.health.first_command IS
-'The SQL that this section begins with: its first look, which changes nothing. A comment in its first line says '
-'what it '
-'needs of you; the section says as whom it is run.';
+'The SQL that this section begins with: its first look, which changes nothing. A comment in its first line says what '
+'it needs of you; the section says as whom it is run.';

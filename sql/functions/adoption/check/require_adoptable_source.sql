@@ -59,7 +59,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.require_adoptable_source(text, regclass, jsonb) IS
-'Refuses a table of the company''s own in which check_source() finds a problem, or whose users are not named as in the '
-'adopted tables, by numbers in all or by texts in all (LP045); and a caller who neither owns the schema nor is a '
-'member '
-'of whoever does, or who is a superuser without owning it (LP068). kind, mapping: as there. Internal.';
+'Refuses a table of the company''s own in which check_source() finds a problem, or whose users are not named as in '
+'the adopted tables, by numbers in all or by texts in all (LP045); and a caller who neither owns the schema nor is a '
+'member of whoever does, or who is a superuser without owning it (LP068). kind, mapping: as there. Internal.';

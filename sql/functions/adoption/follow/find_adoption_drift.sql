@@ -65,8 +65,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.find_adoption_drift(bigint) IS
-'The rows of adopted tables (of_adoption: of one) that are out of step: written and not followed yet, written past the '
-'triggers, or such as cannot be followed; those that were set aside included. No row: all are in step, and the '
-'triggers '
-'stand. Reads every row of these tables; changes nothing. row_key and lead_key null: the table as a whole, which is '
-'gone or cannot be read, or whose triggers are missing or disabled.';
+'The rows of adopted tables (of_adoption: of one) that are out of step: written and not followed yet, written past '
+'the triggers, or such as cannot be followed; those that were set aside included. No row: all are in step, and the '
+'triggers stand. Reads every row of these tables; changes nothing. row_key and lead_key null: the table as a whole, '
+'which is gone or cannot be read, or whose triggers are missing or disabled.';

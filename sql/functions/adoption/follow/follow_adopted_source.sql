@@ -28,5 +28,4 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.follow_adopted_source() IS
 'Trigger on a table that was adopted with 0.4.0: notes in adoption_notes which rows a statement wrote, and never '
-'fails. '
-'A table that was adopted since has a function of its own, see make_note_taker(), which is quicker.';
+'fails. A table that was adopted since has a function of its own, see make_note_taker(), which is quicker.';

@@ -68,7 +68,6 @@ $$;
 COMMENT ON FUNCTION lead_protection.follow_adoption_queue(timestamptz, integer) IS
 'Follows adopted tables: puts what was noted into adoption_queue, then follows rows that were written before '
 'untried_since, were not tried since then and whose pause is over, the longest untried first, batch_size (500) at '
-'most. Those that can be followed '
-'leave the queue; those of leads that others hold are left to the next run. Returns how many rows it '
-'tried; 0: none is left. Internal: run_job_step() calls it until it returns 0, each time in a transaction of its '
-'own.';
+'most. Those that can be followed leave the queue; those of leads that others hold are left to the next run. Returns '
+'how many rows it tried; 0: none is left. Internal: run_job_step() calls it until it returns 0, each time in a '
+'transaction of its own.';

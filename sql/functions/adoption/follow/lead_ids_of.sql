@@ -35,5 +35,4 @@ COMMENT ON FUNCTION lead_protection.lead_ids_of(
     lead_protection.adoptions, text[], lead_protection.adopted_row[]
 ) IS
 'The numbers of the leads that rows of an adopted table name, in the order of their keys; rows_now: those rows that '
-'are still there. Error: LP002 unknown lead. '
-'Internal.';
+'are still there. Error: LP002 unknown lead. Internal.';

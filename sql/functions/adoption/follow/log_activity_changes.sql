@@ -48,5 +48,4 @@ COMMENT ON FUNCTION lead_protection.log_activity_changes(
     lead_protection.lead_activities[], lead_protection.lead_activities[]
 ) IS
 'Logs, and by the log''s trigger publishes, what happened to activities of an adopted table: reason null, one event '
-'for '
-'each lead that it moved; else one for each activity. Internal.';
+'for each lead that it moved; else one for each activity. Internal.';

@@ -1,6 +1,5 @@
 -- A function for each adopted table: only so does PostgreSQL keep the plans of its statements, and a single row is
--- noted
--- in a fraction of the time.
+-- noted in a fraction of the time.
 CREATE OR REPLACE FUNCTION lead_protection.make_note_taker(adoption lead_protection.adoptions)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

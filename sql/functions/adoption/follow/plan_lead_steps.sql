@@ -137,5 +137,4 @@ COMMENT ON FUNCTION lead_protection.plan_lead_steps(
     lead_protection.adoptions, bigint[], lead_protection.adopted_row[], lead_protection.row_news[]
 ) IS
 'What is new about these leads, as steps in order: what was noted (news), and their rows as they are now, compared '
-'with what '
-'the table last said (adopted_leads). Internal: the caller has locked the leads and read the rows since.';
+'with what the table last said (adopted_leads). Internal: the caller has locked the leads and read the rows since.';

@@ -39,5 +39,4 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.spread_adoption_notes(timestamptz, integer) IS
 'Takes the oldest batch_size notes of until noted_until and puts the rows that they name into adoption_queue. Returns '
-'how many notes it '
-'took; 0: none is left, or others are at it. Internal.';
+'how many notes it took; 0: none is left, or others are at it. Internal.';

@@ -168,12 +168,11 @@ COMMENT ON FUNCTION lead_protection.import_holds(
 ) IS
 'Imports the holds of a table or a view of the company''s own, once: later changes are not followed, as they are by '
 'adopt_holds(). Written without log rows and events. lead_column: the lead''s key in its table, the adoption that '
-'leads '
-'names (default: the only one; without any: the lead''s number); start_column, end_column: timestamptz, or timestamp '
-'or '
-'date as local time of time_zone; no end, or a null end_column: the hold is open; user_column: for whom it was made '
-'(an integer, or a text or uuid as in adopted_users), null: the lead''s present user; reason: SQL over the columns of '
-'a row, a code of hold_reasons or words, null or blank: the table''s name; actor_id: who answers for it.
+'leads names (default: the only one; without any: the lead''s number); start_column, end_column: timestamptz, or '
+'timestamp or date as local time of time_zone; no end, or a null end_column: the hold is open; user_column: for whom '
+'it was made (an integer, or a text or uuid as in adopted_users), null: the lead''s present user; reason: SQL over '
+'the columns of a row, a code of hold_reasons or words, null or blank: the table''s name; actor_id: who answers for '
+'it.
 Returns a row for each row of the table: outcome imported (why: overlaps another, or is of another user), duplicate '
 '(nothing was written) or refused, and why. Repeated: all are duplicates or refused as before, and nothing changes, '
 'whatever became of the holds. One transaction: the leads are locked to its end. Import before switch_on_adoption(): '

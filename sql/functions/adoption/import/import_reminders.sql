@@ -140,14 +140,12 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.import_reminders(regclass, name, name, name, text, text) IS
 'Imports reminders that were sent before the leads came here, from a table or a view of the company''s own, once. '
-'Nothing is '
-'sent, no log row or event is written; the ledger''s rows are marked as adopted. lead_column: as for '
-'import_holds(), and leads; '
-'sent_column: when it was sent: timestamptz, or timestamp or date as local time of time_zone; user_column: to whom (an '
-'integer, or a text or uuid as in adopted_users), null: the lead''s present user.
+'Nothing is sent, no log row or event is written; the ledger''s rows are marked as adopted. lead_column: as for '
+'import_holds(), and leads; sent_column: when it was sent: timestamptz, or timestamp or date as local time of '
+'time_zone; user_column: to whom (an integer, or a text or uuid as in adopted_users), null: the lead''s present user.
 One that was sent when the present reminder was due, or later, is that reminder: no other is sent for that expiry '
 'date. Others are kept for the date that they announced: the grace days of the policy after they were sent.
-Returns a row for each row of the table: outcome imported, duplicate or refused, and why. Repeated: all are duplicates '
-'or refused, and nothing changes. One transaction: the leads are locked to its end. Import holds first, and all before '
-'switch_on_adoption().
+Returns a row for each row of the table: outcome imported, duplicate or refused, and why. Repeated: all are '
+'duplicates or refused, and nothing changes. One transaction: the leads are locked to its end. Import holds first, '
+'and all before switch_on_adoption().
 Errors: LP001 null argument, LP045 the table cannot be taken as it is (see check_source()).';

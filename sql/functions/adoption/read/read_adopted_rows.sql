@@ -71,5 +71,4 @@ COMMENT ON FUNCTION lead_protection.read_adopted_rows(
 ) IS
 'The rows of an adopted table as they are now, as plain values: all, those with these keys, or the next batch_size by '
 'their keys after after_key and up to until_key; last_first: the last come first; but_keys: without those. With '
-'people: '
-'of these users, as the column names them, those who are somebody, in user_key. Internal.';
+'people: of these users, as the column names them, those who are somebody, in user_key. Internal.';

@@ -12,8 +12,8 @@ AS $$
 -- The SQL was given and checked when the table was adopted, by whoever owns this schema.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off, extra_warnings = off
 BEGIN
-    -- Read-only for the block, which an EXCEPTION makes a subtransaction: PostgreSQL lets nothing that runs there take it
-    -- back, and ends it with the block. A SET clause of the function, from 18 on, it refuses for this setting.
+    -- Read-only for the block, which an EXCEPTION makes a subtransaction: PostgreSQL lets nothing that runs there take
+    -- it back, and ends it with the block. A SET clause of the function, from 18 on, it refuses for this setting.
     BEGIN
         PERFORM set_config('transaction_read_only', 'on', true);
         RETURN QUERY EXECUTE run_adopted_sql.query
