@@ -5,7 +5,6 @@ import json
 import psycopg
 import pytest
 
-from helpers.command_line import run_ok
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age
 
 pytestmark = pytest.mark.slow("a database with 40,000 leads")
@@ -18,9 +17,9 @@ BY_EXPIRY = " ORDER BY protection_expires_at LIMIT 50"
 
 
 LEADS = """
--- Over three years; every seventh was held once, every 33rd is on hold now.
-INSERT INTO lead_protection.leads (id, user_id, created_at)
-SELECT n, n % 500, now() - n * INTERVAL '38 minutes' FROM generate_series(1, 40000) AS n;
+-- Over three years; every seventh was held once, every 33rd is on hold now. With changed_at they are no news.
+INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)
+SELECT n, n % 500, now() - n * INTERVAL '38 minutes', now() FROM generate_series(1, 40000) AS n;
 INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, end_at, created_by)
 SELECT id, user_id, 'x', created_at + INTERVAL '5 days', created_at + INTERVAL '8 days', 1
 FROM lead_protection.leads WHERE id % 7 = 0 AND id > 1000;
@@ -39,17 +38,13 @@ SELECT id, created_at, user_id, policy_id, created_at FROM lead_protection.leads
 
 
 @pytest.fixture(scope="module")
-def big(server):
+def big(new_database, template, server):
     """A connection to one database with 40,000 leads, for all tests here: they only look."""
-    name = "plans"
-    server.execute(f"CREATE DATABASE {name}")
-    run_ok("apply", "--database", server.url(name))
-    with psycopg.connect(server.url(name), autocommit=True) as db:
+    with new_database(template) as name, psycopg.connect(server.url(name), autocommit=True) as db:
         db.execute(LEADS)
         db.execute("CALL lead_protection.run_protection_pipeline()")
         db.execute("ANALYZE")
         yield db
-    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def plan(db, query):
@@ -137,8 +132,8 @@ def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
     work(1)
     for age, first in ((PROTECTED, 2), (REMINDER_DUE, 2002), (EXPIRED, 4002)):
         db.execute(
-            "INSERT INTO lead_protection.leads (id, user_id, created_at)"
-            " SELECT n, 7, now() - %s * INTERVAL '1 day' FROM generate_series(%s::int, %s::int + 1999) AS n",
+            "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
+            " SELECT n, 7, now() - %s * INTERVAL '1 day', now() FROM generate_series(%s::int, %s::int + 1999) AS n",
             (age, first, first),
         )
     db.execute("SELECT pg_stat_force_next_flush()")

@@ -275,7 +275,11 @@ def test_a_launcher_that_is_gone_is_noticed_and_the_runbook_brings_it_back(own_s
             "SELECT cron.alter_job(jobid, schedule => '* * * * *') FROM cron.job"
             " WHERE jobname = 'lead-protection-reminders'"
         )
-        wait_until(runs_by_pg_cron, timeout=130, what="pg_cron has begun a run")
+        wait_until(lambda: own_cron.execute(launcher).fetchone(), what="the launcher is there")
+        # Stands for a run that pg_cron began before, which would be a minute to wait for. The one below is its own.
+        with psycopg.connect(server.url("own"), autocommit=True, application_name="pg_cron") as db:
+            db.execute("CALL lead_protection.run_protection_pipeline()")
+        assert runs_by_pg_cron() == 1
         own_cron.execute(f"SELECT pg_terminate_backend(pid) FROM ({launcher}) AS l")
         wait_until(lambda: own_cron.execute(launcher).fetchone() is None, what="the launcher is gone")
         time.sleep(2)  # no condition: a newer pg_cron would have come back by now, and then there is nothing to notice

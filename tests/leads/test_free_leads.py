@@ -529,8 +529,8 @@ def test_drift_of_a_free_lead_is_found_and_mended(db):
 )
 def test_lists_are_index_scans(db, user_id, asked, index):
     db.execute(
-        "INSERT INTO lead_protection.leads (user_id, created_at)"
-        f" SELECT {user_id}, now() - n * INTERVAL '15 minutes' FROM generate_series(1, 20000) AS n"
+        "INSERT INTO lead_protection.leads (user_id, created_at, changed_at)"
+        f" SELECT {user_id}, now() - n * INTERVAL '15 minutes', now() FROM generate_series(1, 20000) AS n"
     )
     db.execute("ANALYZE lead_protection.lead_clocks")
     explain = "EXPLAIN (COSTS OFF) SELECT lead_id FROM lead_protection.v_user_lead_protection WHERE "
