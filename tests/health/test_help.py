@@ -83,6 +83,8 @@ QUESTIONS = [
     ("cron job failed last night", "en", "A job fails"),
     ("backup einspielen", "de", "After a failover or a restore"),
     ("wann läuft mein lead ab", "de", "A date is in dispute"),
+    ("agent wants a statement of all his leads", "en", "A date is in dispute"),
+    ("Vertreter verlangt Buchauszug", "de", "A date is in dispute"),
     ("Kollege ist krank, was tun mit seinen Leads", "de", "Hold many leads at once"),
 ]
 # So many of them must find their section first; how it goes with words that nobody thought of.

@@ -196,12 +196,14 @@ def late_event_is_found(results: Results) -> None:
 
 
 def dispute_is_explained(results: Results) -> None:
-    was, steps, log, facts, history, difference = results.take("was", "steps", "log", "facts", "history", "difference")
+    was, steps, log, facts, history = results.take("was", "steps", "log", "facts", "history")
+    statement, difference = results.take("statement", "difference")
     assert [row[:3] for row in was] == [["113", "agents", "1"]]
     assert was[0][6] in steps[-1], "the last step is the date that was shown"
     assert [row[1] for row in log] == ["lead.protection.transferred"]
     assert [row[0] for row in facts if row[4] == "visit-1"] == ["CUSTOMER_REACTION"]
     assert [row[0] for row in history] == ["113"]
+    assert statement[0] == ["# Statement of protection: lead 310"]
     assert difference == []
 
 
