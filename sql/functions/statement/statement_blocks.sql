@@ -191,16 +191,11 @@ BEGIN
     INTO contents
     FROM jsonb_array_elements(nullif(statement_blocks.facts -> 'holds', 'null'))
         WITH ORDINALITY AS h (hold, ordinality);
-    blocks := blocks || CASE
-        WHEN contents IS NULL THEN jsonb_build_object(
-            'kind', 'text', 'text', statement_blocks.words ->> 'statement.no_holds'
-        )
-        ELSE lead_protection.table_block(
+    blocks := blocks
+        || lead_protection.table_block(
             ARRAY['head.number', 'head.from', 'head.until', 'head.reason', 'head.counted', 'head.entered'],
-                statement_blocks.words,
-            contents
-        )
-    END;
+            statement_blocks.words, contents, 'statement.no_holds'
+        );
 
     SELECT jsonb_agg(
         jsonb_build_array(
@@ -217,15 +212,10 @@ BEGIN
         || jsonb_build_object(
             'kind', 'heading', 'text', statement_blocks.words ->> 'statement.extensions'
         )
-        || CASE
-            WHEN contents IS NULL THEN jsonb_build_object(
-                'kind', 'text', 'text', statement_blocks.words ->> 'statement.no_extensions'
-            )
-            ELSE lead_protection.table_block(
-                ARRAY['head.number', 'head.user', 'head.days', 'head.reason', 'head.approved_by', 'head.entered'],
-                statement_blocks.words, contents
-            )
-        END;
+        || lead_protection.table_block(
+            ARRAY['head.number', 'head.user', 'head.days', 'head.reason', 'head.approved_by', 'head.entered'],
+            statement_blocks.words, contents, 'statement.no_extensions'
+        );
 
     SELECT jsonb_agg(
         jsonb_build_array(
@@ -275,15 +265,10 @@ BEGIN
     FROM jsonb_array_elements(nullif(statement_blocks.facts -> 'reminders', 'null'))
         WITH ORDINALITY AS r (reminder, ordinality);
     blocks := blocks
-        || CASE
-            WHEN contents IS NULL THEN jsonb_build_object(
-                'kind', 'text', 'text', statement_blocks.words ->> 'statement.no_reminders'
-            )
-            ELSE lead_protection.table_block(
-                ARRAY['head.user', 'head.window', 'head.due', 'head.sent', 'head.delivery'],
-                    statement_blocks.words, contents
-            )
-        END
+        || lead_protection.table_block(
+            ARRAY['head.user', 'head.window', 'head.due', 'head.sent', 'head.delivery'],
+            statement_blocks.words, contents, 'statement.no_reminders'
+        )
         || jsonb_build_object('kind', 'heading', 'text', statement_blocks.words ->> 'statement.shown');
 
     SELECT jsonb_agg(
@@ -298,13 +283,10 @@ BEGIN
     FROM jsonb_array_elements(nullif(statement_blocks.facts -> 'shown', 'null'))
         WITH ORDINALITY AS d (difference, ordinality);
     blocks := blocks
-        || CASE
-            WHEN contents IS NULL THEN jsonb_build_object(
-                'kind', 'text', 'text', statement_blocks.words ->> 'statement.nothing_differs'
-            )
-            ELSE lead_protection.table_block(ARRAY['head.at', 'head.shown', 'head.known_now'],
-                statement_blocks.words, contents)
-        END
+        || lead_protection.table_block(
+            ARRAY['head.at', 'head.shown', 'head.known_now'],
+            statement_blocks.words, contents, 'statement.nothing_differs'
+        )
         || jsonb_build_object('kind', 'heading', 'text', statement_blocks.words ->> 'statement.log');
 
     SELECT jsonb_agg(
@@ -321,15 +303,10 @@ BEGIN
     FROM jsonb_array_elements(nullif(statement_blocks.facts -> 'log', 'null'))
         WITH ORDINALITY AS g (entry, ordinality);
     RETURN blocks
-        || CASE
-            WHEN contents IS NULL THEN jsonb_build_object(
-                'kind', 'text', 'text', statement_blocks.words ->> 'statement.no_log'
-            )
-            ELSE lead_protection.table_block(
-                ARRAY['head.at', 'head.event', 'head.user', 'head.actor', 'head.shown'],
-                    statement_blocks.words, contents
-            )
-        END
+        || lead_protection.table_block(
+            ARRAY['head.at', 'head.event', 'head.user', 'head.actor', 'head.shown'],
+            statement_blocks.words, contents, 'statement.no_log'
+        )
         || CASE WHEN (statement_blocks.facts ->> 'log_rows')::bigint > 100 THEN jsonb_build_object(
             'kind', 'text', 'text', lead_protection.statement_text(
                 'statement.log_left_out', statement_blocks.words,
