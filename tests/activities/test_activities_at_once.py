@@ -26,6 +26,8 @@ from helpers.facts import (
 )
 from helpers.sessions import execute_at_once, waits_for_a_lock
 
+pytestmark = pytest.mark.slow("eight sessions at once")
+
 CHANGE = "lead_id, user_id, changed, decided_at, state_before, expires_before, state_after, expires_after"
 
 # Several sessions at once.

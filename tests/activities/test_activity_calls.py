@@ -404,6 +404,7 @@ def test_application_and_operator_record(db, connect, parallel):
             work(session)
 
 
+@pytest.mark.slow("thousands of activities")
 def test_a_session_that_met_empty_tables_keeps_no_plan_for_them(db):
     insert_lead_of_age(db, 1, PROTECTED)
     db.execute("ANALYZE")

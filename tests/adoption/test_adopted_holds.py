@@ -6,6 +6,10 @@ from helpers.adoption_calls import ages, news, queue
 from helpers.facts import events
 from helpers.sources import follow
 
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
+
 STOPS = """
 CREATE TABLE crm.stops (id int PRIMARY KEY, lead_id bigint, start_at timestamptz, end_at timestamptz, reason text);
 INSERT INTO crm.stops VALUES (1, 1, now() - INTERVAL '9 days', now() - INTERVAL '8 days', 'history'),

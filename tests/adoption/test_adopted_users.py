@@ -1,7 +1,13 @@
 """Users that a company calls by names get numbers, alike in all tables."""
 
+import pytest
+
 from helpers.adoption_calls import ADOPT_CALLS, lead_here, sqlstate
 from helpers.sources import LEGACY, fill
+
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
 
 # --- users with names ---
 

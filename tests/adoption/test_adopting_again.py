@@ -9,6 +9,10 @@ from helpers.adoption_calls import lead_here, news, queue, schema_of, sqlstate
 from helpers.command_line import run_cli, run_ok
 from helpers.sources import CRM, assert_in_step
 
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
+
 # --- adopted again, in another way, twice ---
 
 

@@ -9,6 +9,10 @@ from psycopg import sql
 from helpers.adoption_calls import news, queue, schema_of
 from helpers.sources import CRM, SOURCES, assert_in_step, fill, follow, under_load
 
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
+
 # --- three tables, adopted while they are written to ---
 
 

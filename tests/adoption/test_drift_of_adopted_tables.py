@@ -1,7 +1,13 @@
 """What was written past the triggers is found by night; what cannot be seen is not gone."""
 
+import pytest
+
 from helpers.adoption_calls import check, lead_here, let_pauses_pass, queue, run_the_night, sqlstate
 from helpers.sources import CRM, assert_in_step, follow
+
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
 
 # --- written past the triggers ---
 

@@ -5,6 +5,10 @@ import pytest
 from helpers.adoption_calls import lead_here, news
 from helpers.sources import assert_in_step, follow
 
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
+
 # --- what is followed ---
 
 

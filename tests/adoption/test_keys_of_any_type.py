@@ -7,6 +7,10 @@ import pytest
 from helpers.adoption_calls import lead_here, news, queue, sqlstate
 from helpers.sources import CRM, follow
 
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
+
 KEYS = {
     "uuid": [str(uuid.UUID(int=n)) for n in (1, 2, 3)],
     "text": ["a b", "Ä'", "**"],

@@ -6,6 +6,10 @@ from helpers.adoption_calls import lead_here, news
 from helpers.facts import states
 from helpers.sources import follow
 
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
+
 TABLE = """
 CREATE SCHEMA crm;
 CREATE TABLE crm.l (id int PRIMARY KEY, user_id int, created_at timestamptz NOT NULL, won bool DEFAULT false);

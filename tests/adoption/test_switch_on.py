@@ -2,8 +2,14 @@
 
 import threading
 
+import pytest
+
 from helpers.adoption_calls import ages, list_states, news, previewed, sqlstate
 from helpers.sources import CRM
+
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
 
 # --- switching on ---
 

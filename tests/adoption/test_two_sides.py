@@ -1,7 +1,13 @@
 """A lead that is changed on both sides, here and in its table."""
 
+import pytest
+
 from helpers.adoption_calls import lead_here, news, queue, run_the_night
 from helpers.sources import CRM, follow
+
+pytestmark = pytest.mark.slow(
+    "a table of a company changes the definition of the database: each test has a clone of its own"
+)
 
 # --- both sides change a lead ---
 

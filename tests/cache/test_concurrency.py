@@ -135,6 +135,7 @@ def test_two_pipelines_over_five_thousand_due_leads(db, connect):
     assert drift(db) == []
 
 
+@pytest.mark.slow("two thousand leads")
 def test_pipelines_without_the_lock_of_the_job_send_nothing_twice(db, connect):
     """The lock only spares work: the promise rests on row locks and the ledger's key."""
     db.execute("SELECT lead_protection.configure_reminders(NULL, NULL)")

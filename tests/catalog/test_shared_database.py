@@ -5,6 +5,8 @@ import pytest
 from helpers.facts import REMINDER_DUE, insert_lead_of_age
 from helpers.shared_database import SharedDatabase
 
+pytestmark = pytest.mark.slow("each test spoils a database")
+
 
 @pytest.fixture
 def shared(new_database, server, template):

@@ -71,6 +71,7 @@ def test_readme_answers_what_it_shows(db, server):
     run_page(README, server, db.info.dbname)
 
 
+@pytest.mark.slow("each statement of the cookbook")
 def test_cookbook_answers_what_it_shows(sample_dbname, server):
     run_page(COOKBOOK, server, sample_dbname)
 

@@ -15,6 +15,8 @@ from helpers.pages import FENCE, ID, PROJECT, named_block
 from helpers.pooler import pgbouncer
 from helpers.project import run_program
 
+pytestmark = pytest.mark.slow("a pooler, a JDK, a framework")
+
 PAGE = PROJECT / "docs" / "applications.md"
 OPEN_LEAD, ITS_USER, EXPIRED_LEAD, EXPIRED_USER, UNKNOWN = 44, 109, 195, 110, 999999
 

@@ -129,22 +129,22 @@ def test_no_event_has_words_of_a_person(every_event):
     assert every_event.execute(logged).fetchone() == (1,)
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({"email": "a@example.com"}, "Unevaluated properties are not allowed"),
-        ({"state": "GONE"}, "'GRACE' was expected"),
-        ({"occurred_at": "2026-11-24 08:00:00+01"}, "does not match"),
-        ({"lead_id": "1"}, "is not of type 'integer'"),
-        ({"window_date": None}, "is not of type 'string'"),
-    ],
-)
-def test_a_schema_refuses_what_it_must(every_event, change, fault):
+REFUSED = [
+    ({"email": "a@example.com"}, "Unevaluated properties are not allowed"),
+    ({"state": "GONE"}, "'GRACE' was expected"),
+    ({"occurred_at": "2026-11-24 08:00:00+01"}, "does not match"),
+    ({"lead_id": "1"}, "is not of type 'integer'"),
+    ({"window_date": None}, "is not of type 'string'"),
+]
+
+
+def test_a_schema_refuses_what_it_must(every_event):
     (payload,) = every_event.execute(
         "SELECT payload FROM lead_protection.outbox_events WHERE type = 'lead.protection.reminder' LIMIT 1"
     ).fetchone()
     assert faults("lead.protection.reminder", payload) == []
-    assert any(fault in found for found in faults("lead.protection.reminder", payload | change))
+    for change, fault in REFUSED:
+        assert any(fault in found for found in faults("lead.protection.reminder", payload | change)), change
     assert faults("lead.unheard.of", payload) == ["lead.unheard.of has no schema"]
 
 

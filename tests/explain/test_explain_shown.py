@@ -113,6 +113,7 @@ def test_the_worked_cases(unchecked):
         }
 
 
+@pytest.mark.slow("hundreds of worlds")
 def test_whatever_the_facts_the_steps_lead_to_what_is_shown(unchecked):
     """Random facts under every kind of policy, close together: the steps add up, and the last is the answer."""
     choose = random.Random(3)

@@ -117,6 +117,7 @@ def operation(db, heading: str) -> dict:
     return found
 
 
+@pytest.mark.slow("sixty questions, twice")
 def test_a_question_finds_its_section_whether_or_not_it_names_its_language(db):
     wrong = []
     for question, language, heading in QUESTIONS:
@@ -151,6 +152,7 @@ def test_umlauts_may_be_written_as_two_letters(db):
         assert first["operations"] == second["operations"]
 
 
+@pytest.mark.slow("an answer to each question and each heading")
 def test_every_answer_keeps_to_the_schema(db):
     validator = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
     Draft202012Validator.check_schema(SCHEMA)

@@ -45,6 +45,7 @@ def test_a_repeated_request_for_a_user_tells_nothing_of_leads_that_came_since(db
     assert told(first) == [(1, "done", None)]
 
 
+@pytest.mark.slow("a million numbers")
 def test_a_million_unknown_numbers_keep_a_row(db):
     size = "SELECT pg_total_relation_size('lead_protection.bulk_hold_results') AS size"
     before = row(db, size)["size"]

@@ -9,6 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from helpers.command_line import finish, line_of, run_cli, run_ok, start
 
+pytestmark = pytest.mark.slow("installs whole databases")
+
 BUILD = (
     "-- transactional: false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS extra ON lead_protection.leads (created_at);\n"
 )

@@ -17,6 +17,8 @@ from helpers.project import PROJECT
 from helpers.rows import fetch
 from lead_protection.database import LOCKED_TABLE, try_apply_lock
 
+pytestmark = pytest.mark.slow("installs, upgrades and rolls back whole databases")
+
 MIGRATIONS = sorted(p.stem for p in (PROJECT / "migrations").glob("*.sql") if ".rollback" not in p.name)
 VIEW = "sql/views/v_user_lead_protection.sql"
 

@@ -35,6 +35,7 @@ def test_start_takes_no_server_that_is_being_killed_for_one_that_runs():
         private_postgres("stop", "--remove", directory)
 
 
+@pytest.mark.slow("a server of its own")
 def test_start_does_not_believe_what_is_not_there(monkeypatch):
     """pg_ctl says that the server has started, as by what a killed one left, and there is none."""
     real = Path(private_postgres("bin"))

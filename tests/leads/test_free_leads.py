@@ -515,6 +515,7 @@ def test_drift_of_a_free_lead_is_found_and_mended(db):
     assert "user_id" not in payload(db, "lead.clock.mended")
 
 
+@pytest.mark.slow("twenty thousand leads")
 @pytest.mark.parametrize(
     ("user_id", "asked", "index"),
     [

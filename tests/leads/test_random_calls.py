@@ -496,6 +496,7 @@ class Calls:
             assert cached == [{name: row[name] for name in cached[0]} for row in looks]
 
 
+@pytest.mark.slow("hundreds of calls")
 def test_random_calls(db):
     """Seeds are fixed: a failure tells the calls that led to it, and comes again."""
     db.execute("SET TimeZone = 'America/New_York'")

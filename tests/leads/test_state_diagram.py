@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import pytest
+
 from helpers.facts import ago, insert_history, insert_holds, insert_lead
 from helpers.lead_states import (
     diagram,
@@ -15,6 +17,8 @@ from helpers.lead_states import (
     transitions,
     transitions_of_time,
 )
+
+pytestmark = pytest.mark.slow("each way from state to state")
 
 # --- The diagram -----------------------------------------------------------------------------------------------------
 # --- Looking ---------------------------------------------------------------------------------------------------------

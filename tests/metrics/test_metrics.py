@@ -216,6 +216,7 @@ def test_counters_start_from_the_ledgers_of_an_older_version_and_only_once(sampl
     assert counters(sample) == counted
 
 
+@pytest.mark.slow("installs an older version")
 def test_an_upgrade_counts_what_there_was_and_a_second_apply_changes_nothing(sample, database_url):
     sample.execute(PIPELINE)
     sample.execute(REFRESH)

@@ -14,6 +14,8 @@ from helpers.project import PROJECT
 from helpers.schemas import faults_in_outbox
 from helpers.server import Server, server_directory
 
+pytestmark = pytest.mark.slow("installs in pg_cron's own database")
+
 FOLLOW, REMINDERS, NIGHTLY = "lead-protection-follow", "lead-protection-reminders", "lead-protection-nightly"
 HISTORY = "lead-protection-cron-history"
 ROLE = "test_scheduler"

@@ -12,6 +12,8 @@ import pytest
 from helpers.facts import PIPELINE_IDLE, REMINDER_DUE, events, insert_holds, insert_lead_of_age, insert_policy
 from helpers.jobs import run_pipeline
 
+pytestmark = pytest.mark.slow("days of reminders that are caught up")
+
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 REMINDER, EXPIRY = "lead.protection.reminder", "lead.protection.expired"

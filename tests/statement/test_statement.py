@@ -54,6 +54,7 @@ def berlin(db):
     db.execute("SET TimeZone = 'Europe/Berlin'")
 
 
+@pytest.mark.slow("four pages for each of dozens of leads")
 def test_each_lead_of_the_sample_has_the_dates_of_the_view_in_each_form(sample):
     """Of each state, rule and policy, on hold and not, some."""
     at = row(sample, "SELECT now() AS at")["at"]

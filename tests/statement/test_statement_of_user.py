@@ -38,6 +38,7 @@ def berlin(db):
     db.execute("SET TimeZone = 'Europe/Berlin'")
 
 
+@pytest.mark.slow("all users of the sample")
 def test_each_lead_of_the_sample_stands_as_the_rule_has_it_at_the_end_of_the_period(sample):
     """For each user; what had ended before the period is none of it."""
     until_at, from_at = ago(20), ago(60)
