@@ -5,6 +5,8 @@ the bare INSERT. Milliseconds depend on the machine; the ratios are what to hold
 """
 
 import argparse
+import os
+import random
 import re
 import statistics
 import subprocess
@@ -103,6 +105,128 @@ def lists(db):
     show("the same with those on hold : bare index scan", held, bare, "ms P95")
     plain = in_server(db, f"SELECT * FROM ({PLAIN}) AS p WHERE {SOON}", 5)
     show("plain view that adds up all holds : ours", plain, ours, "ms P95", "at least 30 x")
+
+
+# The least by hand: what a hold writes, by two functions of five statements each that decide nothing. The rows go to
+# copies of the tables, of the same size and with the same indexes, and are of the same length.
+BY_HAND = """
+CREATE FUNCTION by_hand_create(which bigint, whose bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    event uuid := gen_random_uuid();
+BEGIN
+    PERFORM FROM bare_leads AS l WHERE l.id = which FOR UPDATE;
+    INSERT INTO bare_lead_holds (lead_id, user_id, reason, created_by) VALUES (which, whose, 'x', 1)
+    ON CONFLICT DO NOTHING;
+    UPDATE bare_lead_clocks AS c SET open_hold_from = now(), runs_from = 'infinity' WHERE c.lead_id = which;
+    INSERT INTO bare_protection_log (
+        event_id, lead_id, user_id, event_type, occurred_at, actor_id, reason, state_before, state_after,
+        expires_before, expires_after, details
+    )
+    VALUES (
+        event, which, whose, 'lead.hold.created', now(), 1, 'x', 'PROTECTED', 'PROTECTED', now(), now(), '%(details)s'
+    );
+    INSERT INTO bare_outbox_events (id, aggregatetype, aggregateid, type, payload)
+    VALUES (event, 'lead', which, 'lead.hold.created', '%(payload)s');
+    RETURN which;
+END;
+$$;
+CREATE FUNCTION by_hand_release(which bigint, whose bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    event uuid := gen_random_uuid();
+BEGIN
+    PERFORM FROM bare_leads AS l WHERE l.id = which FOR UPDATE;
+    UPDATE bare_lead_holds AS h SET end_at = clock_timestamp(), released_by = 1
+    WHERE h.lead_id = which AND h.user_id = whose AND h.end_at IS NULL AND h.voided_at IS NULL;
+    UPDATE bare_lead_clocks AS c
+    SET open_hold_from = NULL, runs_from = now(), stops = c.stops + tstzmultirange(tstzrange(now(), clock_timestamp())),
+        protection_expires_at = c.protection_expires_at + INTERVAL '1 second'
+    WHERE c.lead_id = which;
+    INSERT INTO bare_protection_log (
+        event_id, lead_id, user_id, event_type, occurred_at, actor_id, reason, state_before, state_after,
+        expires_before, expires_after, details
+    )
+    VALUES (
+        event, which, whose, 'lead.hold.released', now(), 1, 'x', 'PROTECTED', 'PROTECTED', now(), now(), '%(details)s'
+    );
+    INSERT INTO bare_outbox_events (id, aggregatetype, aggregateid, type, payload)
+    VALUES (event, 'lead', which, 'lead.hold.released', '%(payload)s');
+    RETURN which;
+END;
+$$;
+"""
+
+
+def by_hand(db):
+    """Make the functions, with details and payload as long as those of a hold are."""
+    with db.transaction(force_rollback=True):
+        (lead, user) = db.execute(
+            f"SELECT lead_id, user_id FROM {VIEW} WHERE state = 'PROTECTED' AND NOT on_hold LIMIT 1"
+        ).fetchone()
+        db.execute("SELECT lead_protection.create_lead_hold(%s, %s, 'x', 1)", (lead, user))
+        (details, payload) = db.execute(
+            "SELECT g.details::text, e.payload::text FROM lead_protection.protection_log AS g"
+            " INNER JOIN lead_protection.outbox_events AS e ON e.id = g.event_id"
+            " WHERE g.event_type = 'lead.hold.created' ORDER BY g.recorded_at DESC LIMIT 1"
+        ).fetchone()
+    db.execute("CREATE TABLE bare_leads (LIKE lead_protection.leads INCLUDING ALL)")
+    db.execute("INSERT INTO bare_leads SELECT * FROM lead_protection.leads")
+    db.execute(BY_HAND % {"details": details, "payload": payload})
+
+
+def server_cpu(url, leads, statements, rounds=1500):
+    """Milliseconds of the server's processor a round, of one session that makes them for leads at random."""
+    numbers = random.Random(1)
+    with psycopg.connect(url, autocommit=True) as db:
+        stat = Path(f"/proc/{db.info.backend_pid}/stat")
+
+        def ticks():
+            fields = stat.read_text().rsplit(") ", 1)[1].split()
+            return int(fields[11]) + int(fields[12])
+
+        for number in range(rounds + 100):
+            if number == 100:  # plans are made
+                before = ticks()
+            lead = numbers.randint(1, leads // 2)
+            for statement in statements:
+                db.execute(statement, {"lead": lead, "user": lead % (leads // 200)}, prepare=True)
+        return (ticks() - before) * 1000 / os.sysconf("SC_CLK_TCK") / rounds
+
+
+def hold_cost(db, pgbench, url, seconds, leads):
+    """One hold created and released beside the least by hand: processor without the disk, and the durable rate."""
+    by_hand(db)
+    ours = [
+        "SELECT lead_protection.create_lead_hold({lead}, {user}, 'x', 1)",
+        "SELECT lead_protection.release_lead_hold({lead}, {user}, 1)",
+    ]
+    least = ["SELECT by_hand_create({lead}, {user})", "SELECT by_hand_release({lead}, {user})"]
+    db.execute("ALTER SYSTEM SET fsync = off")
+    db.execute("SELECT pg_reload_conf()")
+    took = [
+        server_cpu(url, leads, [one.format(lead="%(lead)s", user="%(user)s") for one in statements])
+        for statements in (ours, least)
+    ]
+    show("hold created and released : least by hand, processor", *took, "ms", "at most 2.0 x")
+    db.execute("ALTER SYSTEM RESET fsync")
+    db.execute("SELECT pg_reload_conf()")
+    rates = [
+        rate(pgbench, url, seconds, leads, [one.format(lead=":lead", user=":user") for one in statements])
+        for statements in (ours, least)
+    ]
+    show("the same, durable, by two clients", *rates, "a second", "at least 0.5 x")
+
+
+def yardstick(db, pgbench, url, seconds):
+    """What this machine can do: to compare one report with another."""
+    found = {}
+    db.execute("CREATE TABLE yardstick (id integer PRIMARY KEY, n integer)")
+    db.execute("INSERT INTO yardstick SELECT g, 0 FROM generate_series(1, 10000) AS g")
+    for what, statement in (
+        ("look-ups", "SELECT n FROM yardstick WHERE id = :lead"),
+        ("commits", "UPDATE yardstick SET n = n + 1 WHERE id = :lead"),
+    ):
+        found[what] = rate(pgbench, url, seconds, 20_000, [statement])
+    print(f"this machine, two clients: {found['look-ups']:.0f} look-ups, {found['commits']:.0f} commits a second")
 
 
 def holds(pgbench, url, seconds, leads):
@@ -217,7 +341,68 @@ def consumers(db, events):
         if batch == 0:
             break
     show("events claimed and acknowledged, 1000 at once", handled / (time.perf_counter() - start), 0, "a second")
+    one_by_one(db)
     db.execute("SELECT lead_protection.unregister_event_consumer('bench')")
+
+
+def one_by_one(db, events=3000):
+    """Events claimed and acknowledged one by one, in order per lead, beside a queue by plain SKIP LOCKED."""
+    db.execute(
+        "INSERT INTO lead_protection.protection_log (lead_id, user_id, event_type, occurred_at)"
+        f" SELECT n, 7, 'lead.changed', now() FROM generate_series(1, {events}) AS n"
+    )
+    claim = (
+        "SELECT a.* FROM lead_protection.claim_events('bench', 1) AS c,"
+        " LATERAL lead_protection.acknowledge_events('bench', c.lease_token, ARRAY[c.id]) AS a"
+    )
+    start = time.perf_counter()
+    for _ in range(events):
+        db.execute(claim, prepare=True).fetchall()
+    ours = time.perf_counter() - start
+    db.execute("CREATE TABLE plain_queue (id bigint PRIMARY KEY, payload jsonb)")
+    db.execute(
+        "INSERT INTO plain_queue SELECT row_number() OVER (), payload FROM lead_protection.outbox_events"
+        f" ORDER BY sequence_number DESC LIMIT {events}"
+    )
+    take = (
+        "DELETE FROM plain_queue WHERE id = (SELECT id FROM plain_queue ORDER BY id FOR UPDATE SKIP LOCKED LIMIT 1)"
+        " RETURNING payload"
+    )
+    start = time.perf_counter()
+    for _ in range(events):
+        db.execute(take, prepare=True).fetchall()
+    plain = time.perf_counter() - start
+    show("claimed and acknowledged one by one : plain SKIP LOCKED", events / ours, events / plain, "a second", "8,000")
+
+
+def bulk_changes(db, most):
+    """Many leads given to another user, moved to a policy, and brought in, in one call each."""
+    (leads,) = db.execute(
+        f"SELECT array_agg(lead_id) FROM (SELECT lead_id FROM {VIEW} WHERE closed_at IS NULL LIMIT %s) AS v", (most,)
+    ).fetchone()
+    took = once(db, "SELECT count(*) FROM lead_protection.transfer_leads('t1', 999, 'x', 1, %s)", (leads,))
+    show(f"{len(leads)} transferred in one call", took * 1000, 0, "ms")
+    (policy,) = db.execute(
+        "SELECT policy_id FROM lead_protection.create_policy_version('bench', base_months => 5, actor_id => 1)"
+    ).fetchone()
+    took = once(db, "SELECT count(*) FROM lead_protection.move_leads_to_policy(%s, %s, 'x', 1)", (leads, policy))
+    show(f"{len(leads)} moved to a policy in one call", took * 1000, 0, "ms")
+    rows = f"SELECT n + 1000000000, 77, now() - INTERVAL '1 day', now() FROM generate_series(1, {most}) AS n"
+    ours = once(db, f"INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at) {rows}")
+    bare = once(
+        db, "INSERT INTO bare_leads SELECT * FROM lead_protection.leads WHERE id > 1000000000 ON CONFLICT DO NOTHING"
+    ) + once(db, "INSERT INTO bare_lead_clocks SELECT * FROM lead_protection.lead_clocks WHERE lead_id > 1000000000")
+    show(f"{most} leads inserted : the same rows by hand", ours * 1000, bare * 1000, "ms", "at most 3 x")
+
+
+def statements(db):
+    """The page with all leads of a user who has 10,000."""
+    db.execute(
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
+        " SELECT n + 2000000000, 5555555, now() - n * INTERVAL '40 minutes', now() FROM generate_series(1, 10000) AS n"
+    )
+    page = "SELECT lead_protection.statement_of_user(5555555, now() - INTERVAL '1 year', now(), 'de', 'html')"
+    show("statement of a user with 10000 leads", once(db, page) * 1000, 0, "ms", "below 5,000 ms")
 
 
 ADOPT = (
@@ -330,11 +515,13 @@ def main():
             db.execute("CREATE TABLE bare_lead_clocks (LIKE lead_protection.lead_clocks INCLUDING ALL)")
             db.execute("INSERT INTO bare_lead_clocks SELECT * FROM lead_protection.lead_clocks")
             db.execute("VACUUM ANALYZE")
+            pgbench = Path(private_postgres("bin", directory)) / "pgbench"
+            yardstick(db, pgbench, url, arguments.seconds)
             print(f"{arguments.leads} leads, 12 % held once, 3 % on hold now\n")
             print(f"{'':<58}{'ours':>12}{'bare':>12}")
-            pgbench = Path(private_postgres("bin", directory)) / "pgbench"
             if not arguments.adoption:
                 lists(db)
+                hold_cost(db, pgbench, url, arguments.seconds, arguments.leads)
                 holds(pgbench, url, arguments.seconds, arguments.leads)
                 bulk_holds(db, 100_000)
                 pipeline(db)
@@ -342,6 +529,8 @@ def main():
                 consumers(db, 100_000)
                 drift = once(db, "SELECT count(*) FROM lead_protection.find_clock_drift()")
                 show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")
+                bulk_changes(db, 100_000)
+                statements(db)
             adoption(db, 100_000, pgbench, url, arguments.seconds)
     finally:
         private_postgres("stop", "--remove", directory)
