@@ -485,7 +485,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--leads", type=int, default=200_000)
     parser.add_argument("--seconds", type=int, default=10, help="of each rate")
-    parser.add_argument("--adoption", action="store_true", help="measure adopted tables only")
+    parser.add_argument("--only", choices=("leads", "adoption"), help="measure one half only")
     arguments = parser.parse_args()
 
     postgres = PROJECT / "scripts" / "private-postgres"
@@ -519,7 +519,7 @@ def main():
             yardstick(db, pgbench, url, arguments.seconds)
             print(f"{arguments.leads} leads, 12 % held once, 3 % on hold now\n")
             print(f"{'':<58}{'ours':>12}{'bare':>12}")
-            if not arguments.adoption:
+            if arguments.only != "adoption":
                 lists(db)
                 hold_cost(db, pgbench, url, arguments.seconds, arguments.leads)
                 holds(pgbench, url, arguments.seconds, arguments.leads)
@@ -531,7 +531,8 @@ def main():
                 show("proof that the whole cache equals the rule", drift * 1000, 0, "ms")
                 bulk_changes(db, 100_000)
                 statements(db)
-            adoption(db, 100_000, pgbench, url, arguments.seconds)
+            if arguments.only != "leads":
+                adoption(db, 100_000, pgbench, url, arguments.seconds)
     finally:
         private_postgres("stop", "--remove", directory)
 
