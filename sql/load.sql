@@ -14,7 +14,7 @@
 \ir functions/common/local_text.sql
 \ir functions/common/elapsed_text.sql
 \ir functions/common/retry_pause.sql
-\ir functions/common/caller_reads_log.sql
+\ir functions/common/calling_role.sql
 
 -- texts: sentences as data, and in the words of a language
 \ir views/statement/statement_texts.sql

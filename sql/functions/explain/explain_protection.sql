@@ -6,7 +6,9 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
-    may_read_log CONSTANT boolean := lead_protection.caller_reads_log();
+    may_read_log CONSTANT boolean := has_table_privilege(
+        lead_protection.calling_role(), 'lead_protection.protection_log', 'SELECT'
+    );
     words CONSTANT jsonb := lead_protection.words_of('en') || '{"exact": true}';
 BEGIN
     PERFORM lead_protection.require_arguments(

@@ -19,7 +19,7 @@ DECLARE
     nothing lead_protection.v_user_lead_protection;
     now_shown lead_protection.v_user_lead_protection;
     -- CURRENT_USER is the owner in here.
-    caller CONSTANT name := coalesce(nullif(current_setting('role'), 'none')::name, SESSION_USER);
+    caller CONSTANT name := lead_protection.calling_role();
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
