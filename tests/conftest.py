@@ -24,7 +24,7 @@ from pytest_postgresql.executors import NoopExecutor
 import helpers.project
 from helpers.project import PROJECT, poll, run_program
 from helpers.schemas import faults_in_outbox
-from helpers.server import Server, private_postgres, server_directory
+from helpers.server import Server, server_directory, start_server
 from helpers.shared_database import SharedDatabase
 
 # What the developer's shell has set for some other server must not lead a test there.
@@ -60,10 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def server() -> Iterator[Server]:
     """The private PostgreSQL of this session, deleted at its end."""
     with server_directory() as directory:
-        private_postgres("start", "--fast", directory)
-        with psycopg.connect(private_postgres("url", directory)) as connection:
-            host = connection.info.host
-        server = Server(host=host, bin=Path(private_postgres("bin", directory)))
+        server = start_server(directory)
         # A test that waits for a lock which nobody will give back, or runs in a circle, must fail, not hang.
         server.execute("ALTER SYSTEM SET lock_timeout = '30s'")
         server.execute("ALTER SYSTEM SET statement_timeout = '300s'")

@@ -14,7 +14,8 @@ import pytest
 
 from helpers.command_line import run_ok
 from helpers.facts import PROTECTED, REMINDER_DUE, insert_holds, insert_lead_of_age, insert_policy
-from helpers.server import Server, private_postgres, server_directory
+from helpers.own_server import OwnServer
+from helpers.server import Server, server_directory
 
 
 def health(db) -> dict[str, tuple[str, str]]:
@@ -241,17 +242,10 @@ def test_it_reads_little_of_the_large_tables(db):
 def own_server() -> Iterator[tuple[Server, Callable[[], None]]]:
     """A server of this test's own, with everything applied in database `own`, and a function that restarts it."""
     with server_directory() as directory:
-        private_postgres("start", "--fast", directory)
-        host = str(psycopg.conninfo.conninfo_to_dict(private_postgres("url", directory))["host"])
-        server = Server(host=host, bin=Path(private_postgres("bin", directory)))
-        server.execute("CREATE DATABASE own")
-        run_ok("apply", "--database", server.url("own"))
-
-        def restart() -> None:
-            private_postgres("stop", directory)
-            private_postgres("start", "--fast", directory)
-
-        yield server, restart
+        own = OwnServer(directory)
+        own.server.execute("CREATE DATABASE own")
+        run_ok("apply", "--database", own.url("own"))
+        yield own.server, own.restart
 
 
 @pytest.mark.slow("a server of its own, and a minute of pg_cron")

@@ -1,18 +1,17 @@
 """A real browser looks at pages: headless Chromium, without a network."""
 
 import re
+import runpy
 import struct
 import zlib
 from pathlib import Path
 
 from helpers.debian_tools import unpacked
-from helpers.project import run_program
+from helpers.project import PROJECT, run_program
 
-CHROMIUM = [
-    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-]  # fmt: skip
+# As scripts/draw-architecture starts it, and without a network.
+DRAW = runpy.run_path(str(PROJECT / "scripts" / "draw-architecture"))
+CHROMIUM = [*DRAW["CHROMIUM"], "--host-resolver-rules=MAP * ~NOTFOUND"]
 # What a reader would see to be wrong: the page or a cell is wider than its room, words of a picture lie outside of it
 # or over each other, a heading has nothing below it.
 LOOK = """

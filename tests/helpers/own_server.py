@@ -1,10 +1,8 @@
 """A server for one test alone."""
 
-from pathlib import Path
-
 import psycopg
 
-from helpers.server import Server, private_postgres
+from helpers.server import private_postgres, start_server
 
 
 class OwnServer:
@@ -12,10 +10,7 @@ class OwnServer:
 
     def __init__(self, directory: str):
         self.directory = directory
-        private_postgres("start", "--fast", directory)
-        with psycopg.connect(private_postgres("url", directory)) as connection:
-            host = connection.info.host
-        self.server = Server(host=host, bin=Path(private_postgres("bin", directory)))
+        self.server = start_server(directory)
 
     def url(self, dbname: str, user: str = "postgres") -> str:
         return self.server.url(dbname).replace("postgres@", f"{user}@", 1)

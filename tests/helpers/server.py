@@ -81,6 +81,13 @@ def private_postgres(*args: str) -> str:
     return done.stdout.strip()
 
 
+def start_server(directory: str) -> Server:
+    """Start the private PostgreSQL of a directory, which need not survive a crash of the machine."""
+    private_postgres("start", "--fast", directory)
+    host = str(psycopg.conninfo.conninfo_to_dict(private_postgres("url", directory))["host"])
+    return Server(host=host, bin=Path(private_postgres("bin", directory)))
+
+
 @contextmanager
 def server_directory() -> Iterator[str]:
     """A directory for a private PostgreSQL, which is stopped and deleted at the end.
