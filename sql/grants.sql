@@ -54,6 +54,16 @@ BEGIN
         FROM (
             VALUES
             -- object                             app   oper. mon.  jobs  consumer
+            -- calendars
+            ('calendar_days',                     'x',  'x',  'x',  '',   ''),
+            ('calendars',                         'x',  'x',  'x',  '',   ''),
+            ('holiday_rules',                     'x',  'x',  'x',  '',   ''),
+            ('v_calendar_days',                   'x',  'x',  'x',  '',   ''),
+            ('create_calendar_version',           '',   'x',  '',   '',   ''),
+            ('easter_sunday',                     'x',  'x',  'x',  '',   ''),
+            ('is_working_day',                    'x',  'x',  'x',  '',   ''),
+            ('next_working_day',                  'x',  'x',  'x',  '',   ''),
+            ('previous_working_day',              'x',  'x',  'x',  '',   ''),
             -- rule
             ('awaited_expiry',                    'x',  'x',  'x',  '',   ''),
             ('calendar_expiry',                   'x',  'x',  'x',  '',   ''),

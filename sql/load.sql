@@ -24,6 +24,22 @@
 \ir functions/common/sentence.sql
 \ir functions/common/sentence_text.sql
 
+-- calendars: which days are working days
+\ir functions/calendars/easter_sunday.sql
+\ir views/calendars/shipped_calendars.sql
+\ir views/calendars/holiday_rules.sql
+\ir functions/calendars/shipped_calendar_days.sql
+\ir functions/calendars/refuse_late_days.sql
+\ir functions/calendars/put_calendar_version.sql
+\ir functions/calendars/ship_calendars.sql
+\ir functions/calendars/is_working_day.sql
+\ir functions/calendars/next_working_day.sql
+\ir functions/calendars/previous_working_day.sql
+\ir functions/calendars/require_known_calendar.sql
+\ir functions/calendars/calendar_days_given.sql
+\ir functions/calendars/create_calendar_version.sql
+\ir views/calendars/v_calendar_days.sql
+
 -- rule: the one place of the arithmetic
 \ir functions/rule/calendar_expiry.sql
 \ir functions/rule/stop_clock.sql
@@ -348,8 +364,10 @@
 \ir functions/statement/bar_figure.sql
 \ir functions/statement/protection_report.sql
 
--- last: counts that start with the triggers, what former versions left, the rights, and the adopted tables that are there
+-- last: counts that start with the triggers, the days of the calendars, what former versions left, the rights, and the
+-- adopted tables that are there
 \ir first_counts.sql
+\ir shipped_calendars.sql
 \ir obsolete.sql
 \ir grants.sql
 \ir reader.sql

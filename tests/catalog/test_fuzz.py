@@ -81,13 +81,16 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
             "INTERVAL '1000 years'",
         ],
     ),
-    "jsonb": (["'{}'"], ["'[]'", "'null'", "'\"x\"'", '\'{"a": {"b": 1}}\'']),
+    "jsonb": (
+        ["'{}'", "'[]'", '\'[{"date": "2026-12-24", "name": "x"}]\''],
+        ["'[{}]'", "'null'", "'\"x\"'", '\'{"a": {"b": 1}}\''],
+    ),
     "uuid": (["gen_random_uuid()"], ["'00000000-0000-0000-0000-000000000000'"]),
     "bigint[]": (
         ["'{1,2,3}'", "'{4}'", "'{10,9,8,9}'"],
         ["'{}'", "'{NULL}'", "'{1,NULL,2}'", "'{{1,2},{3,4}}'", "'[5:7]={1,2,3}'", "'{99,-1,0}'"],
     ),
-    "integer[]": (["'{1}'"], ["'{}'", "'{NULL}'"]),
+    "integer[]": (["'{1}'", "'{6,7}'"], ["'{}'", "'{NULL}'", "'{1,2,3,4,5,6,7}'", "'{{1,2},{3,4}}'"]),
     "text[]": (
         ["'{lead.closed,lead.protection.reminder}'"],
         ["'{}'", "'{NULL}'", "'{lead.closed,NULL}'", "'{{a,b},{c,d}}'", "'{no.such.type}'", "'[3:3]={lead.closed}'"],
@@ -110,6 +113,9 @@ BY_NAME = {
     "rule": ["'sequential'", "'parallel'"],
     "time_zone": ["'Europe/Berlin'", "'UTC'"],
     "policy_id": ["1", "2"],
+    "calendar_id": ["1", "12"],
+    "based_on": ["1", "12"],
+    "code": ["'ACME'", "'OTHER-1'", "'DE'"],
     "job_name": ["'lead-protection-nightly'", "'lead-protection-reminders'"],
     "language": ["'de'", "'en'"],
     "version": ["1", "2"],

@@ -1,0 +1,2 @@
+DROP TABLE lead_protection.calendar_days;
+DROP TABLE lead_protection.calendars;
