@@ -98,7 +98,9 @@ def test_it_takes_over_the_days_of_another_one(db):
     # Upon itself: what it had, and one day more.
     more = create(db, code="DE-BY-AUGSBURG", days=[EVE], based_on=made["calendar_id"])
     assert days_of(db, more["calendar_id"]).keys() - ours.keys() == {date(2026, 12, 24)}
-    assert create(db, code="OTHER", days=[], rest_days=[], based_on=bavaria)["created"]
+    other = create(db, code="OTHER", days=[], rest_days=[], based_on=bavaria)
+    assert other["created"] and days_of(db, other["calendar_id"]) == theirs
+    assert create(db, code="OTHER", days=[], rest_days=[], based_on=bavaria) == other | {"created": False}
     assert rows(db, "SELECT rest_days FROM lead_protection.calendars WHERE code = 'OTHER'") == [{"rest_days": []}]
 
 
