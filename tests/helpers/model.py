@@ -72,8 +72,7 @@ class Extension:
 
 @dataclass(frozen=True)
 class Reminder:
-    """A reminder of the window that ends on `window`: when it arrived by the mailer's report, and whether another system
-    sent it."""
+    """A reminder of the window that ends on `window`; adopted if another system sent it."""
 
     user_id: int
     sent_at: datetime
@@ -185,7 +184,7 @@ def received(reminder: Reminder, policy: Policy, as_of: datetime) -> datetime | 
 
 
 def reminder_due(window: date, policy: Policy) -> datetime:
-    """The policy's reminder time, `grace_days` calendar days before the last protected day, or the working day before."""
+    """The policy's reminder time, `grace_days` days before the last protected day, or the working day before."""
     day = window - timedelta(days=policy.grace_days)
     if policy.remind_on == "working_day":
         day = working_day(day, policy, -1)
