@@ -3,13 +3,14 @@
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- The defaults are what every version meant until now: no clock moves.
+-- The defaults are what every version meant until now: no clock moves. A company has a few policies.
 ALTER TABLE lead_protection.protection_policies
 ADD COLUMN period_end text NOT NULL DEFAULT 'instant'
 CONSTRAINT protection_policies_period_end_known CHECK (period_end IN ('instant', 'end_of_day')),
 ADD COLUMN hold_unit text NOT NULL DEFAULT 'elapsed'
 CONSTRAINT protection_policies_hold_unit_known CHECK (hold_unit IN ('elapsed', 'day')),
 ADD COLUMN calendar_id bigint
+-- squawk-ignore adding-foreign-key-constraint
 CONSTRAINT protection_policies_calendar_id_fkey REFERENCES lead_protection.calendars (id),
 ADD COLUMN expiry_on text NOT NULL DEFAULT 'any_day'
 CONSTRAINT protection_policies_expiry_on_known CHECK (expiry_on IN ('any_day', 'working_day')),
@@ -19,15 +20,18 @@ ADD COLUMN notice_counts_from text NOT NULL DEFAULT 'sent'
 CONSTRAINT protection_policies_notice_counts_from_known CHECK (
     notice_counts_from IN ('sent', 'delivered', 'delivered_working_day')
 ),
+-- squawk-ignore constraint-missing-not-valid
 ADD CONSTRAINT protection_policies_working_days_of_a_calendar CHECK (
     calendar_id IS NOT NULL
     OR (expiry_on = 'any_day' AND remind_on = 'any_day' AND notice_counts_from <> 'delivered_working_day')
 ),
 -- Moved from day to day with its time of the day kept, an end on a Saturday evening would come after one on the Sunday
 -- morning: a hold could shorten a protection.
+-- squawk-ignore constraint-missing-not-valid
 ADD CONSTRAINT protection_policies_expiry_moves_by_whole_days CHECK (
     expiry_on = 'any_day' OR period_end = 'end_of_day'
 ),
+-- squawk-ignore constraint-missing-not-valid
 ADD CONSTRAINT protection_policies_receipt_of_a_notice CHECK (notice_counts_from = 'sent' OR notice_required);
 
 COMMENT ON COLUMN lead_protection.protection_policies.period_end IS

@@ -85,5 +85,6 @@ COMMENT ON FUNCTION lead_protection.explain_protection_json(bigint, timestamptz)
 'reason, actor_id, entered_at, sentences: [{code, parameters}]}], result: {protection_expires_at, state, on_hold, '
 'reminder_due_at}}.
 Instants are ISO 8601 text in UTC with microseconds, reminder_time is the local time of day, moved_by_seconds is '
-'exact, calendar is the code and version of the one that is pinned. user_id, policy and result are null if the protection had not begun at as_of.
+'exact, calendar is the code and version of the one that is pinned. user_id, policy and result are null if the '
+'protection had not begun at as_of.
 Errors: as explain_protection().';

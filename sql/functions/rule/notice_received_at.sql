@@ -1,3 +1,5 @@
+-- The linter cannot indent JOIN LATERAL (…).
+-- noqa: disable=LT02
 CREATE OR REPLACE FUNCTION lead_protection.notice_received_at(
     reminder lead_protection.lead_reminders, policy_id bigint, as_of timestamptz
 )
