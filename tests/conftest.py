@@ -176,7 +176,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def catalog(server):
     """Return a function that gives the whole definition of the schema in a database, rights included."""
 
@@ -189,6 +189,12 @@ def catalog(server):
         return re.sub(r"(?m)^\\(un)?restrict .*\n", "", done.stdout)
 
     return dump
+
+
+@pytest.fixture(scope="session")
+def fresh_catalog(catalog: Callable[[str], str], server: Server, template: str) -> str:
+    """The definition of the schema as freshly applied, which is that of each test's database until the test begins."""
+    return catalog(server.url(template))
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def shown(db: psycopg.Connection) -> list[tuple]:
 @pytest.mark.parametrize("version", RELEASES)
 @pytest.mark.parametrize("upgrade", [by_apply, by_psql])
 def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
-    version, upgrade, old, database_url, catalog, server
+    version, upgrade, old, database_url, catalog, fresh_catalog, server
 ):
     _, url = old(version)
     with psycopg.connect(url, autocommit=True) as db:
@@ -111,7 +111,7 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
 
     upgrade(url, server)
 
-    assert catalog(url) == catalog(database_url)
+    assert catalog(url) == fresh_catalog
     with psycopg.connect(url, autocommit=True) as db:
         after = rows_of_tables(db, wanted)
         for table, rows in before.items():
@@ -133,7 +133,7 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
         db.execute("CALL lead_protection.run_nightly_maintenance()")
     run_ok("status", "--database", url)
     assert "0 pending" in run_ok("apply", "--database", url)
-    assert catalog(url) == catalog(database_url)
+    assert catalog(url) == fresh_catalog
 
 
 ADOPTED = """
