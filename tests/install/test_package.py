@@ -1,5 +1,6 @@
 """What is handed out: the wheel, and the one script for those who have only psql."""
 
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from lead_protection.database import try_apply_lock
 pytestmark = pytest.mark.slow("the wheel is built and installed, and the script run whole in each test")
 
 MIGRATIONS = sorted(p.stem for p in (PROJECT / "migrations").glob("*.sql") if ".rollback" not in p.name)
+# What the developer's shell has there would hide the package that was installed.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 NOTHING = "SELECT nspname FROM pg_namespace WHERE nspname = 'lead_protection'"
 
 
@@ -62,7 +65,7 @@ def test_the_wheel_installs_a_whole_system_from_anywhere(
     installed, empty_database_url, catalog, fresh_catalog, tmp_path
 ):
     def lead_protection(*args: str) -> str:
-        done = run_program([str(installed / "lead-protection"), *args], cwd=tmp_path)
+        done = run_program([str(installed / "lead-protection"), *args], cwd=tmp_path, env=ENVIRONMENT)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -78,7 +81,7 @@ def test_the_wheel_installs_a_whole_system_from_anywhere(
 
 def test_the_wheel_carries_the_sql_and_the_documents(installed):
     where = "import lead_protection, pathlib; print(pathlib.Path(lead_protection.__file__).parent)"
-    package = Path(run_program([str(installed / "python"), "-c", where], cwd="/").stdout.strip())
+    package = Path(run_program([str(installed / "python"), "-c", where], cwd="/", env=ENVIRONMENT).stdout.strip())
     assert package != PROJECT / "lead_protection"
     for folder in ("migrations", "sql", "docs", "schemas"):
         carried = {p.relative_to(package / folder) for p in (package / folder).rglob("*.*") if p.suffix != ".pyc"}
