@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself (scripts/bootstrap) and can be repeated.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-fast coverage lint bench clean
+.PHONY: help demo demo-stop test test-all test-fast coverage lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -11,9 +11,14 @@ demo: ## see it work: private PostgreSQL, sample leads, a reminder sent by pg_cr
 demo-stop: ## stop the demo's PostgreSQL and delete it
 	@scripts/private-postgres stop --remove .demo
 
+# Three processes, for two cores: now and then one waits, for a minute of pg_cron, a lock or a lease.
 test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
 	@scripts/bootstrap
-	@.venv/bin/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+
+test-all: ## run the tests with all random cases, which CI does at night
+	@scripts/bootstrap
+	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal --thorough $(ARGS)
 
 test-fast: ## run the tests but for the slow ones; for after each change
 	@scripts/bootstrap

@@ -6,6 +6,7 @@ pg_cron lives in the database `postgres`, apart from the tests' databases, which
 """
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -37,13 +38,21 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --fast: what a developer runs after each change."""
-    parser.addoption("--fast", action="store_true", help="leave out the slow tests, and draw fewer random cases")
+    """Add --fast: what a developer runs after each change; and --thorough: what runs at night."""
+    parser.addoption("--fast", action="store_true", help="leave out the slow tests, and draw fewest random cases")
+    parser.addoption("--thorough", action="store_true", help="draw all random cases, which takes twice as long")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell the modules of tests, which are read after this."""
+    """Tell the modules of tests, which are read after this; the processes of xdist have the seed from here, too."""
     helpers.project.FAST = config.getoption("--fast")
+    helpers.project.THOROUGH = config.getoption("--thorough")
+    os.environ.setdefault(helpers.project.SEED_VARIABLE, str(random.randrange(2**32)))
+
+
+def pytest_report_header() -> str:
+    """Print what draws the same random cases again."""
+    return f"random cases: {helpers.project.SEED_VARIABLE}={helpers.project.seed()}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -167,7 +176,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def catalog(server):
     """Return a function that gives the whole definition of the schema in a database, rights included."""
 
@@ -180,6 +189,12 @@ def catalog(server):
         return re.sub(r"(?m)^\\(un)?restrict .*\n", "", done.stdout)
 
     return dump
+
+
+@pytest.fixture(scope="session")
+def fresh_catalog(catalog: Callable[[str], str], server: Server, template: str) -> str:
+    """The definition of the schema as freshly applied, which is that of each test's database until the test begins."""
+    return catalog(server.url(template))
 
 
 @pytest.fixture

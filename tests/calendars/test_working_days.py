@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from helpers.calls import call_row
-from helpers.project import cases
+from helpers.project import cases, seed
 
 DAY = timedelta(days=1)
 NO_DAYS = [None, "infinity", "-infinity"]
@@ -47,7 +47,7 @@ def model(days: set[date], rest_days: list[int], day: date) -> tuple:
 
 
 def test_random_calendars_and_days(db):
-    chance = random.Random(20261128)
+    chance = random.Random(seed())
     for number in range(cases(60, fast=10)):
         begin = date(2026, 1, 1) + DAY * chance.randrange(4000)
         # Up to all days of 40: weeks without a working day, as in a summer break.

@@ -93,7 +93,7 @@ def plant_operator(db: psycopg.Connection) -> None:
 @pytest.mark.slow("installs a release and upgrades it")
 @pytest.mark.parametrize("upgrade", [by_apply, by_psql])
 def test_the_constraints_that_a_release_built_on_planted_operators_are_made_anew(
-    upgrade, empty_database_url, tmp_path, server, database_url, catalog
+    upgrade, empty_database_url, tmp_path, server, catalog, fresh_catalog
 ):
     with psycopg.connect(empty_database_url, autocommit=True) as db:
         plant_operator(db)
@@ -112,7 +112,7 @@ def test_the_constraints_that_a_release_built_on_planted_operators_are_made_anew
         db.execute("SELECT lead_protection.create_lead_hold(1, 7, 'strike again', 1)")
         assert rows(db, "SELECT * FROM public.called") == []
     assert "outside" not in run_ok("status", "--database", empty_database_url)
-    assert catalog(empty_database_url) == catalog(database_url)
+    assert catalog(empty_database_url) == fresh_catalog
 
 
 def test_status_names_what_of_ours_is_built_on_code_of_others(database_url, db):

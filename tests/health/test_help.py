@@ -14,6 +14,7 @@ from lead_protection import runbook
 from lead_protection.runbook import anchor
 
 SCHEMA = json.loads((PROJECT / "schemas" / "help" / "answer.json").read_text(encoding="utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 GERMAN = PROJECT / "docs" / "runbook.de.md"
 
 # What is asked, in which language, and the section that must come first.
@@ -123,6 +124,7 @@ def test_a_question_finds_its_section_whether_or_not_it_names_its_language(db):
     for question, language, heading in QUESTIONS:
         for given in (None, language):
             answer = ask(db, question, given)
+            assert list(VALIDATOR.iter_errors(answer)) == []
             first = (answer["language"], answer["operations"][0]["anchor"])
             if not answer["found"] or first != (language, anchor(heading)):
                 wrong.append((question, given, *first))
@@ -154,15 +156,16 @@ def test_umlauts_may_be_written_as_two_letters(db):
 
 @pytest.mark.slow("an answer to each question and each heading")
 def test_every_answer_keeps_to_the_schema(db):
-    validator = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    """Of the questions in their language the test above looks at each answer: here they are asked in the other one."""
     Draft202012Validator.check_schema(SCHEMA)
     headings = re.findall(r"^## (.+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
     seen = set()
-    for question in (*headings, *(question for question, *_ in QUESTIONS), "xyzzy"):
-        for language in (None, "en", "de"):
-            answer = ask(db, question, language)
-            assert [error.message for error in validator.iter_errors(answer)] == []
-            seen |= {found["anchor"] for found in answer["operations"]}
+    asked = [(text, language) for text in (*headings, "xyzzy") for language in (None, "en", "de")]
+    asked += [(question, "de" if language == "en" else "en") for question, language, _ in QUESTIONS]
+    for question, language in asked:
+        answer = ask(db, question, language)
+        assert [error.message for error in VALIDATOR.iter_errors(answer)] == []
+        seen |= {found["anchor"] for found in answer["operations"]}
     assert seen == set(map(anchor, headings)), "every section can be found"
 
 

@@ -1,5 +1,6 @@
 """The project's folder, its programs, and waiting for a condition."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -9,13 +10,22 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-# `pytest --fast` sets it before any test is read.
-FAST = False
+# `pytest --fast` and `pytest --thorough` set them before any test is read.
+FAST = THOROUGH = False
+# What is drawn by chance is drawn from it. It is another one in each run, and printed at its head.
+SEED_VARIABLE = "LEAD_PROTECTION_SEED"
 
 
-def cases(number: int, *, fast: int) -> int:
-    """How many random cases to draw: fewer in a fast run."""
-    return fast if FAST else number
+def cases(number: int, *, usual: int | None = None, fast: int) -> int:
+    """How many random cases to draw: all in a thorough run, fewer in a usual one, and fewest in a fast one."""
+    if FAST:
+        return fast
+    return number if THOROUGH or usual is None else usual
+
+
+def seed() -> int:
+    """The seed of this run."""
+    return int(os.environ[SEED_VARIABLE])
 
 
 def run_program(command: list, **keywords) -> subprocess.CompletedProcess[str]:

@@ -60,6 +60,7 @@ class SharedDatabase:
         self.stack = ExitStack()
         self.connection: psycopg.Connection | None = None
         self.tests = 0
+        self.seeds: dict[str, bytes] | None = None
 
     def __enter__(self) -> "SharedDatabase":
         """Nothing is made before it is taken."""
@@ -80,21 +81,27 @@ class SharedDatabase:
             self.cleaner.execute("SET session_replication_role = replica")
             self.tests = 0
             self.definition = self.defined()
-            self.tables = [
-                row[0]
-                for row in self.cleaner.execute(
-                    "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
-                    " AND relnamespace = 'lead_protection'::regnamespace ORDER BY 1"
-                )
-            ]
-            self.seeds = {table: self.copy_out(table) for table in self.tables if self.version(table)}
-            self.versions = {table: self.version(table) for table in self.seeds}
-            self.sequences = self.cleaner.execute(
-                "SELECT c.oid::regclass::text, s.start_value, s.last_value FROM pg_sequences AS s INNER JOIN pg_class"
-                " AS c ON c.relname = s.sequencename AND c.relnamespace = s.schemaname::regnamespace"
-            ).fetchall()
+            if self.seeds is None:
+                self.read_template()
+            self.versions = dict(self.template_versions)
         self.tests += 1
         return self.connection
+
+    def read_template(self) -> None:
+        """Remember the rows of the template, of which this is a clone: the next ones have the same, xmin and all."""
+        self.tables = [
+            row[0]
+            for row in self.cleaner.execute(
+                "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
+                " AND relnamespace = 'lead_protection'::regnamespace ORDER BY 1"
+            )
+        ]
+        self.seeds = {table: self.copy_out(table) for table in self.tables if self.version(table)}
+        self.template_versions = {table: self.version(table) for table in self.seeds}
+        self.sequences = self.cleaner.execute(
+            "SELECT c.oid::regclass::text, s.start_value, s.last_value FROM pg_sequences AS s INNER JOIN pg_class"
+            " AS c ON c.relname = s.sequencename AND c.relnamespace = s.schemaname::regnamespace"
+        ).fetchall()
 
     def settle(self) -> psycopg.Connection:
         """Return a connection that sees what the test has left behind."""

@@ -8,6 +8,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from helpers.command_line import finish, line_of, run_cli, run_ok, start
+from helpers.project import PROJECT
+from lead_protection import installer
 
 pytestmark = pytest.mark.slow("installs whole databases")
 
@@ -54,8 +56,8 @@ def start_build(url: str) -> threading.Thread:
 
 
 @pytest.mark.slow("it waits for locks")
-def test_a_lock_that_is_not_to_be_had_is_tried_again(database_url, blocker, catalog):
-    before = catalog(database_url)
+def test_a_lock_that_is_not_to_be_had_is_tried_again(database_url, blocker, catalog, fresh_catalog):
+    before = fresh_catalog
     process = start("apply", "--lock-timeout", "200ms", "--retries", "20", "--database", database_url)
     first = lines_until(process, "In the way:")
     assert "Undone: the database is as it was before.\n" in first
@@ -71,9 +73,9 @@ def test_a_lock_that_is_not_to_be_had_is_tried_again(database_url, blocker, cata
 
 @pytest.mark.slow("it waits for locks")
 def test_after_the_last_attempt_apply_says_who_was_in_the_way_and_nothing_has_changed(
-    database_url, db, blocker, tree, catalog
+    database_url, db, blocker, tree, catalog, fresh_catalog
 ):
-    before = catalog(database_url)
+    before = fresh_catalog
     (tree / "migrations" / "9999_more.sql").write_text("CREATE TABLE lead_protection.more (id int);\n")
     status, output = run_cli(
         "apply", "--lock-timeout", "200ms", "--retries", "1", "--database", database_url, tree=tree
@@ -113,18 +115,18 @@ def test_a_lock_timeout_has_a_unit(argument):
 
 @pytest.mark.slow("all migrations once more")
 def test_dry_run_prints_the_sql_that_gives_the_catalog_and_changes_nothing(
-    empty_database_url, database_url, server, catalog
+    empty_database_url, server, catalog, fresh_catalog
 ):
     output = run_ok("apply", "--dry-run", "--database", empty_database_url)
     with psycopg.connect(empty_database_url) as connection:
         made = "SELECT relname FROM pg_class WHERE relname LIKE '%yoyo%' UNION ALL SELECT nspname FROM pg_namespace"
         assert [row for row in connection.execute(made) if "lead" in row[0] or "yoyo" in row[0]] == []
     server.psql("-f", "-", dbname=conninfo_to_dict(empty_database_url)["dbname"], stdin=output)
-    assert catalog(empty_database_url) == catalog(database_url)
+    assert catalog(empty_database_url) == fresh_catalog
 
 
-def test_dry_run_prints_only_what_is_pending(database_url, tree, catalog):
-    before = catalog(database_url)
+def test_dry_run_prints_only_what_is_pending(database_url, tree, catalog, fresh_catalog):
+    before = fresh_catalog
     output = run_ok("apply", "--dry-run", "--database", database_url, tree=tree)
     assert re.findall(r"(?m)^(?!--|$).+", output) == []
     (tree / "migrations" / "9998_build.sql").write_text(BUILD)
@@ -207,8 +209,8 @@ def test_a_finished_build_that_was_not_booked_is_not_built_twice(database_url, d
 
 
 @pytest.mark.slow("indexes are built, interrupted and built again")
-def test_an_invalid_index_of_an_applied_migration_is_rebuilt_in_place(database_url, db, catalog):
-    before = catalog(database_url)
+def test_an_invalid_index_of_an_applied_migration_is_rebuilt_in_place(database_url, db, catalog, fresh_catalog):
+    before = fresh_catalog
     name = "outbox_events_pkey"
     db.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [f"lead_protection.{name}"])
     assert f"REINDEX INDEX CONCURRENTLY lead_protection.{name};" in run_ok("status", "--database", database_url)
@@ -218,8 +220,10 @@ def test_an_invalid_index_of_an_applied_migration_is_rebuilt_in_place(database_u
 
 
 @pytest.mark.slow("indexes are built, interrupted and built again")
-def test_the_copy_that_an_interrupted_reindex_left_is_dropped(database_url, db, connect, catalog, wait_until):
-    before = catalog(database_url)
+def test_the_copy_that_an_interrupted_reindex_left_is_dropped(
+    database_url, db, connect, catalog, fresh_catalog, wait_until
+):
+    before = fresh_catalog
     old = connect(autocommit=False)
     old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     old.execute("SELECT FROM lead_protection.leads LIMIT 1")
@@ -261,3 +265,27 @@ def test_a_build_that_is_still_at_work_is_waited_for_and_kept(database_url, db, 
     build.join(30)
     assert db.execute(INVALID).fetchall() == []
     assert db.execute("SELECT 'lead_protection.extra'::regclass::oid").fetchone() == being_built
+
+
+# ---------------------------------------------------------------- statements
+
+
+def test_a_file_of_the_code_is_taken_apart_where_a_statement_begins():
+    function = "CREATE FUNCTION f()\nAS $$\nDELETE FROM a;\n\nSELECT 1;\n$$;"
+    atomic = "CREATE FUNCTION g()\nBEGIN ATOMIC\n    SELECT 1;\nEND;"
+    returned = "CREATE FUNCTION h()\n-- A comment; with a semicolon.\nRETURN 1;"
+    block = "DO $x$\nDECLARE\n    n int;\nBEGIN\n    NULL;\nEXCEPTION WHEN others THEN\n    NULL;\nEND\n$x$;"
+    comment = "COMMENT ON FUNCTION f() IS\n'DROP it;\n    or not';"
+    text = f"-- What it is.\n{function}\n\n{atomic}\n-- why\n\n{returned}  -- noqa: CP03\n{block}\n{comment}\n"
+    found = installer.statements(text)
+    for statement, wanted in zip(found, (function, atomic, returned, block, comment), strict=True):
+        assert statement.startswith(wanted)
+
+
+def test_each_statement_of_the_code_begins_with_its_verb():
+    verbs = {
+        statement.split()[0]
+        for path in installer.load_order(PROJECT)
+        for statement in installer.statements(path.read_text())
+    }
+    assert verbs <= {"CREATE", "COMMENT", "DROP", "DO", "REVOKE", "GRANT", "INSERT", "DELETE", "ALTER", "SET"}

@@ -39,8 +39,8 @@ def test_apply_shows_every_migration_and_leaves_a_complete_database(empty_databa
     run_ok("status", "--database", empty_database_url)
 
 
-def test_apply_twice_gives_identical_catalogs(database_url, catalog):
-    before = catalog(database_url)
+def test_apply_twice_gives_identical_catalogs(database_url, catalog, fresh_catalog):
+    before = fresh_catalog
     assert "CREATE VIEW lead_protection.v_user_lead_protection" in before
     output = run_ok("apply", "--database", database_url)
     assert "0 pending" in output
@@ -59,8 +59,8 @@ def test_every_sql_file_is_in_the_load_order():
     assert sorted(listed) == sorted(files - {"load.sql", "drop.sql", "roles.sql", "drop_roles.sql"})
 
 
-def test_sql_load_by_psql_gives_the_same_catalog(database_url, server, catalog):
-    before = catalog(database_url)
+def test_sql_load_by_psql_gives_the_same_catalog(database_url, server, catalog, fresh_catalog):
+    before = fresh_catalog
     dbname = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     server.psql("-1", "-f", str(PROJECT / "sql" / "drop.sql"), dbname=dbname)
     assert catalog(database_url) != before
@@ -76,8 +76,10 @@ def test_sql_load_by_psql_gives_the_same_catalog(database_url, server, catalog):
         ("DO $$ BEGIN RAISE EXCEPTION 'stop' USING HINT = 'try again'; END $$;", "P0001"),
     ],
 )
-def test_broken_sql_file_leaves_the_old_objects_standing(database_url, db, tree, catalog, statement, sqlstate):
-    before = catalog(database_url)
+def test_broken_sql_file_leaves_the_old_objects_standing(
+    database_url, db, tree, catalog, fresh_catalog, statement, sqlstate
+):
+    before = fresh_catalog
     add(tree / VIEW, "COMMENT ON VIEW lead_protection.v_user_lead_protection IS 'the new version';")
     line = add(tree / VIEW, statement)
 
@@ -137,8 +139,8 @@ def test_without_pg_cron_apply_says_that_nothing_runs_by_itself(empty_database_u
     assert "schedule --cron-database NAME" in output
 
 
-def test_edited_applied_migration_is_refused(database_url, tree, catalog):
-    before = catalog(database_url)
+def test_edited_applied_migration_is_refused(database_url, tree, catalog, fresh_catalog):
+    before = fresh_catalog
     edited = f"migrations/{MIGRATIONS[2]}.sql"
     add(tree / edited, "-- one more comment")
     add(tree / VIEW, "COMMENT ON VIEW lead_protection.v_user_lead_protection IS 'not to be loaded';")
@@ -180,8 +182,8 @@ def test_another_program_that_uses_yoyo_is_left_alone(database_url, db):
 
 
 @pytest.mark.slow("all migrations once more")
-def test_search_path_with_our_schema_does_not_mislead_yoyo(database_url, db, catalog):
-    before = catalog(database_url)
+def test_search_path_with_our_schema_does_not_mislead_yoyo(database_url, db, catalog, fresh_catalog):
+    before = fresh_catalog
     db.execute(f'ALTER DATABASE "{db.info.dbname}" SET search_path = lead_protection, public')
     run_ok("rollback", "--yes", "--database", database_url)
     assert "1 pending" in run_ok("apply", "--database", database_url)
@@ -210,7 +212,7 @@ def test_owner_of_the_database_needs_not_be_superuser(empty_database_url, server
 
 
 @pytest.mark.slow("all migrations one by one, or twice")
-def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url, catalog):
+def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url, catalog, fresh_catalog):
     url = empty_database_url.replace("postgresql://", "postgresql+psycopg://")
     done = subprocess.run(
         [sys.executable, "-m", "yoyo", "apply", "--database", url],
@@ -221,7 +223,7 @@ def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert catalog(empty_database_url) == catalog(database_url)
+    assert catalog(empty_database_url) == fresh_catalog
     checksums = "SELECT migration_id, sha256 FROM lead_protection.migration_checksums ORDER BY 1"
     assert fetch(empty_database_url, checksums) == fetch(database_url, checksums)
     operations = "SELECT * FROM lead_protection.help_operations ORDER BY position"
@@ -422,8 +424,8 @@ def test_help_before_apply_says_so(empty_database_url):
 
 
 @pytest.mark.slow("all migrations once more")
-def test_rollback_all_and_apply_gives_identical_catalogs(database_url, catalog):
-    before = catalog(database_url)
+def test_rollback_all_and_apply_gives_identical_catalogs(database_url, catalog, fresh_catalog):
+    before = fresh_catalog
     run_ok("rollback", "--all", "--yes", "--database", database_url)
     assert catalog(database_url) == ""
     run_ok("apply", "--database", database_url)
@@ -431,8 +433,8 @@ def test_rollback_all_and_apply_gives_identical_catalogs(database_url, catalog):
 
 
 @pytest.mark.slow("all migrations one by one, or twice")
-def test_rollback_step_by_step_and_apply_gives_identical_catalogs(database_url, catalog):
-    before = catalog(database_url)
+def test_rollback_step_by_step_and_apply_gives_identical_catalogs(database_url, catalog, fresh_catalog):
+    before = fresh_catalog
     for name in reversed(MIGRATIONS):
         assert name in run_ok("rollback", "--yes", "--database", database_url)
     assert "Nothing is applied" in run_ok("rollback", "--yes", "--database", database_url)
@@ -449,8 +451,8 @@ def test_rollback_forgets_the_checksum(database_url, db, tree):
     run_ok("status", "--database", database_url, tree=tree)
 
 
-def test_rollback_without_yes_is_refused_when_not_on_a_terminal(database_url, catalog):
-    before = catalog(database_url)
+def test_rollback_without_yes_is_refused_when_not_on_a_terminal(database_url, catalog, fresh_catalog):
+    before = fresh_catalog
     status, output = run_cli("rollback", "--database", database_url)
     assert status == 2
     assert "--yes" in output
@@ -484,8 +486,8 @@ def test_rollback_without_a_rollback_file_is_refused(database_url, tree):
     assert f"{MIGRATIONS[-1]}.rollback.sql" in output
 
 
-def test_failing_rollback_leaves_everything_standing(database_url, tree, catalog):
-    before = catalog(database_url)
+def test_failing_rollback_leaves_everything_standing(database_url, tree, catalog, fresh_catalog):
+    before = fresh_catalog
     line = add(tree / "migrations" / f"{MIGRATIONS[-2]}.rollback.sql", "SELECT 1 / 0;")
     status, output = run_cli("rollback", "--all", "--yes", "--database", database_url, tree=tree)
     assert status == 1

@@ -1,5 +1,6 @@
 """What is handed out: the wheel, and the one script for those who have only psql."""
 
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from lead_protection.database import try_apply_lock
 pytestmark = pytest.mark.slow("the wheel is built and installed, and the script run whole in each test")
 
 MIGRATIONS = sorted(p.stem for p in (PROJECT / "migrations").glob("*.sql") if ".rollback" not in p.name)
+# What the developer's shell has there would hide the package that was installed.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 NOTHING = "SELECT nspname FROM pg_namespace WHERE nspname = 'lead_protection'"
 
 
@@ -52,22 +55,23 @@ def installed(tmp_path_factory) -> Path:
 
     succeed(sys.executable, "-m", "pip", "wheel", *pip, "--no-deps", "--wheel-dir", folder, PROJECT)
     (wheel,) = folder.glob("lead_protection-*.whl")
-    succeed(sys.executable, "-m", "venv", folder / "venv")
-    succeed(folder / "venv" / "bin" / "python", "-m", "pip", "install", *pip, wheel)
+    # The pip that is here fills it: a pip of its own would only be installed for this.
+    succeed(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
+    succeed(sys.executable, "-m", "pip", "--python", folder / "venv" / "bin" / "python", "install", *pip, wheel)
     return folder / "venv" / "bin"
 
 
 def test_the_wheel_installs_a_whole_system_from_anywhere(
-    installed, empty_database_url, database_url, catalog, tmp_path
+    installed, empty_database_url, catalog, fresh_catalog, tmp_path
 ):
     def lead_protection(*args: str) -> str:
-        done = run_program([str(installed / "lead-protection"), *args], cwd=tmp_path)
+        done = run_program([str(installed / "lead-protection"), *args], cwd=tmp_path, env=ENVIRONMENT)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     output = lead_protection("apply", "--database", empty_database_url)
     assert re.findall(r"(?m)^  (\d{4}_\w+) +ok +\d+ ms$", output) == MIGRATIONS
-    assert catalog(empty_database_url) == catalog(database_url)
+    assert catalog(empty_database_url) == fresh_catalog
     lead_protection("status", "--database", empty_database_url)
     assert "0 pending" in lead_protection("apply", "--database", empty_database_url)
     main_path_works(empty_database_url)
@@ -77,7 +81,7 @@ def test_the_wheel_installs_a_whole_system_from_anywhere(
 
 def test_the_wheel_carries_the_sql_and_the_documents(installed):
     where = "import lead_protection, pathlib; print(pathlib.Path(lead_protection.__file__).parent)"
-    package = Path(run_program([str(installed / "python"), "-c", where], cwd="/").stdout.strip())
+    package = Path(run_program([str(installed / "python"), "-c", where], cwd="/", env=ENVIRONMENT).stdout.strip())
     assert package != PROJECT / "lead_protection"
     for folder in ("migrations", "sql", "docs", "schemas"):
         carried = {p.relative_to(package / folder) for p in (package / folder).rglob("*.*") if p.suffix != ".pyc"}
@@ -102,10 +106,10 @@ def psql(server: Server):
     return run_script
 
 
-def test_the_script_installs_what_apply_installs(empty_database_url, database_url, catalog, psql):
+def test_the_script_installs_what_apply_installs(empty_database_url, database_url, catalog, fresh_catalog, psql):
     output = psql(run_ok("sql"), empty_database_url).stdout
     assert output.splitlines()[: len(MIGRATIONS)] == MIGRATIONS
-    assert catalog(empty_database_url) == catalog(database_url)
+    assert catalog(empty_database_url) == fresh_catalog
     checksums = "SELECT migration_id, sha256 FROM lead_protection.migration_checksums ORDER BY 1"
     assert fetch(empty_database_url, checksums) == fetch(database_url, checksums)
     with psycopg.connect(empty_database_url) as by_script, psycopg.connect(database_url) as by_apply:
@@ -194,8 +198,8 @@ def test_a_failing_script_leaves_nothing_behind_but_what_was_committed(empty_dat
     run_ok("status", "--database", empty_database_url)
 
 
-def test_the_script_refuses_edited_migrations(database_url, tree, catalog, psql):
-    before = catalog(database_url)
+def test_the_script_refuses_edited_migrations(database_url, tree, catalog, fresh_catalog, psql):
+    before = fresh_catalog
     with (tree / "migrations" / "0003_leads.sql").open("a") as file:
         file.write("-- edited\n")
     (tree / "migrations" / "9999_more.sql").write_text("CREATE TABLE lead_protection.more (id int);\n")
@@ -222,8 +226,8 @@ def test_the_script_does_not_run_beside_an_apply(database_url, connect, psql):
     assert "55P03: another apply or install.sql is at work" in done.stderr
 
 
-def test_the_script_waits_no_longer_than_told_for_a_lock(database_url, connect, catalog, psql):
-    before = catalog(database_url)
+def test_the_script_waits_no_longer_than_told_for_a_lock(database_url, connect, catalog, fresh_catalog, psql):
+    before = fresh_catalog
     connect(autocommit=False).execute("LOCK TABLE lead_protection.leads IN ROW EXCLUSIVE MODE")
     done = psql(run_ok("sql"), database_url, "-v", "lock_timeout=100ms", check=False)
     assert done.returncode == 3

@@ -4,7 +4,9 @@ there; and where the upgrade breaks, the old version works on."""
 import hashlib
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -35,21 +37,20 @@ MEANT_TO_CHANGE: dict[str, set[str]] = {
 }
 
 
-@pytest.fixture
-def release(tmp_path) -> Callable[[str], Path]:
-    return lambda version: unpack_release(version, tmp_path / version)
+@pytest.fixture(scope="module")
+def filled(new_database, server, tmp_path_factory) -> Iterator[Callable[[str], tuple[Path, str]]]:
+    """Return a function that gives the tree of a release, and the name of a database with it installed and filled.
 
+    Each is made once: a release runs in a Python of its own, and that takes longer than the upgrade.
+    """
 
-@pytest.fixture
-def old(release, empty_database_url, server) -> Callable[[str], tuple[Path, str]]:
-    """Return a function that installs a release in a new database and fills it; it gives the tree and the URL."""
-
-    def install(version: str) -> tuple[Path, str]:
-        tree = release(version)
-        run_ok("apply", "--database", empty_database_url, tree=tree)
-        dbname = conninfo_to_dict(empty_database_url)["dbname"]
+    @cache
+    def fill(version: str) -> tuple[Path, str]:
+        tree = unpack_release(version, tmp_path_factory.mktemp("release") / version)
+        dbname = stack.enter_context(new_database())
+        run_ok("apply", "--database", server.url(dbname), tree=tree)
         server.psql("--single-transaction", "--file", str(tree / "demo" / "sample.sql"), dbname=dbname)
-        with psycopg.connect(empty_database_url, autocommit=True) as db:
+        with psycopg.connect(server.url(dbname), autocommit=True) as db:
             db.execute("CALL lead_protection.run_protection_pipeline()")
             db.execute(
                 "SELECT lead_protection.create_lead_hold(12, user_id, 'strike', 900) FROM lead_protection.leads"
@@ -62,9 +63,22 @@ def old(release, empty_database_url, server) -> Callable[[str], tuple[Path, str]
                     " FROM lead_protection.claim_events('crm', 5)"
                 )
             db.execute("CALL lead_protection.run_nightly_maintenance()")
-        return tree, empty_database_url
+        return tree, dbname
 
-    return install
+    with ExitStack() as stack:
+        yield fill
+
+
+@pytest.fixture
+def old(filled, new_database, server) -> Iterator[Callable[[str], tuple[Path, str]]]:
+    """Return a function that gives the tree of a release, and the URL of a database of this test's own with it."""
+
+    def clone(version: str) -> tuple[Path, str]:
+        tree, template = filled(version)
+        return tree, server.url(stack.enter_context(new_database(template)))
+
+    with ExitStack() as stack:
+        yield clone
 
 
 def by_apply(url: str, server) -> None:
@@ -87,7 +101,7 @@ def shown(db: psycopg.Connection) -> list[tuple]:
 @pytest.mark.parametrize("version", RELEASES)
 @pytest.mark.parametrize("upgrade", [by_apply, by_psql])
 def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
-    version, upgrade, old, database_url, catalog, server
+    version, upgrade, old, database_url, catalog, fresh_catalog, server
 ):
     _, url = old(version)
     with psycopg.connect(url, autocommit=True) as db:
@@ -97,7 +111,7 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
 
     upgrade(url, server)
 
-    assert catalog(url) == catalog(database_url)
+    assert catalog(url) == fresh_catalog
     with psycopg.connect(url, autocommit=True) as db:
         after = rows_of_tables(db, wanted)
         for table, rows in before.items():
@@ -119,7 +133,7 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
         db.execute("CALL lead_protection.run_nightly_maintenance()")
     run_ok("status", "--database", url)
     assert "0 pending" in run_ok("apply", "--database", url)
-    assert catalog(url) == catalog(database_url)
+    assert catalog(url) == fresh_catalog
 
 
 ADOPTED = """

@@ -11,7 +11,6 @@ from helpers.command_line import run_cli, run_ok
 from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
 from helpers.own_server import OwnServer
 from helpers.project import PROJECT
-from helpers.schemas import faults_in_outbox
 from helpers.server import Server, server_directory
 
 pytestmark = pytest.mark.slow("installs in pg_cron's own database")
@@ -22,14 +21,21 @@ ROLE = "test_scheduler"
 CRON_JOBS = "SELECT status, found FROM lead_protection.health WHERE check_name = 'cron_jobs'"
 
 
-@pytest.fixture
-def in_cron_database(cron, server) -> Iterator[psycopg.Connection]:
-    """A connection to pg_cron's own database, to which everything was applied for once."""
+@pytest.fixture(scope="module")
+def applied_in_cron_database(server) -> Iterator[None]:
+    """Everything is applied to pg_cron's own database, for the tests of this file only."""
     run_ok("apply", "--database", server.url())
+    yield
+    run_ok("rollback", "--all", "--yes", "--database", server.url())
+
+
+@pytest.fixture
+def in_cron_database(applied_in_cron_database, cron) -> Iterator[psycopg.Connection]:
+    """A connection to pg_cron's own database, to which everything was applied; the tests schedule jobs and run none."""
     yield cron
     cron.execute("SELECT cron.unschedule(jobid) FROM cron.job")
-    assert faults_in_outbox(cron) == []
-    run_ok("rollback", "--all", "--yes", "--database", server.url())
+    assert cron.execute("SELECT FROM lead_protection.outbox_events").fetchall() == []
+    assert cron.execute("SELECT FROM lead_protection.job_runs").fetchall() == []
 
 
 @pytest.fixture
@@ -133,9 +139,12 @@ def test_scheduling_is_idempotent_in_the_same_database(in_cron_database):
     assert jobs(cron) == {}
 
 
-def test_jobs_of_another_database_are_neither_moved_nor_removed(database_url, empty_database_url, cron, server):
-    other = empty_database_url
-    run_ok("apply", "--database", other)
+def test_jobs_of_another_database_are_neither_moved_nor_removed(database_url, new_database, template, cron, server):
+    with new_database(template) as name:
+        jobs_of_another_database(server.url(name), database_url, cron)
+
+
+def jobs_of_another_database(other: str, database_url: str, cron: psycopg.Connection) -> None:
     run_ok("schedule", "--database", other, "--cron-database", "postgres")
     standing = jobs(cron)
     shown = run_ok("status", "--database", other, "--cron-database", "postgres")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as of_seed
 from hypothesis import strategies as st
 
 from helpers.facts import in_utc, insert_policy
@@ -24,7 +25,7 @@ from helpers.model import (
     protection,
     version_at,
 )
-from helpers.project import cases
+from helpers.project import cases, seed
 
 USERS = (7, 8)
 KINDS = ("QUALIFIED_CALL", "CUSTOMER_REACTION", "SAMPLE_FEEDBACK", "EMAIL_SENT", "SYSTEM_NOTE")
@@ -414,10 +415,11 @@ def check(bare: psycopg.Connection, lead: Lead, looks: list[datetime]) -> None:
         assert [in_utc(row) for row in explained] == [(expiry, expiry) for expiry in expiries]
 
 
+@of_seed(seed())
 @settings(
-    max_examples=cases(1200, fast=80),
+    max_examples=cases(1200, usual=300, fast=80),
     deadline=None,
-    derandomize=True,
+    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(world=worlds())
