@@ -156,6 +156,10 @@ BEGIN
         'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer)',
         'lead_protection.end_overrun_holds()',
         'lead_protection.job_lock_key(text)',
+        -- before policies warned early
+        'lead_protection.create_policy_version('
+        'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean)',
+        'lead_protection.reminders_to_send(timestamptz)',
         'lead_protection.run_protection_pipeline(timestamptz, integer)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN

@@ -13,6 +13,7 @@ CREATE OR REPLACE FUNCTION lead_protection.create_policy_version(
     hold_limit_days integer DEFAULT NULL,
     hold_total_limit_days integer DEFAULT NULL,
     approval_by_another boolean DEFAULT false,
+    warnings jsonb DEFAULT '[]',
     OUT version integer,
     OUT created boolean
 )
@@ -22,6 +23,9 @@ DECLARE
     wrong text;
     allowed text;
     latest lead_protection.protection_policies;
+    steps integer [];
+    days integer [];
+    audiences text [];
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
@@ -31,7 +35,8 @@ BEGIN
             'time_zone', create_policy_version.time_zone, 'reminder_time', create_policy_version.reminder_time,
             'notice_required', create_policy_version.notice_required,
             'extension_limit_days', create_policy_version.extension_limit_days,
-            'approval_by_another', create_policy_version.approval_by_another
+            'approval_by_another', create_policy_version.approval_by_another,
+            'warnings', create_policy_version.warnings
         )
     );
     SELECT
@@ -110,6 +115,14 @@ BEGIN
             DETAIL = format('Given: %s.', wrong),
             HINT = format('Allowed: %s.', allowed);
     END IF;
+    SELECT
+        coalesce(array_agg(w.step ORDER BY w.step), '{}'), coalesce(array_agg(w.days_before ORDER BY w.step), '{}'),
+        coalesce(array_agg(w.audience ORDER BY w.step), '{}')
+    INTO steps, days, audiences
+    FROM lead_protection.warnings_given(
+        create_policy_version.warnings, create_policy_version.rule, create_policy_version.base_months,
+        create_policy_version.extension_days, create_policy_version.grace_days
+    ) AS w;
 
     -- Whoever comes second finds its number taken and looks again: it may want the very version that was just made.
     LOOP
@@ -129,6 +142,13 @@ BEGIN
             create_policy_version.notice_required, create_policy_version.extension_limit_days,
             create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days,
             create_policy_version.approval_by_another
+        )
+        AND (
+            SELECT
+                coalesce(array_agg(w.days_before ORDER BY w.step), '{}') = days
+                AND coalesce(array_agg(w.audience ORDER BY w.step), '{}') = audiences
+            FROM lead_protection.policy_warnings AS w
+            WHERE w.policy_id = latest.id
         );
 
         INSERT INTO lead_protection.protection_policies AS p (
@@ -149,6 +169,11 @@ BEGIN
         created := FOUND;
         EXIT WHEN created;
     END LOOP;
+    IF created THEN
+        INSERT INTO lead_protection.policy_warnings (policy_id, step, days_before, audience)
+        SELECT latest.id, w.step, w.days_before, w.audience
+        FROM unnest(steps, days, audiences) AS w (step, days_before, audience);
+    END IF;
     policy_id := latest.id;
     name := latest.name;
     version := latest.version;
@@ -156,7 +181,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.create_policy_version(
-    text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean
+    text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean, jsonb
 ) IS
 'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see '
 'set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the '
@@ -164,7 +189,10 @@ COMMENT ON FUNCTION lead_protection.create_policy_version(
 'grace_days: 1 to 36500; time_zone: a name of the time zone database; reminder_time: local, before 24:00; '
 'notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500; hold_limit_days (longest '
 'length of one hold) and hold_total_limit_days (of all holds of a protection together): 1 to 36500, or null, the '
-'default, for no limit; approval_by_another: true if whoever enters an extension must not be who approved it.
+'default, for no limit; approval_by_another: true if whoever enters an extension must not be who approved it; warnings: the early '
+'warnings, an array of objects with days_before (1 or more, fewer than the shortest protection by these terms has) and '
+'audience (a word such as user or manager), [] by default: none.
 Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the '
 'same terms: returns that one with created = false, and makes none.
-Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed).';
+Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed), LP105 '
+'warnings are none, LP106 one is given twice, LP107 one would fall due before the protection begins.';
