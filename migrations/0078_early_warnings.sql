@@ -1,5 +1,5 @@
 -- Early warnings: terms of a policy version, and the ledger of those that were sent.
--- depends: 0070_calendars
+-- depends: 0071_contract_terms
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 

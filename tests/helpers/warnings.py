@@ -82,6 +82,8 @@ def expected(
         return set()
     policy = version.policy
     clock = Clock(lead, version, as_of)
+    if shown.state == "GRACE" and clock.owes_notice:
+        return set()
     last_day = max(clock.window, local_date(clock.expiry(None) - timedelta(microseconds=1), policy))
 
     def due(days: int) -> datetime:

@@ -16,8 +16,8 @@ BEGIN ATOMIC
         w.days_before,
         w.audience,
         w.step,
-        s.protection_expires_at,
-        s.state,
+        c.protection_expires_at,
+        lead_protection.protection_state(c, waiting_warnings.as_of, waiting_warnings.as_of) AS state,
         d.due_at
     FROM lead_protection.policy_warnings AS w
     INNER JOIN lead_protection.protection_policies AS p ON w.policy_id = p.id
@@ -53,7 +53,6 @@ BEGIN ATOMIC
         ) AS x
         LIMIT 1
     ) AS d
-    CROSS JOIN LATERAL lead_protection.clock_at(c, waiting_warnings.as_of) AS s
     WHERE
         d.due_at <= waiting_warnings.as_of
         AND (next.days_before = 0 OR d.next_due_at > waiting_warnings.as_of)
@@ -81,13 +80,19 @@ BEGIN ATOMIC
             INNER JOIN lead_protection.adoptions AS a ON l.adoption_id = a.id
             WHERE l.lead_id = c.lead_id AND a.switched_on_at > d.due_at
         )
-        -- While the reminder waits, it goes first.
-        AND s.state IN ('PROTECTED', 'GRACE') AND NOT s.on_hold;
+        -- While the reminder waits, it goes first; and while a notice is owed after that, the end is not known. What is
+        -- left shows the expiry that is stored: see clock_at().
+        AND NOT lead_protection.is_on_hold(c, waiting_warnings.as_of)
+        AND CASE lead_protection.protection_state(c, waiting_warnings.as_of, waiting_warnings.as_of)
+            WHEN 'PROTECTED' THEN true
+            WHEN 'GRACE' THEN c.owed_notice_days IS NULL
+            ELSE false
+        END;
 END;
 
 COMMENT ON FUNCTION lead_protection.waiting_warnings(timestamptz) IS
 'The early warnings that are due at as_of and not sent. warning_due_at: the reminder time of the policy, days_before '
 'calendar days before window_date, the window. Of several that are due for one lead and audience the last one alone; '
-'none from before the reminder once that is due, none while a reminder waits or the clock stands still, none that fell '
-'due under another policy or before the lead''s adopted table was switched on. Instants are timestamptz, window_date is a '
-'day of the policy''s time zone. Changes nothing, works on a standby.';
+'none from before the reminder once that is due, none while a reminder or a notice waits or the clock stands still, '
+'none that fell due under another policy or before the lead''s adopted table was switched on. Instants are timestamptz, '
+'window_date is a day of the policy''s time zone. Changes nothing, works on a standby.';
