@@ -56,9 +56,14 @@ def sent(db: psycopg.Connection, since: datetime | None = None) -> list[Sent]:
         {"since": since},
     ).fetchall()
     for table, payload in (("protection_log", "details"), ("outbox_events", "payload")):
-        of_lead = "lead_id, user_id" if table == "protection_log" else "aggregateid::bigint, (payload ->> 'user_id')::bigint"
-        at, type = ("occurred_at", "event_type") if table == "protection_log" else (
-            "(payload ->> 'occurred_at')::timestamptz", "type")
+        of_lead = (
+            "lead_id, user_id" if table == "protection_log" else "aggregateid::bigint, (payload ->> 'user_id')::bigint"
+        )
+        at, type = (
+            ("occurred_at", "event_type")
+            if table == "protection_log"
+            else ("(payload ->> 'occurred_at')::timestamptz", "type")
+        )
         told = db.execute(
             f"SELECT {of_lead}, ({payload} ->> 'window_date')::date, ({payload} ->> 'days_before')::int,"
             f" {payload} ->> 'audience', {at} FROM lead_protection.{table} WHERE {type} = %(type)s"
@@ -99,14 +104,17 @@ def expected(
             continue
         # Of its own terms alone: what fell due before the lead came under them is not sent.
         if any(
-            v.valid_until is not None and v.valid_until > due(days) and v.user_id == version.user_id
+            v.valid_until is not None
+            and v.valid_until > due(days)
+            and v.user_id == version.user_id
             and v.policy != policy
             for v in lead.versions
         ):
             continue
         warning = Sent(lead_id, version.user_id, last_day, days, audience)
         known = [
-            (other, at) for other, at in before.items()
+            (other, at)
+            for other, at in before.items()
             if (other.lead_id, other.user_id, other.days_before, other.audience)
             == (lead_id, version.user_id, days, audience)
         ]

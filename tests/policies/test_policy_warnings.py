@@ -43,8 +43,13 @@ def test_they_are_numbered_from_the_earliest_on_whatever_the_order_they_are_give
 
 
 @pytest.mark.parametrize(
-    "other", [[], [{"days_before": 16, "audience": "user"}], [{"days_before": 17, "audience": "manager"}], ONE * 1 + [
-        {"days_before": 3, "audience": "user"}]],
+    "other",
+    [
+        [],
+        [{"days_before": 16, "audience": "user"}],
+        [{"days_before": 17, "audience": "manager"}],
+        ONE * 1 + [{"days_before": 3, "audience": "user"}],
+    ],
 )
 def test_other_warnings_are_another_version(db, other):
     policy_id, *_ = create_version(db, ONE, **AGENTS)
@@ -76,7 +81,8 @@ def test_other_warnings_are_another_version(db, other):
     ],
 )
 def test_what_is_no_warning_is_refused(db, given, named):
-    error = refused("LP105", db.execute, "SELECT lead_protection.create_policy_version('x', 900, warnings => %s)", (Jsonb(given),)
+    error = refused(
+        "LP105", db.execute, "SELECT lead_protection.create_policy_version('x', 900, warnings => %s)", (Jsonb(given),)
     )
     assert named in error.diag.message_detail
     assert error.diag.message_hint.startswith('Give an array of objects such as {"days_before": 17')
@@ -87,7 +93,8 @@ def test_null_is_no_list_of_warnings(db):
 
 
 def test_one_given_twice_is_refused(db):
-    error = refused("LP106", db.execute, "SELECT lead_protection.create_policy_version('x', 900, warnings => %s)", (Jsonb(ONE * 2),)
+    error = refused(
+        "LP106", db.execute, "SELECT lead_protection.create_policy_version('x', 900, warnings => %s)", (Jsonb(ONE * 2),)
     )
     assert error.diag.message_detail == "Given twice or more: 17 days before for user."
     assert error.diag.message_hint == "Give each number of days once for an audience."
@@ -108,7 +115,11 @@ def test_one_given_twice_is_refused(db):
 def test_as_many_days_before_as_the_protection_lasts_are_refused(db, terms, most):
     assert create_version(db, [{"days_before": most, "audience": "user"}], **terms)[2]
     given = ", ".join(f"{term} => %({term})s" for term in terms)
-    error = refused("LP107", db.execute, f"SELECT lead_protection.create_policy_version('x', 900, {given}{', ' if given else ''}warnings => %(warnings)s)",
+    error = refused(
+        "LP107",
+        db.execute,
+        f"SELECT lead_protection.create_policy_version('x', 900, {given}{', ' if given else ''}"
+        "warnings => %(warnings)s)",
         {**terms, "warnings": Jsonb([{"days_before": most + 1, "audience": "user"}])},
     )
     assert f"may last no more than {most + 1} days. Given: {most + 1} for user." in error.diag.message_detail
@@ -121,7 +132,8 @@ def test_as_many_days_before_as_the_protection_lasts_are_refused(db, terms, most
         "UPDATE lead_protection.policy_warnings SET days_before = 20",
         "DELETE FROM lead_protection.policy_warnings",
         "TRUNCATE lead_protection.policy_warnings",
-        "INSERT INTO lead_protection.policy_warnings SELECT policy_id, 2, 3, 'user' FROM lead_protection.policy_warnings",
+        "INSERT INTO lead_protection.policy_warnings"
+        " SELECT policy_id, 2, 3, 'user' FROM lead_protection.policy_warnings",
     ],
 )
 def test_those_of_a_version_never_change(db, change):

@@ -6,13 +6,20 @@ import psycopg
 import pytest
 
 from helpers.facts import (
-    ago, events, insert_activities, insert_history, insert_holds, insert_lead, insert_leads_of_age, insert_policy,
+    ago,
+    events,
+    insert_activities,
+    insert_history,
+    insert_holds,
+    insert_lead,
+    insert_leads_of_age,
+    insert_policy,
 )  # fmt: skip
 from helpers.jobs import last_run, run_pipeline
 from helpers.warnings import WARNING, create_version, insert_warned_policy, sent
 
-# A lead that the user has left alone for so many days is 17 days from its end after 53: 60 and 10 under the parallel rule.
-DUE, EARLY, REMINDER_DUE, GRACE = 54, 50, 61, 65
+# A lead that the user has left alone for 53 days is 17 days from its end: 60 and 10 under the parallel rule.
+DUE, EARLY, REMINDER_DUE = 54, 50, 61
 
 
 @pytest.fixture
@@ -70,7 +77,8 @@ def test_a_warning_is_no_notice_and_no_reminder(db, agents):
                 "SELECT * FROM lead_protection.v_lead_reminders",
                 "SELECT * FROM lead_protection.v_reminder_sla",
                 "SELECT * FROM lead_protection.v_kpi_reminders",
-                "SELECT item, expires_at, explanation FROM lead_protection.explain_protection(1, now() + INTERVAL '1 day')"
+                "SELECT item, expires_at, explanation"
+                " FROM lead_protection.explain_protection(1, now() + INTERVAL '1 day')"
                 " WHERE item IN ('NOTICE', 'REMINDER')",
                 "SELECT metric, labels, value FROM lead_protection.metric_samples('lead_reminder_due_total',"
                 " 'lead_reminder_sent_total', 'lead_reminder_missed_total', 'lead_reminder_waiting')",
@@ -104,9 +112,7 @@ def test_the_log_and_the_statement_tell_of_it_and_the_list_of_reminders_does_not
     assert (kind, details["audience"], details["step"]) == (WARNING, "user", 1)
     assert meaning == "The protection ends in days_before days: tell the audience."
     for language, words in (("en", "Early warning sent"), ("de", "Vorwarnung versandt")):
-        (page,) = db.execute(
-            "SELECT lead_protection.protection_statement(1, language => %s)", (language,)
-        ).fetchone()
+        (page,) = db.execute("SELECT lead_protection.protection_statement(1, language => %s)", (language,)).fetchone()
         assert page.count(words) == 1
     (facts,) = db.execute("SELECT lead_protection.statement_facts(1, now())").fetchone()
     assert facts["reminders"] is None and [row["event"] for row in facts["log"]] == [WARNING]
@@ -130,9 +136,7 @@ def test_one_on_hold_closed_free_or_expired_is_not_warned_of(db, agents):
 
 
 def test_once_the_reminder_is_due_it_is_too_late_for_one_from_before(db):
-    policy_id = insert_warned_policy(
-        db, [(30, "user"), (17, "user"), (17, "manager"), (3, "manager")], rule="parallel"
-    )
+    policy_id = insert_warned_policy(db, [(30, "user"), (17, "user"), (17, "manager"), (3, "manager")], rule="parallel")
     insert_lead_of(db, 1, REMINDER_DUE, policy_id)
     insert_lead_of(db, 2, 68, policy_id)
     result = run_pipeline(db)
@@ -314,9 +318,7 @@ def test_what_a_clock_that_ran_ahead_has_sent_is_taken_back(db, agents):
     assert "an early warning was sent" in found
     assert run_pipeline(db)["reactivations"] == 2
     assert db.execute("SELECT lead_id, sent_at <= now() FROM lead_protection.lead_warnings").fetchall() == [(2, True)]
-    statuses = db.execute(
-        "SELECT lead_id, status FROM lead_protection.event_deliveries ORDER BY lead_id"
-    ).fetchall()
+    statuses = db.execute("SELECT lead_id, status FROM lead_protection.event_deliveries ORDER BY lead_id").fetchall()
     assert statuses == [(1, "discarded"), (2, "pending")]
     assert run_pipeline(db)["warnings"] == 0
     assert events(db) == [WARNING] * 2, "nobody is told that it was taken back: it announced no end"

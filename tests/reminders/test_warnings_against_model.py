@@ -13,17 +13,32 @@ from helpers.warnings import Sent, expected, insert_warned_policy, sent
 
 # Short terms, so that a lead goes through all states in the days of a world; warnings before and after the reminder.
 TERMS = {
-    Policy("parallel", 2, 20, 5, "Europe/Berlin", time(8), True): ((12, "user"), (12, "manager"), (8, "user"), (2, "manager")),
+    Policy("parallel", 2, 20, 5, "Europe/Berlin", time(8), True): (
+        (12, "user"),
+        (12, "manager"),
+        (8, "user"),
+        (2, "manager"),
+    ),
     Policy("sequential", 1, 10, 4, "America/New_York", time(8)): ((20, "user"), (4, "user"), (3, "team")),
     Policy("sequential", 1, 10, 4, "America/New_York", time(9)): (),
     Policy("sequential", 1, 3, 10, "Pacific/Auckland", time(23, 30), True): ((11, "user"), (9, "manager"), (3, "user")),
     Policy("parallel", 1, 15, 3, "UTC", time(0)): ((17, "user"), (5, "user"), (1, "user")),
     Policy(
-        "sequential", 1, 8, 5, "Europe/Berlin", time(8), period_end="end_of_day", hold_unit="day", calendar="DE",
-        expiry_on="working_day", remind_on="working_day",
+        "sequential",
+        1,
+        8,
+        5,
+        "Europe/Berlin",
+        time(8),
+        period_end="end_of_day",
+        hold_unit="day",
+        calendar="DE",
+        expiry_on="working_day",
+        remind_on="working_day",
     ): ((14, "user"), (6, "user"), (2, "manager")),
     Policy("parallel", 1, 15, 4, "Europe/Berlin", time(8), True, notice_counts_from="delivered"): (
-        (9, "user"), (3, "user"),
+        (9, "user"),
+        (3, "user"),
     ),
 }
 LEADS, DAYS = 40, 90
@@ -53,7 +68,9 @@ class World:
         for lead_id in range(1, LEADS + 1):
             policy = self.chance.choice(list(TERMS))
             # Some come in late: they are as they would be had they always been there.
-            start = self.now - timedelta(days=self.chance.choice([0, 0, 1, 10, 25, 40]), hours=self.chance.uniform(0, 23))
+            start = self.now - timedelta(
+                days=self.chance.choice([0, 0, 1, 10, 25, 40]), hours=self.chance.uniform(0, 23)
+            )
             start = start.replace(microsecond=0)
             insert_lead(db, lead_id, start, policy_id=self.policies[policy])
             self.versions[lead_id] = [Version(7, policy, start)]
@@ -89,7 +106,9 @@ class World:
         present, now = self.versions[lead_id][-1], self.now
         user = present.user_id
         open_hold = next((h for h in self.holds[lead_id] if h.end_at is None and h.user_id == user), None)
-        what = self.chance.choice(["hold"] * 4 + ["planned"] + ["activity"] * 3 + ["extension", "close", "move"] + ["transfer"] * 3)
+        what = self.chance.choice(
+            ["hold"] * 4 + ["planned"] + ["activity"] * 3 + ["extension", "close", "move"] + ["transfer"] * 3
+        )
         if present.closed_at is not None:
             if self.chance.random() < 0.5:
                 self.set_lead(lead_id, Version(user, present.policy, present.start))
@@ -123,7 +142,8 @@ class World:
         self.holds[lead_id].append(hold)
         self.db.execute(
             "INSERT INTO lead_protection.lead_holds"
-            " (lead_id, user_id, reason, start_at, end_at, created_by, released_by) VALUES (%s, %s, 'x', %s, %s, 1, %s)",
+            " (lead_id, user_id, reason, start_at, end_at, created_by, released_by)"
+            " VALUES (%s, %s, 'x', %s, %s, 1, %s)",
             (lead_id, hold.user_id, hold.start_at, hold.end_at, 1 if hold.end_at else None),
         )
 
@@ -157,7 +177,8 @@ class World:
         run_pipeline(self.db, self.now)
         self.reminders: dict[int, list[Reminder]] = {}
         for lead_id, *reminder in self.db.execute(
-            "SELECT r.lead_id, r.user_id, r.sent_at, r.window_date, d.occurred_at FROM lead_protection.lead_reminders AS r"
+            "SELECT r.lead_id, r.user_id, r.sent_at, r.window_date, d.occurred_at"
+            " FROM lead_protection.lead_reminders AS r"
             " LEFT JOIN lead_protection.reminder_deliveries AS d USING (lead_id, user_id, window_date)"
         ).fetchall():
             self.reminders.setdefault(lead_id, []).append(Reminder(*reminder))

@@ -20,8 +20,8 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_change() IS
 'Trigger: refuses the statement (LP012). On the log, the outbox, extensions, policy assignments, warnings of policies '
-'and calendars: they are append-only. On leads and their history: what was is proved from them. On the other facts: TRUNCATE would leave '
-'the clocks behind.';
+'and calendars: they are append-only. On leads and their history: what was is proved from them. On the other facts: '
+'TRUNCATE would leave the clocks behind.';
 
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.protection_log

@@ -132,8 +132,8 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.forecast_protection(integer) IS
 'What comes if nothing else happens: for each week and user, how many protections expire, and how many reminders and '
-'early warnings, for whatever audience, fall due. week_start: the Monday, in the time zone of the policy; weeks: 1 to 520, the present one included (8 by '
-'default). Counts the leads that are neither closed nor expired nor on hold now; a reminder that is overdue falls into '
-'the present week, as does a warning, and an expiry that waits for it is counted where it is shown. Only rows with something in them. '
-'Reads the cache.
+'early warnings, for whatever audience, fall due. week_start: the Monday, in the time zone of the policy; weeks: 1 to '
+'520, the present one included (8 by default). Counts the leads that are neither closed nor expired nor on hold now; '
+'a reminder that is overdue falls into the present week, as does a warning, and an expiry that waits for it is '
+'counted where it is shown. Only rows with something in them. Reads the cache.
 Errors: LP029 weeks null, below 1 or above 520.';

@@ -246,14 +246,15 @@ COMMENT ON FUNCTION lead_protection.create_policy_version(
 'notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500; hold_limit_days (longest '
 'length of one hold) and hold_total_limit_days (of all holds of a protection together): 1 to 36500, or null, the '
 'default, for no limit; approval_by_another: true if whoever enters an extension must not be who approved it; '
-'period_end: instant, or end_of_day: the protection ends with its last protected day; hold_unit: elapsed, or day: each '
-'local day that a hold touches counts whole and once; calendar_id: the version of a calendar (calendars.id), null: none; '
-'expiry_on: any_day, or working_day: a last protected day that is none moves on to the next; remind_on: any_day, or '
-'working_day: the reminder moves back to the one before; notice_counts_from: sent, delivered (as the mailer reports it), '
-'or delivered_working_day: a delivery on no working day counts as one at the beginning of the next; '
-'warnings: the early warnings, an array of objects with days_before (1 or more, fewer than the shortest protection by '
-'these terms has) and audience (a word such as user or manager), [] by default: none.
+'period_end: instant, or end_of_day: the protection ends with its last protected day; hold_unit: elapsed, or day: '
+'each local day that a hold touches counts whole and once; calendar_id: the version of a calendar (calendars.id), '
+'null: none; expiry_on: any_day, or working_day: a last protected day that is none moves on to the next; remind_on: '
+'any_day, or working_day: the reminder moves back to the one before; notice_counts_from: sent, delivered (as the '
+'mailer reports it), or delivered_working_day: a delivery on no working day counts as one at the beginning of the '
+'next; warnings: the early warnings, an array of objects with days_before (1 or more, fewer than the shortest '
+'protection by these terms has) and audience (a word such as user or manager), [] by default: none.
 Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the '
 'same terms: returns that one with created = false, and makes none.
-Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed), LP092 unknown '
-'calendar, LP105 warnings are none, LP106 one is given twice, LP107 one would fall due before the protection begins.';
+Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed), LP092 '
+'unknown calendar, LP105 warnings are none, LP106 one is given twice, LP107 one would fall due before the protection '
+'begins.';

@@ -67,5 +67,6 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.reminders_to_send(timestamptz, text) IS
 'Locks and returns the leads whose reminder is due at as_of (null: now), or is to be repeated because it did not '
-'arrive, or, where step is warnings, those with an early warning that waits; the longest due first, as many as settings allow for one run and for each user. Those that another session '
-'holds locked are noted in passed_over_leads and take nobody''s place. Internal: run_job_step() calls it.';
+'arrive, or, where step is warnings, those with an early warning that waits; the longest due first, as many as '
+'settings allow for one run and for each user. Those that another session holds locked are noted in passed_over_leads '
+'and take nobody''s place. Internal: run_job_step() calls it.';

@@ -1,5 +1,5 @@
--- The linter cannot indent JOIN LATERAL (…).
--- noqa: disable=LT02
+-- The linter cannot indent JOIN LATERAL (…), and does not see that a SELECT without FROM has one row.
+-- noqa: disable=LT02,AM09
 -- The one place that says which early warnings wait. It begins with the terms: where no policy has a warning, nothing
 -- else is read, and where one has, only the clocks that end about that many days from now.
 CREATE OR REPLACE FUNCTION lead_protection.waiting_warnings(as_of timestamptz DEFAULT now())
@@ -94,5 +94,5 @@ COMMENT ON FUNCTION lead_protection.waiting_warnings(timestamptz) IS
 'The early warnings that are due at as_of and not sent. warning_due_at: the reminder time of the policy, days_before '
 'calendar days before window_date, the window. Of several that are due for one lead and audience the last one alone; '
 'none from before the reminder once that is due, none while a reminder or a notice waits or the clock stands still, '
-'none that fell due under another policy or before the lead''s adopted table was switched on. Instants are timestamptz, '
-'window_date is a day of the policy''s time zone. Changes nothing, works on a standby.';
+'none that fell due under another policy or before the lead''s adopted table was switched on. Instants are '
+'timestamptz, window_date is a day of the policy''s time zone. Changes nothing, works on a standby.';
