@@ -66,9 +66,14 @@ SELECT
     CASE kind WHEN 'closed' THEN created_at + make_interval(days => 10 + id * 7 % 130) END
 FROM started;
 
--- The agents' contract: they keep a lead for six months at most, and only while they work on it.
+-- The agents' contract: they keep a lead for six months at most, and only while they work on it. They are warned 17
+-- days before the end, on day 53 of 60 and 10.
 SELECT lead_protection.assign_user_policy(agent.user_id, policy.policy_id, 900)
-FROM lead_protection.create_policy_version('agents', 900, rule => 'parallel', notice_required => true) AS policy
+FROM
+    lead_protection.create_policy_version(
+        'agents', 900, rule => 'parallel', notice_required => true,
+        warnings => '[{"days_before": 17, "audience": "user"}]'
+    ) AS policy
 CROSS JOIN (VALUES (113), (114)) AS agent (user_id);
 
 -- started and active: days since the start and since the last qualified activity.

@@ -59,3 +59,8 @@ BEGIN
     );
 END
 $first$;
+
+-- Counted since there are early warnings: before, none was sent.
+INSERT INTO lead_protection.metric_counters (metric, labels, value)
+VALUES ('lead_warning_sent_total', '{}', 0)
+ON CONFLICT ON CONSTRAINT metric_counters_pkey DO NOTHING;

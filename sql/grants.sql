@@ -87,6 +87,7 @@ BEGIN
             ('user_lead_protection',              'x',  'x',  'x',  '',   ''),
             -- policies
             ('policy_assignments',                'x',  'x',  'x',  '',   ''),
+            ('policy_warnings',                   'x',  'x',  'x',  '',   ''),
             ('protection_policies',               'x',  'x',  'x',  '',   ''),
             ('assign_user_policy',                '',   'x',  '',   '',   ''),
             ('create_policy_version',             '',   'x',  '',   '',   ''),
@@ -154,6 +155,7 @@ BEGIN
             ('unregister_event_consumer',         '',   'x',  '',   '',   ''),
             -- reminders
             ('lead_reminders',                    'x',  'x',  'x',  '',   ''),
+            ('lead_warnings',                     'x',  'x',  'x',  '',   ''),
             ('reminder_deliveries',               'x',  'x',  'x',  '',   ''),
             ('v_lead_reminders',                  'x',  'x',  'x',  '',   ''),
             ('configure_reminders',               '',   'x',  '',   '',   ''),
@@ -161,6 +163,7 @@ BEGIN
             ('report_reminder_delivery',          '',   'x',  '',   '',   'x'),
             ('start_reminder_delivery',           '',   'x',  '',   '',   'x'),
             ('waiting_reminders',                 '',   'x',  'x',  '',   ''),
+            ('waiting_warnings',                  '',   'x',  'x',  '',   ''),
             -- adoption
             ('adopted_leads',                     'x',  'x',  'x',  '',   ''),
             ('adopted_users',                     'x',  'x',  'x',  '',   ''),

@@ -68,6 +68,8 @@
 \ir functions/policies/policy_of_user.sql
 \ir functions/policies/limits_count_from.sql
 \ir functions/policies/require_known_policy.sql
+\ir functions/policies/refuse_late_warnings.sql
+\ir functions/policies/warnings_given.sql
 \ir functions/policies/create_policy_version.sql
 \ir functions/policies/set_default_policy.sql
 \ir functions/policies/assign_user_policy.sql
@@ -177,8 +179,10 @@
 \ir functions/reminders/configure_reminders.sql
 \ir functions/reminders/reminder_waits_since.sql
 \ir functions/reminders/waiting_reminders.sql
+\ir functions/reminders/waiting_warnings.sql
 \ir functions/reminders/reminders_to_send.sql
 \ir functions/reminders/send_due_reminders.sql
+\ir functions/reminders/send_due_warnings.sql
 \ir functions/reminders/reminder_obstacle.sql
 \ir functions/reminders/record_delivery_report.sql
 \ir functions/reminders/report_reminder_delivery.sql

@@ -162,6 +162,11 @@ BEGIN
         'lead_protection.noticed_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange)',
         'lead_protection.rule_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange)',
         'lead_protection.stop_clock(timestamptz, tstzmultirange)',
+        -- before policies warned early
+        'lead_protection.create_policy_version('
+        'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean,'
+        ' text, text, bigint, text, text, text)',
+        'lead_protection.reminders_to_send(timestamptz)',
         'lead_protection.run_protection_pipeline(timestamptz, integer)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN

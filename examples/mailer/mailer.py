@@ -1,11 +1,13 @@
-"""A mailer for reminders: a worked consumer of events, to copy and change.
+"""A mailer for reminders and early warnings: a worked consumer of events, to copy and change.
 
 It claims `lead.protection.reminder` events, asks the database whether each still makes sense, mails it, and confirms
 the delivery and acknowledges the event in one transaction. It may be killed at any point: an event that was not
-acknowledged comes again, and its mail has the same Message-ID as before.
+acknowledged comes again, and its mail has the same Message-ID as before. A `lead.protection.warning` is mailed to its
+audience and acknowledged: nothing hangs on whether it arrives.
 
     mailer.py --database postgresql://crm_mailer@/crm --smtp localhost:25 --sender reminders@example.com \
-        --address-query "SELECT email FROM crm.users WHERE id = %s"
+        --address-query "SELECT email FROM crm.users WHERE id = %s" \
+        --audience manager "SELECT email FROM crm.users WHERE id = (SELECT manager FROM crm.users WHERE id = %s)"
 
 Several may run at once, under one consumer name. Exit status: 0 after SIGTERM, SIGINT or --once; 1 if the database is
 lost with --once; 2 for wrong arguments.
@@ -18,7 +20,7 @@ import signal
 import smtplib
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,9 +39,24 @@ TEXT = """Your protection of lead {lead_id} ends on {day} at {time} ({zone}).
 What counts until then is in your CRM. If nothing happens, the lead is free from that moment on.
 """
 
+WARNING = "lead.protection.warning"
+WARNING_SUBJECT = "Lead {lead_id}: the protection of user {user_id} ends on {day}"
+WARNING_TEXT = """The protection of lead {lead_id} for user {user_id} ends on {day} at {time} ({zone}).
+
+This is no reminder: it comes {days_before} days before that day, for whoever is to know of it early ({audience}).
+"""
+
+
+class PutOffError(Exception):
+    """The mail server cannot take it now."""
+
+
+class UndeliverableError(Exception):
+    """It will never arrive there."""
+
 
 class Mailer:
-    """Takes reminders from the database to the mail server, until it is told to stop."""
+    """Takes reminders and warnings from the database to the mail server, until it is told to stop."""
 
     def __init__(self, options: argparse.Namespace):
         """Work as the command line says: see arguments()."""
@@ -71,12 +88,14 @@ class Mailer:
     def handle_batch(self, db: Database) -> bool:
         """Handle the events that wait now; False if there are none."""
         claimed = db.execute(
-            "SELECT id, payload, lease_token FROM lead_protection.claim_events(%s, %s, %s)",
+            "SELECT id, type, payload, lease_token FROM lead_protection.claim_events(%s, %s, %s)",
             [self.options.consumer, self.options.batch_size, self.options.lease],
         ).fetchall()
         for event in claimed:
             # What is left when it is told to stop comes again when the lease has run out.
-            if not self.stopping:
+            if not self.stopping and event.type == WARNING:
+                self.handle_warning(db, event)
+            elif not self.stopping:
                 self.handle(db, event)
         return bool(claimed)
 
@@ -91,26 +110,12 @@ class Mailer:
             log.info("lead %s: not mailed, %s", reminder[0], asked.why)
             self.acknowledge(db, event)
             return
-        address = db.execute(self.options.address_query, [event.payload["user_id"]]).fetchone()
         try:
-            if not address or not address[0]:
-                raise smtplib.SMTPRecipientsRefused({})
-            self.send(address[0], message_id, event.payload)
-        except smtplib.SMTPRecipientsRefused as refused:
-            codes = [code for code, _ in refused.recipients.values()]
-            if any(code < 500 for code in codes):
-                self.postpone(db, event, f"recipient refused for now: {codes}")
-            else:
-                self.give_up(db, event, reminder, message_id, f"recipient refused: {codes or 'no address'}")
-        except smtplib.SMTPResponseException as refused:
-            if refused.smtp_code < 500 or isinstance(refused, smtplib.SMTPConnectError | smtplib.SMTPHeloError):
-                self.postpone(db, event, f"mail server answered {refused.smtp_code}")
-            else:
-                self.give_up(db, event, reminder, message_id, f"mail server answered {refused.smtp_code}")
-        except ValueError:
-            self.give_up(db, event, reminder, message_id, "the address is none")
-        except (OSError, smtplib.SMTPException) as error:
-            self.postpone(db, event, f"mail server: {type(error).__name__}")
+            self.mail(db, event, self.options.address_query, message_id, SUBJECT, TEXT)
+        except PutOffError as error:
+            self.postpone(db, event, str(error))
+        except UndeliverableError as error:
+            self.give_up(db, event, reminder, message_id, str(error))
         else:
             with db.transaction():
                 db.execute(
@@ -120,19 +125,67 @@ class Mailer:
                 self.acknowledge(db, event)
             log.info("lead %s: mailed", reminder[0])
 
-    def send(self, address: str, message_id: str, payload: dict[str, Any]) -> None:
+    def handle_warning(self, db: Database, event: Any) -> None:
+        """Mail one early warning to its audience; one that is too late, or that nobody is to get, is passed over."""
+        lead_id, audience = event.payload["lead_id"], event.payload["audience"]
+        query = self.options.audience.get(audience)
+        if query is None:
+            log.info("lead %s: not mailed, nobody said who %s is", lead_id, audience)
+        elif datetime.fromisoformat(event.payload["protection_expires_at"]) <= datetime.now(UTC):
+            log.info("lead %s: not mailed, EXPIRED", lead_id)
+        else:
+            try:
+                message_id = f"<{event.id}@{self.options.domain}>"
+                self.mail(db, event, query, message_id, WARNING_SUBJECT, WARNING_TEXT)
+            except PutOffError as error:
+                self.postpone(db, event, str(error))
+                return
+            except UndeliverableError as error:
+                log.warning("lead %s: warning of %s, %s", lead_id, audience, error)
+            else:
+                log.info("lead %s: %s warned", lead_id, audience)
+        self.acknowledge(db, event)
+
+    def mail(self, db: Database, event: Any, query: str, message_id: str, subject: str, text: str) -> None:
+        """Mail it to the address that the query gives.
+
+        Raises:
+            PutOffError: the mail server cannot take it now.
+            UndeliverableError: there is no such address, or it is refused for good.
+        """
+        address = db.execute(query, [event.payload["user_id"]]).fetchone()
+        if not address or not address[0]:
+            raise UndeliverableError("recipient refused: no address")
+        try:
+            self.send(address[0], message_id, event.payload, subject, text)
+        except smtplib.SMTPRecipientsRefused as refused:
+            codes = [code for code, _ in refused.recipients.values()]
+            if any(code < 500 for code in codes):
+                raise PutOffError(f"recipient refused for now: {codes}") from refused
+            raise UndeliverableError(f"recipient refused: {codes}") from refused
+        except smtplib.SMTPResponseException as refused:
+            answer = f"mail server answered {refused.smtp_code}"
+            if refused.smtp_code < 500 or isinstance(refused, smtplib.SMTPConnectError | smtplib.SMTPHeloError):
+                raise PutOffError(answer) from refused
+            raise UndeliverableError(answer) from refused
+        except ValueError as error:
+            raise UndeliverableError("the address is none") from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise PutOffError(f"mail server: {type(error).__name__}") from error
+
+    def send(self, address: str, message_id: str, payload: dict[str, Any], subject: str, text: str) -> None:
         """Hand one mail to the mail server; it is its once this returns."""
         expires = datetime.fromisoformat(payload["protection_expires_at"]).astimezone(ZoneInfo(self.options.zone))
         words = {
-            "lead_id": payload["lead_id"],
+            **{key: payload.get(key) for key in ("lead_id", "user_id", "days_before", "audience")},
             "day": expires.strftime("%Y-%m-%d"),
             "time": expires.strftime("%H:%M"),
             "zone": self.options.zone,
         }
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Message-ID"] = self.options.sender, address, message_id
-        mail["Subject"] = SUBJECT.format(**words)
-        mail.set_content(TEXT.format(**words))
+        mail["Subject"] = subject.format(**words)
+        mail.set_content(text.format(**words))
         try:
             if self.smtp is None:
                 host, _, port = self.options.smtp.partition(":")
@@ -201,6 +254,8 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--database", required=True, help="libpq URL; the role is a member of lead_protection_consumer")
     add("--address-query", required=True, help="SQL that gives the address of user %%s; may read your tables")
+    audience_help = "SQL that gives the address of an audience of early warnings, for user %%s (user: --address-query)"
+    add("--audience", nargs=2, metavar=("AUDIENCE", "SQL"), action="append", default=[], help=audience_help)
     add("--smtp", default="localhost:25", help="host:port of the mail server (%(default)s)")
     add("--sender", required=True, help="address that the mails come from")
     add("--domain", help="right side of the Message-IDs (default: that of the sender)")
@@ -212,6 +267,7 @@ def arguments() -> argparse.Namespace:
     add("--once", action="store_true", help="end when nothing waits any more")
     options = parser.parse_args()
     options.domain = options.domain or options.sender.rpartition("@")[2]
+    options.audience = {"user": options.address_query, **dict(options.audience)}
     return options
 
 

@@ -10,9 +10,9 @@ FROM (
     VALUES
     (
         -- What was written to adopted tables goes first, for it may move dates; expiries before reminders, which
-        -- then need not look at what has expired.
+        -- then need not look at what has expired; and a reminder before a warning of the same lead.
         'lead-protection-reminders', '*/5 * * * *', 'CALL lead_protection.run_protection_pipeline()', false,
-        ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders']
+        ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders', 'warnings']
     ),
     (
         'lead-protection-follow', '* * * * *', 'CALL lead_protection.follow_adopted_tables()', false,

@@ -8,8 +8,9 @@ import pytest
 from cloudevents.http import from_json
 from jsonschema import Draft202012Validator
 
-from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, insert_lead_of_age
+from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, ago, insert_lead, insert_lead_of_age
 from helpers.schemas import SCHEMAS, faults, faults_in_outbox
+from helpers.warnings import insert_warned_policy
 
 
 @pytest.fixture
@@ -78,6 +79,8 @@ def every_event(db) -> psycopg.Connection:
         "SELECT lead_protection.correct_lead_activity(30, 'call', 'QUALIFIED_CALL', now() - INTERVAL '2 days', 'x', 7)"
     )
     call("delete_lead_activity", 30, "call", "x", 7)
+    insert_lead(db, 31, ago(54), policy_id=insert_warned_policy(db, [(17, "user")], rule="parallel"))
+    db.execute("CALL lead_protection.run_protection_pipeline()")  # warning
     db.execute("UPDATE lead_protection.leads SET created_at = created_at - INTERVAL '1 day' WHERE id = 12")
     db.execute("UPDATE lead_protection.lead_clocks SET window_date = window_date + 1 WHERE lead_id = 13")
     db.execute("CALL lead_protection.run_nightly_maintenance()")  # mended

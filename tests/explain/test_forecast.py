@@ -25,7 +25,10 @@ def frozen(db):
 
 def forecast(db, *weeks: int) -> list[tuple]:
     """The rows for so many weeks, or for the default."""
-    return db.execute(f"SELECT * FROM lead_protection.forecast_protection({', '.join(map(str, weeks))})").fetchall()
+    return db.execute(
+        "SELECT week_start, user_id, expiries, reminders"
+        f" FROM lead_protection.forecast_protection({', '.join(map(str, weeks))})"
+    ).fetchall()
 
 
 def agents(db, zone: str = "Europe/Berlin", **terms) -> int:

@@ -30,6 +30,8 @@ QUESTIONS = [
     ("how do I override the hold limit?", "en", "A hold is wrong, too long or forgotten"),
     ("there is a strike at the plant, stop all clocks", "en", "Hold many leads at once"),
     ("a user says he got no mail", "en", "A user got no reminder"),
+    ("a manager got no early warning", "en", "A user got no reminder"),
+    ("Vorwarnung kam nicht an", "de", "A user got no reminder"),
     ("the mail server lost mails, send them again", "en", "Reminders must go out again"),
     ("dead letters", "en", "Events are not taken"),
     ("the consumer is down and the queue grows", "en", "Events are not taken"),

@@ -94,9 +94,10 @@ def kill(process: subprocess.Popen) -> None:
 
 
 def register_mailer(db: psycopg.Connection, **settings: object) -> None:
-    """Register the mailer for reminders; keywords as those of register_event_consumer."""
+    """Register the mailer, for reminders alone unless told; keywords as those of register_event_consumer."""
     db.execute(
-        "SELECT lead_protection.register_event_consumer('mailer', '{lead.protection.reminder}',"
+        "SELECT lead_protection.register_event_consumer('mailer', %(types)s,"
         " attempt_limit => %(attempt_limit)s, retry_delay => %(retry_delay)s, wake_up => %(wake_up)s)",
-        {"attempt_limit": 10, "retry_delay": "1 millisecond", "wake_up": False} | settings,
+        {"types": ["lead.protection.reminder"], "attempt_limit": 10, "retry_delay": "1 millisecond", "wake_up": False}
+        | settings,
     )

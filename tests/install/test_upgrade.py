@@ -131,6 +131,9 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
         assert db.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
         db.execute("CALL lead_protection.run_protection_pipeline()")
         db.execute("CALL lead_protection.run_nightly_maintenance()")
+        # No policy warns that did not before.
+        for table in ("policy_warnings", "lead_warnings"):
+            assert db.execute(f"SELECT count(*) FROM lead_protection.{table}").fetchone() == (0,)
     run_ok("status", "--database", url)
     assert "0 pending" in run_ok("apply", "--database", url)
     assert catalog(url) == fresh_catalog

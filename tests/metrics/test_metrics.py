@@ -57,6 +57,7 @@ def insert_leads(db: psycopg.Connection, first: int, count: int, days: int) -> N
 def test_a_new_database_has_every_counter_at_zero(db):
     assert set(counters(db).values()) == {0}
     assert {name.partition("{")[0] for name in counters(db) if not name.startswith("lead_reminder_")} == {
+        "lead_warning_sent_total",
         "lead_protection_expired_total",
         "lead_protection_reactivated_total",
         "lead_job_failures_total",

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
+from helpers.facts import REMINDER_DUE, ago, events, insert_lead, insert_lead_of_age
 from helpers.jobs import repeat_now
 from helpers.mail import Mailbox, kill, register_mailer, run_mailer, start_mailer
+from helpers.warnings import WARNING, insert_warned_policy
 
 pytestmark = pytest.mark.slow("each test starts the mailer, and a mail server")
 
@@ -183,3 +184,56 @@ def test_an_address_that_is_none_is_a_failed_delivery(db, due, database_url, mai
         (2, "failed", "recipient refused: no address"),
         (3, "failed", "the address is none"),
     ]
+
+
+# --- early warnings ---
+
+MANAGERS = ("--audience", "manager", "SELECT 'manager-of-' || %s || '@example.com'")
+
+
+@pytest.fixture
+def warned(db):
+    """Lead 1 of user 7, 17 days before its end: three audiences were just warned."""
+    register_mailer(db, types=["lead.protection.reminder", WARNING])
+    audiences = [(17, "user"), (17, "manager"), (17, "back_office")]
+    insert_lead(db, 1, ago(54), policy_id=insert_warned_policy(db, audiences, rule="parallel"))
+    db.execute("CALL lead_protection.run_protection_pipeline()")
+
+
+def test_each_audience_gets_its_own_warning_once(db, warned, database_url, mailbox):
+    status, output = run_mailer(database_url, mailbox.address, *MANAGERS)
+    assert status == 0
+    assert sorted(mail["To"] for mail in mailbox.mails) == ["manager-of-7@example.com", "user7@example.com"]
+    assert "lead 1: not mailed, nobody said who back_office is" in output
+    (day,) = db.execute("SELECT window_date::text FROM lead_protection.lead_clocks").fetchone()
+    for mail in mailbox.mails:
+        assert mail["Subject"] == f"Lead 1: the protection of user 7 ends on {day}"
+        assert "17 days before that day" in mail.get_payload()
+    assert db.execute(WAITING).fetchone() == (0,)
+    assert run_mailer(database_url, mailbox.address, *MANAGERS) == (0, "")
+    assert events(db) == [WARNING] * 3, "nothing is reported of a warning"
+
+
+def test_a_warning_whose_address_is_refused_is_given_up_and_one_that_must_wait_comes_again(
+    db, warned, database_url, mailbox
+):
+    mailbox.refuse["user7@example.com"] = "550 unknown"
+    mailbox.refuse["manager-of-7@example.com"] = "450 later"
+    _, output = run_mailer(database_url, mailbox.address, *MANAGERS)
+    assert "lead 1: recipient refused for now: [450]" in output and not mailbox.mails
+    del mailbox.refuse["manager-of-7@example.com"]
+    _, output = run_mailer(database_url, mailbox.address, *MANAGERS)
+    assert "lead 1: manager warned" in output
+    assert "lead 1: warning of user, recipient refused: [550]" in output
+    assert [mail["To"] for mail in mailbox.mails] == ["manager-of-7@example.com"]
+    assert db.execute(WAITING).fetchone() == (0,) and events(db) == [WARNING] * 3
+
+
+def test_a_warning_that_waited_until_the_end_is_not_mailed(db, warned, database_url, mailbox):
+    db.execute("ALTER TABLE lead_protection.outbox_events DISABLE TRIGGER refuse_change")
+    db.execute(
+        "UPDATE lead_protection.outbox_events SET payload = payload"
+        " || jsonb_build_object('protection_expires_at', lead_protection.instant_text(now()))"
+    )
+    _, output = run_mailer(database_url, mailbox.address, *MANAGERS)
+    assert output.count("lead 1: not mailed, EXPIRED") == 2 and not mailbox.mails

@@ -10,6 +10,7 @@ BEGIN
             WHEN TG_TABLE_NAME = 'leads' AND TG_OP = 'DELETE'
                 THEN 'Use lead_protection.delete_lead(), which keeps the proof.'
             WHEN TG_OP = 'TRUNCATE' THEN 'To begin anew, roll back all migrations and apply them again.'
+            WHEN TG_TABLE_NAME = 'policy_warnings' THEN 'Make a new version with create_policy_version().'
             WHEN TG_TABLE_NAME IN ('calendars', 'calendar_days')
                 THEN 'Make a new version with create_calendar_version().'
             ELSE 'A correction is a new row.'
@@ -18,9 +19,9 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_change() IS
-'Trigger: refuses the statement (LP012). On the log, the outbox, extensions, policy assignments and calendars: they '
-'are append-only. On leads and their history: what was is proved from them. On the other facts: TRUNCATE would leave '
-'the clocks behind.';
+'Trigger: refuses the statement (LP012). On the log, the outbox, extensions, policy assignments, warnings of policies '
+'and calendars: they are append-only. On leads and their history: what was is proved from them. On the other facts: '
+'TRUNCATE would leave the clocks behind.';
 
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.protection_log
@@ -58,4 +59,10 @@ BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.calendars
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.calendar_days
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.policy_warnings
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE TRUNCATE ON lead_protection.lead_warnings
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();

@@ -280,6 +280,10 @@ ahead AS (
             'a reminder was sent',
             (SELECT max(r.sent_at) FROM lead_protection.lead_reminders AS r)
         UNION ALL
+        SELECT
+            'an early warning was sent',
+            (SELECT max(w.sent_at) FROM lead_protection.lead_warnings AS w)
+        UNION ALL
         -- Neither a lease nor a pause is longer than a day.
         SELECT
             'a delivery to ' || n.consumer_name || ' was put off',

@@ -48,6 +48,11 @@ BEGIN
                     handled := lead_protection.send_due_reminders(run.lead_ids[1:run.batch_size], run.as_of);
                     run.lead_ids := run.lead_ids[run.batch_size + 1:];
                     step_is_done := run.lead_ids = '{}';
+                WHEN 'warnings' THEN
+                    run.lead_ids := coalesce(run.lead_ids, lead_protection.reminders_to_send(run.as_of, step));
+                    handled := lead_protection.send_due_warnings(run.lead_ids[1:run.batch_size], run.as_of);
+                    run.lead_ids := run.lead_ids[run.batch_size + 1:];
+                    step_is_done := run.lead_ids = '{}';
                 WHEN 'holds_overrun' THEN
                     handled := lead_protection.end_overrun_holds(run.batch_size);
                     step_is_done := handled = 0;
@@ -73,6 +78,7 @@ BEGIN
             || jsonb_build_object(step, coalesce((run.result ->> step)::bigint, 0) + handled);
             IF step_is_done THEN
                 run.steps := nullif(run.steps[2:], '{}');
+                run.lead_ids := NULL;
             END IF;
             IF run.steps IS NULL THEN
                 run.result := run.result

@@ -5,7 +5,7 @@ RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    steps CONSTANT text [] := (
+    steps text [] := (
         SELECT j.steps FROM lead_protection.job_definitions AS j WHERE j.job_name = start_job_run.job_name
     );
     run_id bigint;
@@ -51,6 +51,10 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
+    -- Where no policy warns, the run is spared the step.
+    IF NOT EXISTS (SELECT FROM lead_protection.policy_warnings AS w) THEN
+        steps := array_remove(steps, 'warnings');
+    END IF;
     INSERT INTO lead_protection.job_runs AS r (job_name, steps, batch_size, keep)
     VALUES (start_job_run.job_name, steps, start_job_run.batch_size, start_job_run.keep)
     RETURNING r.id INTO run_id;
@@ -59,7 +63,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.start_job_run(text, integer, interval) IS
-'Opens a row in job_runs, with all steps of the job still to do, for run_job_step(); marks runs of all jobs that are '
+'Opens a row in job_runs, with all steps of the job still to do (warnings only where a policy has some), for '
+'run_job_step(); marks runs of all jobs that are '
 'not at work any more as abandoned, see is_at_work(). batch_size, keep: as for the jobs. Returns the run''s number; '
 'null, and opens none, for the following of adopted tables where none is adopted. Errors: LP016 batch_size or keep '
 'makes no sense, LP082 no such job. Internal: the jobs call it and commit.';

@@ -19,11 +19,18 @@ DECLARE
             r.sent_at > clock_timestamp()
             -- Within the skew that is allowed time catches up: better early than twice.
             AND (r.due_at <= clock_timestamp() OR lead_protection.exceeds_clock_skew(r.due_at))
+        UNION
+        SELECT w.lead_id
+        FROM lead_protection.lead_warnings AS w
+        WHERE
+            w.sent_at > clock_timestamp()
+            AND (w.due_at <= clock_timestamp() OR lead_protection.exceeds_clock_skew(w.due_at))
     );
     lead_ids bigint [];
     before lead_protection.lead_clocks [];
     reminders lead_protection.lead_reminders [];
     expiries lead_protection.lead_expiries [];
+    warnings lead_protection.lead_warnings [];
     decided_at timestamptz;
     told bigint;
 BEGIN
@@ -80,15 +87,39 @@ BEGIN
     UPDATE lead_protection.lead_reminders AS r
     SET sent_at = decided_at, fell_due_at = least(r.fell_due_at, decided_at)
     WHERE r.lead_id = ANY(lead_ids) AND r.sent_at > decided_at AND r.due_at <= decided_at;
+    -- So does that of an early warning, which nothing tells: it announced no end.
+    WITH taken_back AS (
+        DELETE FROM lead_protection.lead_warnings AS w
+        WHERE
+            w.lead_id = ANY(lead_ids) AND w.sent_at > decided_at AND lead_protection.exceeds_clock_skew(w.due_at)
+        RETURNING w AS warning
+    )
+
+    SELECT array_agg(t.warning) INTO warnings FROM taken_back AS t;
+    UPDATE lead_protection.lead_warnings AS w
+    SET sent_at = decided_at
+    WHERE w.lead_id = ANY(lead_ids) AND w.sent_at > decided_at AND w.due_at <= decided_at;
     -- Nobody is to mail what was taken back, whatever waits for it.
     UPDATE lead_protection.event_deliveries AS d
     SET status = 'discarded', settled_at = decided_at, error = 'taken back: sent while the clock ran ahead'
-    FROM unnest(reminders) AS t
+    FROM (
+        SELECT
+            r.lead_id, r.user_id, 'lead.protection.reminder' AS event_type,
+            jsonb_build_object('window_date', to_char(r.window_date, 'YYYY-MM-DD')) AS details
+        FROM unnest(reminders) AS r
+        UNION ALL
+        SELECT
+            w.lead_id, w.user_id, 'lead.protection.warning',
+            jsonb_build_object(
+                'window_date', to_char(w.window_date, 'YYYY-MM-DD'), 'days_before', w.days_before,
+                'audience', w.audience
+            )
+        FROM unnest(warnings) AS w
+    ) AS t
     INNER JOIN lead_protection.protection_log AS g
         ON
             t.lead_id = g.lead_id AND t.user_id = g.user_id AND g.occurred_at > decided_at
-            AND g.event_type = 'lead.protection.reminder'
-            AND g.details ->> 'window_date' = to_char(t.window_date, 'YYYY-MM-DD')
+            AND t.event_type = g.event_type AND g.details @> t.details
     WHERE d.event_id = g.event_id AND d.status = 'pending';
 
     WITH log_row AS (
@@ -128,10 +159,11 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.take_back_ahead(integer) IS
-'Finds expiries and reminders that bear an instant which has not come by this server''s clock: a clock that ran ahead '
-'recorded them. Those whose end, or due instant, lies ahead, too, are taken back, with lead.protection.reactivated in '
-'log and outbox: the expiry is marked, the reminder leaves the ledger with what was reported of it, and is sent when '
-'it is due; a consumer that has not handled its event yet does not get it any more. A reminder that is due within 5 '
-'minutes stays. Those that time has caught up with stay, and bear the present instant. batch_size: so many leads. '
-'Leads locked by others are left to the next run, and noted in passed_over_leads. Returns of how many leads it was; '
-'repeated: 0. Internal: record_reactivations() calls it.';
+'Finds expiries, reminders and early warnings that bear an instant which has not come by this server''s clock: a '
+'clock that ran ahead recorded them. Those whose end, or due instant, lies ahead, too, are taken back, with '
+'lead.protection.reactivated in log and outbox: the expiry is marked, the reminder leaves the ledger with what was '
+'reported of it, and is sent when it is due; so is a warning, of which no event tells; a consumer that has not '
+'handled its event yet does not get it any more. One that is due within 5 minutes stays. Those that time has caught '
+'up with stay, and bear the present instant. batch_size: so many leads. Leads locked by others are left to the next '
+'run, and noted in passed_over_leads. Returns of how many leads it was; repeated: 0. Internal: record_reactivations() '
+'calls it.';

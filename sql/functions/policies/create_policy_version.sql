@@ -19,6 +19,7 @@ CREATE OR REPLACE FUNCTION lead_protection.create_policy_version(
     expiry_on text DEFAULT 'any_day',
     remind_on text DEFAULT 'any_day',
     notice_counts_from text DEFAULT 'sent',
+    warnings jsonb DEFAULT '[]',
     OUT version integer,
     OUT created boolean
 )
@@ -28,6 +29,9 @@ DECLARE
     wrong text;
     allowed text;
     latest lead_protection.protection_policies;
+    steps integer [];
+    days integer [];
+    audiences text [];
 BEGIN
     PERFORM lead_protection.require_arguments(
         jsonb_build_object(
@@ -40,7 +44,8 @@ BEGIN
             'approval_by_another', create_policy_version.approval_by_another,
             'period_end', create_policy_version.period_end, 'hold_unit', create_policy_version.hold_unit,
             'expiry_on', create_policy_version.expiry_on, 'remind_on', create_policy_version.remind_on,
-            'notice_counts_from', create_policy_version.notice_counts_from
+            'notice_counts_from', create_policy_version.notice_counts_from,
+            'warnings', create_policy_version.warnings
         )
     );
     IF create_policy_version.calendar_id IS NOT NULL THEN
@@ -158,6 +163,14 @@ BEGIN
             DETAIL = format('Given: %s.', wrong),
             HINT = format('Allowed: %s.', allowed);
     END IF;
+    SELECT
+        coalesce(array_agg(w.step ORDER BY w.step), '{}'), coalesce(array_agg(w.days_before ORDER BY w.step), '{}'),
+        coalesce(array_agg(w.audience ORDER BY w.step), '{}')
+    INTO steps, days, audiences
+    FROM lead_protection.warnings_given(
+        create_policy_version.warnings, create_policy_version.rule, create_policy_version.base_months,
+        create_policy_version.extension_days, create_policy_version.grace_days
+    ) AS w;
 
     -- Whoever comes second finds its number taken and looks again: it may want the very version that was just made.
     LOOP
@@ -181,6 +194,13 @@ BEGIN
             create_policy_version.approval_by_another,
             create_policy_version.period_end, create_policy_version.hold_unit, create_policy_version.calendar_id,
             create_policy_version.expiry_on, create_policy_version.remind_on, create_policy_version.notice_counts_from
+        )
+        AND (
+            SELECT
+                coalesce(array_agg(w.days_before ORDER BY w.step), '{}') = days
+                AND coalesce(array_agg(w.audience ORDER BY w.step), '{}') = audiences
+            FROM lead_protection.policy_warnings AS w
+            WHERE w.policy_id = latest.id
         );
 
         INSERT INTO lead_protection.protection_policies AS p (
@@ -204,6 +224,11 @@ BEGIN
         created := FOUND;
         EXIT WHEN created;
     END LOOP;
+    IF created THEN
+        INSERT INTO lead_protection.policy_warnings (policy_id, step, days_before, audience)
+        SELECT latest.id, w.step, w.days_before, w.audience
+        FROM unnest(steps, days, audiences) AS w (step, days_before, audience);
+    END IF;
     policy_id := latest.id;
     name := latest.name;
     version := latest.version;
@@ -212,7 +237,7 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.create_policy_version(
     text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean,
-    text, text, bigint, text, text, text
+    text, text, bigint, text, text, text, jsonb
 ) IS
 'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see '
 'set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the '
@@ -221,12 +246,15 @@ COMMENT ON FUNCTION lead_protection.create_policy_version(
 'notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500; hold_limit_days (longest '
 'length of one hold) and hold_total_limit_days (of all holds of a protection together): 1 to 36500, or null, the '
 'default, for no limit; approval_by_another: true if whoever enters an extension must not be who approved it; '
-'period_end: instant, or end_of_day: the protection ends with its last protected day; hold_unit: elapsed, or day: each '
-'local day that a hold touches counts whole and once; calendar_id: the version of a calendar (calendars.id), null: '
-'none; expiry_on: any_day, or working_day: a last protected day that is none moves on to the next; remind_on: any_day, '
-'or working_day: the reminder moves back to the one before; notice_counts_from: sent, delivered (as the mailer reports '
-'it), or delivered_working_day: a delivery on no working day counts as one at the beginning of the next.
+'period_end: instant, or end_of_day: the protection ends with its last protected day; hold_unit: elapsed, or day: '
+'each local day that a hold touches counts whole and once; calendar_id: the version of a calendar (calendars.id), '
+'null: none; expiry_on: any_day, or working_day: a last protected day that is none moves on to the next; remind_on: '
+'any_day, or working_day: the reminder moves back to the one before; notice_counts_from: sent, delivered (as the '
+'mailer reports it), or delivered_working_day: a delivery on no working day counts as one at the beginning of the '
+'next; warnings: the early warnings, an array of objects with days_before (1 or more, fewer than the shortest '
+'protection by these terms has) and audience (a word such as user or manager), [] by default: none.
 Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the '
 'same terms: returns that one with created = false, and makes none.
-Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed), LP092 unknown '
-'calendar.';
+Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed), LP092 '
+'unknown calendar, LP105 warnings are none, LP106 one is given twice, LP107 one would fall due before the protection '
+'begins.';

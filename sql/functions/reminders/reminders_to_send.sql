@@ -1,6 +1,6 @@
 -- Asked once a run: the pace is that of a run, not of a transaction. Chosen under the lock: a lead that somebody holds
--- must not take the place of one that could be reminded.
-CREATE OR REPLACE FUNCTION lead_protection.reminders_to_send(as_of timestamptz)
+-- must not take the place of one that could be reminded. Early warnings keep the same pace, each kind by itself.
+CREATE OR REPLACE FUNCTION lead_protection.reminders_to_send(as_of timestamptz, step text DEFAULT 'reminders')
 RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 -- The plan must not be one for the empty tables that the statistics may speak of.
@@ -17,13 +17,21 @@ BEGIN
         WITH waiting AS (
             SELECT w.lead_id, w.user_id, w.reminder_due_at AS due_at
             FROM lead_protection.waiting_reminders(decided_at) AS w
+            WHERE reminders_to_send.step = 'reminders'
             UNION ALL
             SELECT d.lead_id, d.user_id, d.retry_at
             FROM lead_protection.reminder_deliveries AS d
             INNER JOIN lead_protection.lead_clocks AS c
                 ON d.lead_id = c.lead_id AND d.user_id = c.user_id AND d.window_date = c.window_date
             CROSS JOIN LATERAL lead_protection.clock_at(c, decided_at) AS s
-            WHERE d.retry_at <= decided_at AND s.state = 'GRACE' AND NOT s.on_hold
+            WHERE
+                reminders_to_send.step = 'reminders'
+                AND d.retry_at <= decided_at AND s.state = 'GRACE' AND NOT s.on_hold
+            UNION ALL
+            SELECT w.lead_id, w.user_id, min(w.warning_due_at)
+            FROM lead_protection.waiting_warnings(decided_at) AS w
+            WHERE reminders_to_send.step = 'warnings'
+            GROUP BY w.lead_id, w.user_id
         ),
 
         ranked AS (
@@ -43,7 +51,7 @@ BEGIN
             ORDER BY r.due_at, r.lead_id
             LIMIT (SELECT t.reminders_per_run FROM lead_protection.settings AS t)
         ) AS p;
-        locked := lead_protection.lock_free_leads(chosen, 'lead-protection-reminders', 'reminders');
+        locked := lead_protection.lock_free_leads(chosen, 'lead-protection-reminders', reminders_to_send.step);
         EXIT WHEN NOT EXISTS (SELECT FROM unnest(chosen) AS c (lead_id) WHERE c.lead_id <> ALL(locked));
         passed_over := passed_over || chosen;
         passed_over := ARRAY(SELECT p.lead_id FROM unnest(passed_over) AS p (lead_id) WHERE p.lead_id <> ALL(locked));
@@ -57,7 +65,8 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION lead_protection.reminders_to_send(timestamptz) IS
+COMMENT ON FUNCTION lead_protection.reminders_to_send(timestamptz, text) IS
 'Locks and returns the leads whose reminder is due at as_of (null: now), or is to be repeated because it did not '
-'arrive, the longest due first, as many as settings allow for one run and for each user. Those that another session '
-'holds locked are noted in passed_over_leads and take nobody''s place. Internal: run_job_step() calls it.';
+'arrive, or, where step is warnings, those with an early warning that waits; the longest due first, as many as '
+'settings allow for one run and for each user. Those that another session holds locked are noted in passed_over_leads '
+'and take nobody''s place. Internal: run_job_step() calls it.';

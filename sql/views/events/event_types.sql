@@ -6,6 +6,7 @@ FROM (
     VALUES
     ('lead.created', 'A lead came in: its protection begins, or it is free.'),
     ('lead.protection.reminder', 'The protection ends soon: remind the user; attempt above 1: a delivery failed.'),
+    ('lead.protection.warning', 'The protection ends in days_before days: tell the audience.'),
     ('lead.protection.expired', 'The protection ended; missed_reminder_due_at: without a reminder.'),
     ('lead.protection.reactivated', 'The announced end did not come: the lead is protected for longer, or again.'),
     ('lead.protection.transferred', 'The lead is another user''s now; a new protection began.'),

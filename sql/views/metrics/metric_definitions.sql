@@ -15,6 +15,7 @@ FROM (
     ('lead_protection_paused', 'gauge', '1 while an operator has paused the jobs.'),
     ('lead_reminder_due_total', 'counter', 'Reminders that fell due: sent, missed or waiting.'),
     ('lead_reminder_sent_total', 'counter', 'Reminders sent, repetitions of failed deliveries left out.'),
+    ('lead_warning_sent_total', 'counter', 'Early warnings sent.'),
     ('lead_reminder_missed_total', 'counter', 'Reminders that were due and never sent: the protection ended first.'),
     ('lead_reminder_deliveries_total', 'counter', 'Reports of messages with a reminder, by outcome.'),
     ('lead_reminder_waiting', 'gauge', 'Reminders that are due and not sent, those on hold left out.'),

@@ -321,6 +321,8 @@ FROM (
     ('event.lead.created', 'de', 'Lead erfasst'),
     ('event.lead.protection.reminder', 'en', 'Reminder sent'),
     ('event.lead.protection.reminder', 'de', 'Erinnerung versandt'),
+    ('event.lead.protection.warning', 'en', 'Early warning sent'),
+    ('event.lead.protection.warning', 'de', 'Vorwarnung versandt'),
     ('event.lead.protection.expired', 'en', 'Protection expired'),
     ('event.lead.protection.expired', 'de', 'Schutz abgelaufen'),
     ('event.lead.protection.reactivated', 'en', 'Protected for longer, or again'),
