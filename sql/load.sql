@@ -171,6 +171,13 @@
 \ir functions/events/publish_missing_events.sql
 \ir functions/events/purge_events.sql
 
+-- seals: the Merkle tree over the log
+\ir functions/seals/merkle_block.sql
+\ir functions/seals/tree_hashes.sql
+\ir functions/seals/leaf_path.sql
+\ir functions/seals/seal_checkpoint.sql
+\ir functions/seals/seal_protection_log.sql
+
 -- reminders: sent, delivered, on time
 \ir functions/reminders/configure_reminders.sql
 \ir functions/reminders/reminder_waits_since.sql
