@@ -42,9 +42,11 @@
 
 -- rule: the one place of the arithmetic
 \ir functions/rule/calendar_expiry.sql
+\ir functions/rule/protection_end.sql
 \ir functions/rule/stop_clock.sql
 \ir functions/rule/rule_expiry.sql
 \ir functions/rule/noticed_expiry.sql
+\ir functions/rule/notice_received_at.sql
 \ir functions/rule/derive_lead_clocks.sql
 \ir functions/rule/protection_state.sql
 \ir functions/rule/recounted_expiry.sql

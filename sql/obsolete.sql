@@ -156,6 +156,12 @@ BEGIN
         'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer)',
         'lead_protection.end_overrun_holds()',
         'lead_protection.job_lock_key(text)',
+        -- before a policy could count by days
+        'lead_protection.create_policy_version('
+        'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean)',
+        'lead_protection.noticed_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange)',
+        'lead_protection.rule_expiry(timestamptz, timestamptz, timestamptz, tstzmultirange)',
+        'lead_protection.stop_clock(timestamptz, tstzmultirange)',
         'lead_protection.run_protection_pipeline(timestamptz, integer)'
     ] LOOP
         IF pg_catalog.to_regprocedure(signature) IS NOT NULL THEN

@@ -1,4 +1,4 @@
-"""An independent model of the rule, in Python and zoneinfo: what the SQL is tested against.
+"""An independent model of the rule, in Python, zoneinfo and `holidays`: what the SQL is tested against.
 
 It knows nothing of the SQL: it walks the facts of one lead one after another, anew for each instant of looking.
 """
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
+
+import holidays
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,12 @@ class Policy:
     time_zone: str = "Europe/Berlin"
     reminder_time: time = time(8, 0)
     notice_required: bool = False
+    period_end: str = "instant"
+    hold_unit: str = "elapsed"
+    calendar: str | None = None
+    expiry_on: str = "any_day"
+    remind_on: str = "any_day"
+    notice_counts_from: str = "sent"
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,14 @@ class Extension:
 
 @dataclass(frozen=True)
 class Reminder:
-    """A reminder of the window that ends on `window`."""
+    """A reminder of the window that ends on `window`; `delivered_at` as the mailer reported, `adopted` if another system
+    sent it."""
 
     user_id: int
     sent_at: datetime
     window: date
+    delivered_at: datetime | None = None
+    adopted: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,9 +140,56 @@ def local_date(moment: datetime, policy: Policy) -> date:
     return moment.astimezone(zone_of(policy)).date()
 
 
+@cache
+def days_off(code: str) -> holidays.HolidayBase:
+    """The holidays of a calendar of ours, such as DE-NW."""
+    country, _, state = code.partition("-")
+    return holidays.country_holidays(country, subdiv=state or None)
+
+
+def working_day(day: date, policy: Policy, step: int) -> date:
+    """The day, or the nearest working day of the policy's calendar in the direction of `step`."""
+    while day.weekday() >= 5 or day in days_off(policy.calendar):
+        day += timedelta(days=step)
+    return day
+
+
+def midnight(day: date, policy: Policy) -> datetime:
+    """The first instant of a local day."""
+    return instant(datetime.combine(day, time()), zone_of(policy))
+
+
+def last_day(reached: datetime, policy: Policy) -> date:
+    """The last protected day of a clock that reaches to an instant."""
+    day = local_date(reached, policy)
+    return working_day(day, policy, 1) if policy.expiry_on == "working_day" else day
+
+
+def end_of(reached: datetime, policy: Policy) -> datetime:
+    """When the protection ends whose clock reaches to an instant."""
+    if policy.period_end == "instant":
+        return reached
+    return midnight(last_day(reached, policy) + timedelta(days=1), policy)
+
+
+def received(reminder: Reminder, policy: Policy, as_of: datetime) -> datetime | None:
+    """When a notice counts as received, as known at `as_of`."""
+    if policy.notice_counts_from == "sent" or reminder.adopted:
+        return reminder.sent_at
+    if reminder.delivered_at is None or reminder.delivered_at > as_of:
+        return None
+    day = local_date(reminder.delivered_at, policy)
+    if policy.notice_counts_from == "delivered" or working_day(day, policy, 1) == day:
+        return reminder.delivered_at
+    return midnight(working_day(day, policy, 1), policy)
+
+
 def reminder_due(window: date, policy: Policy) -> datetime:
-    """The policy's reminder time, `grace_days` calendar days before the date of the expiry."""
+    """The policy's reminder time, `grace_days` calendar days before the last protected day, or on the working day before
+    that."""
     day = window - timedelta(days=policy.grace_days)
+    if policy.remind_on == "working_day":
+        day = working_day(day, policy, -1)
     return instant(datetime.combine(day, policy.reminder_time), zone_of(policy))
 
 
@@ -146,13 +204,30 @@ def merge(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, da
     return merged
 
 
-def stopped(base: datetime, begin: datetime, spans: Iterable[tuple[datetime, datetime]]) -> datetime:
-    """The expiry of a clock that began at `begin`: each stop that begins before the expiry reached so far moves it."""
+def touched(begin: datetime, end: datetime, policy: Policy) -> set[date]:
+    """The local days that a stop touches."""
+    first, last = local_date(begin, policy), local_date(end - timedelta(microseconds=1), policy)
+    return {first + timedelta(days=n) for n in range((last - first).days + 1)}
+
+
+def stopped(base: datetime, begin: datetime, spans: Iterable[tuple[datetime, datetime]], policy: Policy) -> datetime:
+    """What a clock reaches to that began at `begin`: each stop that begins before the end of the protection moves it."""
     reached = base
+    days: set[date] = set()
+    granted = 0
     for stop_begin, stop_end in merge((max(span[0], begin), span[1]) for span in spans if span[1] > begin):
-        if stop_begin >= reached:
+        if stop_begin >= end_of(reached, policy):
             break
-        reached += stop_end - stop_begin
+        if policy.hold_unit == "day":
+            stop_days = touched(stop_begin, stop_end, policy)
+            # The days that the calendar has added by then stay.
+            if min(stop_days) > local_date(reached, policy):
+                granted += (last_day(reached, policy) - local_date(reached, policy)).days
+            days |= stop_days
+            reached = calendar(base, policy, 0, len(days) + granted)
+        else:
+            begins_in_time = stop_begin < reached
+            reached = (reached if begins_in_time else end_of(reached, policy)) + (stop_end - stop_begin)
     return reached
 
 
@@ -205,14 +280,18 @@ class Clock:
             ]
 
         # The window and the notice belong to the clock as it stands without what an open hold has yet to add.
-        self.window = local_date(self.by_rule(self.spans(None)), policy)
+        self.window = last_day(self.reached(self.spans(None)), policy)
         self.due = reminder_due(self.window, policy)
         # A window is reminded of once, even if the user's protection began anew since.
         counting_from = max(self.start, self.due)
         self.reminded_at = min(
             (r.sent_at for r in self.reminders if r.sent_at >= counting_from or r.window == self.window), default=None
         )
-        self.owes_notice = policy.notice_required and self.reminded_at is None
+        receipts = [
+            received(r, policy, as_of) for r in self.reminders if r.sent_at >= counting_from or r.window == self.window
+        ]
+        self.noticed_at = min((receipt for receipt in receipts if receipt is not None), default=None)
+        self.owes_notice = policy.notice_required and self.noticed_at is None
 
     def spans(self, open_until: datetime | None) -> list[tuple[datetime, datetime]]:
         """The holds from the start on; an open one until `open_until`, and none of it if that is None."""
@@ -225,17 +304,21 @@ class Clock:
                 spans.append((begin, end))
         return spans
 
-    def by_rule(self, spans: list[tuple[datetime, datetime]]) -> datetime:
-        """The expiry of the clock that ends first."""
-        return min(stopped(base, begin, spans) for begin, base in self.clocks)
+    def reached(self, spans: list[tuple[datetime, datetime]]) -> datetime:
+        """What the clock reaches to that ends first."""
+        return min(stopped(base, begin, spans, self.policy) for begin, base in self.clocks)
+
+    def noticed(self, received_at: datetime, spans: list[tuple[datetime, datetime]]) -> datetime:
+        """The end of the grace days after a notice."""
+        base = calendar(received_at, self.policy, 0, self.policy.grace_days)
+        return end_of(stopped(base, received_at, spans, self.policy), self.policy)
 
     def expiry(self, open_until: datetime | None) -> datetime:
         """The expiry, which waits for the end of the grace days after a late reminder where notice is required."""
         spans = self.spans(open_until)
-        expires_at = self.by_rule(spans)
-        if self.policy.notice_required and self.reminded_at is not None:
-            noticed = calendar(self.reminded_at, self.policy, 0, self.policy.grace_days)
-            expires_at = max(expires_at, stopped(noticed, self.reminded_at, spans))
+        expires_at = end_of(self.reached(spans), self.policy)
+        if self.policy.notice_required and self.noticed_at is not None:
+            expires_at = max(expires_at, self.noticed(self.noticed_at, spans))
         return expires_at
 
     def stopped_since(self, as_of: datetime) -> datetime | None:
@@ -271,9 +354,8 @@ def protection(lead: Lead, as_of: datetime) -> Protection | None:
     state = clock.state(as_of if since is None else since)
     # While it runs, no open hold is in force that counts: what has not begun or came too late adds nothing.
     expires_at = clock.expiry(None if since is None else as_of)
-    if clock.owes_notice and state == "REMINDER_DUE":
-        # As if the reminder went out now: what is planned to stop the clock will stop that one, too.
-        noticed = calendar(as_of, version.policy, 0, version.policy.grace_days)
-        expires_at = max(expires_at, stopped(noticed, as_of, clock.spans(as_of)))
+    if clock.owes_notice and state in ("REMINDER_DUE", "GRACE"):
+        # As if the notice were given now: what is planned to stop the clock will stop that one, too.
+        expires_at = max(expires_at, clock.noticed(as_of, clock.spans(as_of)))
     due = None if since is not None or clock.closed_at is not None else clock.due
     return Protection(version.user_id, expires_at, state, since is not None, due)

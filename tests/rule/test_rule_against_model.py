@@ -1,6 +1,7 @@
 """Random facts: derivation, cached view and explanation against the independent model."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import psycopg
@@ -29,7 +30,7 @@ USERS = (7, 8)
 KINDS = ("QUALIFIED_CALL", "CUSTOMER_REACTION", "SAMPLE_FEEDBACK", "EMAIL_SENT", "SYSTEM_NOTE")
 MICROSECOND = timedelta(microseconds=1)
 
-policies = st.builds(
+plain_policies = st.builds(
     Policy,
     rule=st.sampled_from(["parallel", "sequential"]),
     base_months=st.integers(1, 14),
@@ -39,6 +40,28 @@ policies = st.builds(
     reminder_time=st.sampled_from([time(0, 0), time(2, 30), time(8, 0), time(23, 59, 59)]),
     notice_required=st.booleans(),
 )
+
+
+@st.composite
+def contract_policies(draw):
+    """Policies with the words of a contract: days, working days, receipt."""
+    calendar_code = draw(st.sampled_from([None, "DE", "DE-NW", "DE-BY", "AT"]))
+    period_end = draw(st.sampled_from(["instant", "end_of_day", "end_of_day"]))
+    days = st.sampled_from(["any_day", "working_day"]) if calendar_code else st.just("any_day")
+    receipts = ["sent", "delivered", "delivered_working_day"] if calendar_code else ["sent", "delivered"]
+    plain = draw(plain_policies)
+    return replace(
+        plain,
+        period_end=period_end,
+        hold_unit=draw(st.sampled_from(["elapsed", "day"])),
+        calendar=calendar_code,
+        expiry_on=draw(days) if period_end == "end_of_day" else "any_day",
+        remind_on=draw(days),
+        notice_counts_from=draw(st.sampled_from(receipts)) if plain.notice_required else "sent",
+    )
+
+
+policies = st.one_of(plain_policies, contract_policies())
 starts = st.datetimes(datetime(2015, 1, 1), datetime(2022, 12, 31), timezones=st.just(UTC))
 # Whole days make instants meet: adjacent holds, holds at the expiry, looks at a boundary.
 offsets = st.one_of(
@@ -124,7 +147,13 @@ def draw_reminders(draw, moments: Moments, lead: Lead) -> tuple[Reminder, ...]:
         clock = Clock(lead, version, as_of)
         window = clock.window if draw(st.integers(0, 3)) else date(1999, 1, 1)
         sent_at = moments.remember(draw(st.sampled_from([as_of, clock.due, clock.due + draw(offsets) / 10])))
-        reminders.setdefault((version.user_id, window), Reminder(version.user_id, sent_at, window))
+        delivered_at = draw(
+            st.sampled_from([None, sent_at, sent_at + timedelta(minutes=5), moments.remember(sent_at + draw(offsets) / 10)])
+        )
+        reminders.setdefault(
+            (version.user_id, window),
+            Reminder(version.user_id, sent_at, window, delivered_at, adopted=draw(st.integers(0, 9)) == 0),
+        )
     return tuple(reminders.values())
 
 
@@ -162,7 +191,12 @@ def insert_world(db: psycopg.Connection, lead_id: int, lead: Lead) -> None:
     """Write a world as facts, one statement a table."""
     policy_ids: dict[Policy, int] = {}
     for policy in {version.policy for version in lead.versions}:
-        policy_ids[policy] = insert_policy(db, name=f"policy {len(policy_ids)} of lead {lead_id}", **vars(policy))
+        terms = dict(vars(policy))
+        code = terms.pop("calendar")
+        if code is not None:
+            newest = "SELECT max(id) FROM lead_protection.calendars WHERE code = %s"
+            ((terms["calendar_id"],),) = db.execute(newest, (code,))
+        policy_ids[policy] = insert_policy(db, name=f"policy {len(policy_ids)} of lead {lead_id}", **terms)
 
     def insert(table: str, columns: dict[str, str], rows: list[tuple]) -> None:
         if rows:
@@ -247,9 +281,24 @@ def insert_world(db: psycopg.Connection, lead_id: int, lead: Lead) -> None:
             "protection_expires_at": "timestamptz",
             "due_at": "timestamptz",
             "sent_at": "timestamptz",
+            "adopted": "boolean",
         },
-        [(lead_id, r.user_id, r.window, r.sent_at + timedelta(days=1), r.sent_at, r.sent_at) for r in lead.reminders],
+        [
+            (lead_id, r.user_id, r.window, r.sent_at + timedelta(days=1), r.sent_at, r.sent_at, r.adopted)
+            for r in lead.reminders
+        ],
     )
+    insert(
+        "reminder_deliveries",
+        key | {"window_date": "date", "message_id": "text", "outcome": "text", "occurred_at": "timestamptz"},
+        [
+            (lead_id, r.user_id, r.window, "first", "delivered", r.delivered_at)
+            for r in lead.reminders
+            if r.delivered_at is not None
+        ],
+    )
+    # As who reports a delivery does; see record_delivery_report().
+    db.execute("SELECT lead_protection.refresh_lead_clocks(ARRAY[%s]::bigint[])", (lead_id,))
 
 
 # In PL/pgSQL, for its plans last: psycopg forgets what it prepared at every rollback, and planning is what costs.
@@ -324,6 +373,7 @@ def last_known(lead: Lead) -> datetime:
         *(activity.occurred_at for activity in lead.activities),
         *(extension.granted_at for extension in lead.extensions),
         *(reminder.sent_at for reminder in lead.reminders),
+        *(reminder.delivered_at for reminder in lead.reminders if reminder.delivered_at is not None),
         *(version.valid_until for version in lead.versions[:-1] if version.valid_until),
     )
 

@@ -15,14 +15,15 @@ BEGIN
     ON CONFLICT ON CONSTRAINT lead_clocks_pkey DO UPDATE SET (
         user_id, policy_id, started_at, closed_at, base_expires_at, stops, open_hold_from, runs_from,
         protection_expires_at, window_date, reminder_due_at, reminded_at, reminded_window, expired_at,
-        idle_from, idle_base_expires_at, noticed_at, notice_base_expires_at, owed_notice_days, owed_notice_zone, lead_key
+        idle_from, idle_base_expires_at, noticed_at, notice_base_expires_at, owed_notice_days, owed_notice_zone, lead_key,
+        day_policy_id
     ) = (
         excluded.user_id, excluded.policy_id, excluded.started_at, excluded.closed_at, excluded.base_expires_at,
         excluded.stops, excluded.open_hold_from, excluded.runs_from, excluded.protection_expires_at,
         excluded.window_date, excluded.reminder_due_at, excluded.reminded_at, excluded.reminded_window,
         excluded.expired_at, excluded.idle_from, excluded.idle_base_expires_at, excluded.noticed_at,
         excluded.notice_base_expires_at, excluded.owed_notice_days, excluded.owed_notice_zone,
-        excluded.lead_key
+        excluded.lead_key, excluded.day_policy_id
     );
 END;
 $$;

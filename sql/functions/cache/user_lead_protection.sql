@@ -80,7 +80,7 @@ BEGIN ATOMIC
             c.started_at,
             c.closed_at,
             s.protection_expires_at,
-            'REMINDER_DUE',
+            lead_protection.protection_state(c, user_lead_protection.as_of, user_lead_protection.as_of),
             false,
             c.reminder_due_at,
             c.reminded_at,

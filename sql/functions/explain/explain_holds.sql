@@ -10,7 +10,10 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH origin AS (
-        SELECT o.*
+        SELECT
+            o.*,
+            p.hold_unit,
+            p.time_zone
         FROM (
             VALUES
             (
@@ -29,6 +32,7 @@ BEGIN ATOMIC
                 'notice'
             )
         ) AS o (clock, counted_from, base_expires_at, beginning)
+        INNER JOIN lead_protection.protection_policies AS p ON p.id = explain_holds.lead_clock.policy_id
         WHERE o.clock = explain_holds.clock
     ),
 
@@ -79,10 +83,18 @@ BEGIN ATOMIC
             e.expires_at,
             lag(e.expires_at, 1, o.base_expires_at) OVER (ORDER BY s.start_at, s.id) AS expires_before,
             o.counted_from,
-            o.beginning
+            o.beginning,
+            o.hold_unit,
+            o.time_zone
         FROM origin AS o
         CROSS JOIN so_far AS s
-        CROSS JOIN LATERAL lead_protection.stop_clock(o.base_expires_at, s.stops) AS e
+        CROSS JOIN LATERAL (
+            SELECT
+                lead_protection.stop_clock(
+                    o.base_expires_at, s.stops, explain_holds.lead_clock.day_policy_id
+                ) AS expires_at
+            LIMIT 1
+        ) AS e
     )
 
     SELECT
@@ -101,19 +113,29 @@ BEGIN ATOMIC
                 THEN lead_protection.sentence('hold.after_closing')
             WHEN e.start_at = e.stopped_until THEN lead_protection.sentence('hold.not_yet')
             WHEN e.stopped_until <= e.counted_from THEN lead_protection.sentence('hold.before_' || e.beginning)
-            WHEN lower(e.stop) >= e.expires_before THEN lead_protection.sentence('hold.after_expiry')
+            WHEN
+                lower(e.stop) >= lead_protection.protection_end(
+                    e.expires_before, explain_holds.lead_clock.day_policy_id
+                )
+                THEN lead_protection.sentence('hold.after_expiry')
             WHEN e.covered_until >= e.stopped_until THEN lead_protection.sentence('hold.covered')
             ELSE lead_protection.sentence(
                 CASE
+                    WHEN e.hold_unit = 'day' THEN 'hold.by_days'
                     WHEN e.expires_at - e.expires_before = e.end_at - e.start_at THEN 'hold.in_full'
                     ELSE 'hold.in_part'
                 END,
                 jsonb_build_object(
                     'from', lead_protection.instant_text(greatest(lower(e.stop), e.covered_until)),
                     'until', lead_protection.instant_text(e.stopped_until),
-                    'length', trim_scale(extract(EPOCH FROM e.expires_at - e.expires_before))
+                    'length', trim_scale(extract(EPOCH FROM e.expires_at - e.expires_before)),
+                    'first', to_char(lower(e.stop) AT TIME ZONE e.time_zone, 'YYYY-MM-DD'),
+                    'last', to_char((upper(e.stop) - INTERVAL '1 microsecond') AT TIME ZONE e.time_zone, 'YYYY-MM-DD'),
+                    'days',
+                    (e.expires_at AT TIME ZONE e.time_zone)::date - (e.expires_before AT TIME ZONE e.time_zone)::date
                 )
             )
+            || lead_protection.sentence(CASE WHEN lower(e.stop) >= e.expires_before THEN 'hold.in_rest' END)
             || lead_protection.sentence(
                 CASE WHEN e.start_at < e.counted_from THEN 'hold.part_before_' || e.beginning END
             )

@@ -56,7 +56,17 @@ BEGIN
             'time_zone', terms.time_zone,
             'reminder_time', terms.reminder_time,
             'notice_required', terms.notice_required,
-            'extension_limit_days', terms.extension_limit_days
+            'extension_limit_days', terms.extension_limit_days,
+            'period_end', terms.period_end,
+            'hold_unit', terms.hold_unit,
+            'calendar', (
+                SELECT format('%s, %s', c.code, c.version)
+                FROM lead_protection.calendars AS c
+                WHERE c.id = terms.calendar_id
+            ),
+            'expiry_on', terms.expiry_on,
+            'remind_on', terms.remind_on,
+            'notice_counts_from', terms.notice_counts_from
         ) END,
         'steps', steps,
         'result', CASE WHEN terms.id IS NOT NULL THEN jsonb_build_object(
@@ -75,5 +85,5 @@ COMMENT ON FUNCTION lead_protection.explain_protection_json(bigint, timestamptz)
 'reason, actor_id, entered_at, sentences: [{code, parameters}]}], result: {protection_expires_at, state, on_hold, '
 'reminder_due_at}}.
 Instants are ISO 8601 text in UTC with microseconds, reminder_time is the local time of day, moved_by_seconds is '
-'exact. user_id, policy and result are null if the protection had not begun at as_of.
+'exact, calendar is the code and version of the one that is pinned. user_id, policy and result are null if the protection had not begun at as_of.
 Errors: as explain_protection().';

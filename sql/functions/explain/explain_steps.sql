@@ -11,8 +11,11 @@ DECLARE
     shown record;
     entry record;
     stops tstzmultirange;
+    base_reached timestamptz;
+    reached timestamptz;
     rule_expires_at timestamptz;
-    base_expires_at timestamptz;
+    last_day date;
+    calendar lead_protection.calendars;
     is_reminded boolean;
 BEGIN
     SELECT c.* INTO lead_clock
@@ -21,6 +24,9 @@ BEGIN
     SELECT p.* INTO terms
     FROM lead_protection.protection_policies AS p
     WHERE p.id = lead_clock.policy_id;
+    SELECT c.* INTO calendar
+    FROM lead_protection.calendars AS c
+    WHERE c.id = terms.calendar_id;
     SELECT p.protection_expires_at, p.state, p.on_hold, p.reminder_due_at INTO shown
     FROM lead_protection.protection_as_of(explain_steps.as_of) AS p
     WHERE p.lead_id = explain_steps.lead_id;
@@ -69,10 +75,12 @@ BEGIN
         IF lead_clock.open_hold_from <= explain_steps.as_of THEN
             stops := stops + tstzmultirange(tstzrange(lead_clock.open_hold_from, explain_steps.as_of));
         END IF;
-        SELECT e.expires_at INTO STRICT rule_expires_at
-        FROM lead_protection.rule_expiry(
-            lead_clock.base_expires_at, lead_clock.idle_from, lead_clock.idle_base_expires_at, stops
-        ) AS e;
+        rule_expires_at := lead_protection.rule_expiry(
+            lead_clock.base_expires_at, lead_clock.idle_from, lead_clock.idle_base_expires_at, stops,
+            lead_clock.day_policy_id
+        );
+        base_reached := lead_protection.stop_clock(lead_clock.base_expires_at, stops, lead_clock.day_policy_id);
+        reached := base_reached;
 
         IF terms.rule = 'parallel' THEN
             RETURN QUERY
@@ -108,12 +116,33 @@ BEGIN
             SELECT 'idle', s.* FROM lead_protection.explain_calendar(lead_clock, 'idle', explain_steps.as_of) AS s;
             RETURN QUERY
             SELECT 'idle', s.* FROM lead_protection.explain_holds(lead_clock, 'idle', explain_steps.as_of) AS s;
-            SELECT e.expires_at INTO STRICT base_expires_at
-            FROM lead_protection.stop_clock(lead_clock.base_expires_at, stops) AS e;
+            reached := least(
+                base_reached,
+                lead_protection.stop_clock(
+                    lead_clock.idle_base_expires_at, stops * tstzmultirange(tstzrange(lead_clock.idle_from, NULL)),
+                    lead_clock.day_policy_id
+                )
+            );
             RETURN QUERY VALUES (
-                NULL::text, 'RULE', NULL::bigint, NULL::timestamptz, NULL::timestamptz, NULL::interval, rule_expires_at,
-                lead_protection.sentence(
-                    CASE WHEN rule_expires_at < base_expires_at THEN 'rule.idle' ELSE 'rule.base' END
+                NULL::text, 'RULE', NULL::bigint, NULL::timestamptz, NULL::timestamptz, NULL::interval, reached,
+                lead_protection.sentence(CASE WHEN reached < base_reached THEN 'rule.idle' ELSE 'rule.base' END),
+                NULL::text, NULL::bigint, NULL::timestamptz
+            );
+        END IF;
+
+        IF terms.period_end = 'end_of_day' THEN
+            last_day := (reached AT TIME ZONE terms.time_zone)::date;
+            RETURN QUERY VALUES (
+                NULL::text, 'PERIOD_END', NULL::bigint, NULL::timestamptz, NULL::timestamptz, rule_expires_at - reached,
+                rule_expires_at,
+                lead_protection.sentence('end.of_day', jsonb_build_object('day', to_char(last_day, 'YYYY-MM-DD')))
+                || lead_protection.sentence(
+                    CASE WHEN last_day + 1 < (rule_expires_at AT TIME ZONE terms.time_zone)::date THEN 'end.moved' END,
+                    jsonb_build_object(
+                        'day',
+                        to_char((rule_expires_at AT TIME ZONE terms.time_zone)::date - 1, 'YYYY-MM-DD'),
+                        'calendar', calendar.code, 'version', calendar.version
+                    )
                 ),
                 NULL::text, NULL::bigint, NULL::timestamptz
             );
@@ -124,7 +153,7 @@ BEGIN
                 'notice', 'NOTICE', NULL::bigint, lead_clock.noticed_at, NULL::timestamptz,
                 lead_clock.notice_base_expires_at - lead_clock.noticed_at, lead_clock.notice_base_expires_at,
                 lead_protection.sentence(
-                    'notice.sent',
+                    CASE terms.notice_counts_from WHEN 'sent' THEN 'notice.sent' ELSE 'notice.received' END,
                     jsonb_build_object(
                         'at', lead_protection.instant_text(lead_clock.noticed_at), 'days', terms.grace_days
                     )
@@ -141,18 +170,23 @@ BEGIN
                 ),
                 NULL::text, NULL::bigint, NULL::timestamptz
             FROM lead_protection.noticed_expiry(
-                rule_expires_at, lead_clock.noticed_at, lead_clock.notice_base_expires_at, stops
-            ) AS e;
+                rule_expires_at, lead_clock.noticed_at, lead_clock.notice_base_expires_at, stops,
+                lead_clock.day_policy_id
+            ) AS e (expires_at);
         ELSIF lead_clock.owed_notice_days IS NOT NULL THEN
             RETURN QUERY VALUES (
                 NULL::text, 'NOTICE', NULL::bigint, NULL::timestamptz, NULL::timestamptz, NULL::interval,
-                CASE shown.state
-                    WHEN 'REMINDER_DUE'
+                CASE
+                    WHEN shown.state IN ('REMINDER_DUE', 'GRACE')
                         THEN lead_protection.awaited_expiry(lead_clock, rule_expires_at, explain_steps.as_of)
                     ELSE rule_expires_at
                 END,
                 lead_protection.sentence(
-                    CASE shown.state WHEN 'REMINDER_DUE' THEN 'notice.owed_and_due' ELSE 'notice.owed' END,
+                    CASE shown.state
+                        WHEN 'REMINDER_DUE' THEN 'notice.owed_and_due'
+                        WHEN 'GRACE' THEN 'notice.not_received'
+                        ELSE 'notice.owed'
+                    END,
                     jsonb_build_object('days', lead_clock.owed_notice_days)
                 ),
                 NULL::text, NULL::bigint, NULL::timestamptz
@@ -199,6 +233,18 @@ BEGIN
             jsonb_build_object(
                 'at', lead_protection.instant_text(shown.reminder_due_at), 'days', terms.grace_days,
                 'window', to_char(lead_clock.window_date, 'YYYY-MM-DD')
+            )
+        )
+        || lead_protection.sentence(
+            CASE
+                WHEN
+                    (shown.reminder_due_at AT TIME ZONE terms.time_zone)::date
+                    < lead_clock.window_date - terms.grace_days
+                    THEN 'reminder.moved_back'
+            END,
+            jsonb_build_object(
+                'day', to_char(lead_clock.window_date - terms.grace_days, 'YYYY-MM-DD'),
+                'calendar', calendar.code, 'version', calendar.version
             )
         )
         || lead_protection.sentence(

@@ -50,15 +50,23 @@ BEGIN ATOMIC
         ) AS stop
     ) AS used
     -- What the others leave, stretched where an open hold runs through one of them: a stop-clock of its own.
-    CROSS JOIN LATERAL lead_protection.stop_clock(
-        -- Null without such a limit: greatest() would pass over the null.
-        CASE WHEN policy.hold_total_limit_days IS NOT NULL
-            THEN lead_protection.plus_elapsed(
-                hold_start.at,
-                greatest(make_interval(days => policy.hold_total_limit_days) - used.elapsed, INTERVAL '0')
-            )
-        END,
-        CASE WHEN hold_limit.hold.end_at IS NULL THEN others.stops * tstzmultirange(tstzrange(hold_start.at, NULL)) END
+    CROSS JOIN LATERAL (
+        SELECT
+            lead_protection.stop_clock(
+                -- Null without such a limit: greatest() would pass over the null.
+                CASE WHEN policy.hold_total_limit_days IS NOT NULL
+                    THEN lead_protection.plus_elapsed(
+                        hold_start.at,
+                        greatest(make_interval(days => policy.hold_total_limit_days) - used.elapsed, INTERVAL '0')
+                    )
+                END,
+                CASE
+                    WHEN hold_limit.hold.end_at IS NULL
+                        THEN others.stops * tstzmultirange(tstzrange(hold_start.at, NULL))
+                END,
+                NULL
+            ) AS expires_at
+        LIMIT 1
     ) AS all_holds
     WHERE
         lead.id = hold_limit.hold.lead_id

@@ -13,6 +13,12 @@ CREATE OR REPLACE FUNCTION lead_protection.create_policy_version(
     hold_limit_days integer DEFAULT NULL,
     hold_total_limit_days integer DEFAULT NULL,
     approval_by_another boolean DEFAULT false,
+    period_end text DEFAULT 'instant',
+    hold_unit text DEFAULT 'elapsed',
+    calendar_id bigint DEFAULT NULL,
+    expiry_on text DEFAULT 'any_day',
+    remind_on text DEFAULT 'any_day',
+    notice_counts_from text DEFAULT 'sent',
     OUT version integer,
     OUT created boolean
 )
@@ -31,9 +37,15 @@ BEGIN
             'time_zone', create_policy_version.time_zone, 'reminder_time', create_policy_version.reminder_time,
             'notice_required', create_policy_version.notice_required,
             'extension_limit_days', create_policy_version.extension_limit_days,
-            'approval_by_another', create_policy_version.approval_by_another
+            'approval_by_another', create_policy_version.approval_by_another,
+            'period_end', create_policy_version.period_end, 'hold_unit', create_policy_version.hold_unit,
+            'expiry_on', create_policy_version.expiry_on, 'remind_on', create_policy_version.remind_on,
+            'notice_counts_from', create_policy_version.notice_counts_from
         )
     );
+    IF create_policy_version.calendar_id IS NOT NULL THEN
+        PERFORM lead_protection.require_known_calendar(create_policy_version.calendar_id);
+    END IF;
     SELECT
         string_agg(format('%s: %s', t.term, t.given), '; ' ORDER BY t.term),
         string_agg(format('%s: %s', t.term, t.allowed), '; ' ORDER BY t.term)
@@ -101,6 +113,42 @@ BEGIN
             'hold_total_limit_days', create_policy_version.hold_total_limit_days::text,
             create_policy_version.hold_total_limit_days BETWEEN 1 AND 36500,
             '1 to 36500, or null for no limit'
+        ),
+        (
+            'period_end', create_policy_version.period_end,
+            create_policy_version.period_end IN ('instant', 'end_of_day'),
+            'instant or end_of_day'
+        ),
+        (
+            'hold_unit', create_policy_version.hold_unit,
+            create_policy_version.hold_unit IN ('elapsed', 'day'),
+            'elapsed or day'
+        ),
+        (
+            'expiry_on', create_policy_version.expiry_on,
+            create_policy_version.expiry_on = 'any_day'
+            -- By the time of day, an end on a Saturday evening would come after one on the Sunday morning.
+            OR (
+                create_policy_version.expiry_on = 'working_day' AND create_policy_version.period_end = 'end_of_day'
+                AND create_policy_version.calendar_id IS NOT NULL
+            ),
+            'any_day, or working_day with a calendar and period_end end_of_day'
+        ),
+        (
+            'remind_on', create_policy_version.remind_on,
+            create_policy_version.remind_on = 'any_day'
+            OR (create_policy_version.remind_on = 'working_day' AND create_policy_version.calendar_id IS NOT NULL),
+            'any_day, or working_day with a calendar'
+        ),
+        (
+            'notice_counts_from', create_policy_version.notice_counts_from,
+            create_policy_version.notice_counts_from = 'sent'
+            OR (create_policy_version.notice_counts_from = 'delivered' AND create_policy_version.notice_required)
+            OR (
+                create_policy_version.notice_counts_from = 'delivered_working_day'
+                AND create_policy_version.notice_required AND create_policy_version.calendar_id IS NOT NULL
+            ),
+            'sent; with notice_required delivered, and with a calendar, too, delivered_working_day'
         )
     ) AS t (term, given, makes_sense, allowed)
     WHERE NOT t.makes_sense;
@@ -122,19 +170,24 @@ BEGIN
         EXIT WHEN (
             latest.rule, latest.base_months, latest.extension_days, latest.grace_days, latest.time_zone,
             latest.reminder_time, latest.notice_required, latest.extension_limit_days,
-            latest.hold_limit_days, latest.hold_total_limit_days, latest.approval_by_another
+            latest.hold_limit_days, latest.hold_total_limit_days, latest.approval_by_another,
+            latest.period_end, latest.hold_unit, latest.calendar_id, latest.expiry_on, latest.remind_on,
+            latest.notice_counts_from
         ) IS NOT DISTINCT FROM (
             create_policy_version.rule, create_policy_version.base_months, create_policy_version.extension_days,
             create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
             create_policy_version.notice_required, create_policy_version.extension_limit_days,
             create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days,
-            create_policy_version.approval_by_another
+            create_policy_version.approval_by_another,
+            create_policy_version.period_end, create_policy_version.hold_unit, create_policy_version.calendar_id,
+            create_policy_version.expiry_on, create_policy_version.remind_on, create_policy_version.notice_counts_from
         );
 
         INSERT INTO lead_protection.protection_policies AS p (
             name, version, rule, base_months, extension_days, grace_days, time_zone, reminder_time,
             notice_required, extension_limit_days, hold_limit_days, hold_total_limit_days,
-            approval_by_another, created_by
+            approval_by_another, period_end, hold_unit, calendar_id, expiry_on, remind_on, notice_counts_from,
+            created_by
         )
         VALUES (
             create_policy_version.name, coalesce(latest.version, 0) + 1, create_policy_version.rule,
@@ -142,7 +195,9 @@ BEGIN
             create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
             create_policy_version.notice_required, create_policy_version.extension_limit_days,
             create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days,
-            create_policy_version.approval_by_another, create_policy_version.actor_id
+            create_policy_version.approval_by_another, create_policy_version.period_end,
+            create_policy_version.hold_unit, create_policy_version.calendar_id, create_policy_version.expiry_on,
+            create_policy_version.remind_on, create_policy_version.notice_counts_from, create_policy_version.actor_id
         )
         ON CONFLICT ON CONSTRAINT protection_policies_version_unique DO NOTHING
         RETURNING p.* INTO latest;
@@ -156,7 +211,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.create_policy_version(
-    text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean
+    text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean,
+    text, text, bigint, text, text, text
 ) IS
 'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see '
 'set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the '
@@ -164,7 +220,13 @@ COMMENT ON FUNCTION lead_protection.create_policy_version(
 'grace_days: 1 to 36500; time_zone: a name of the time zone database; reminder_time: local, before 24:00; '
 'notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500; hold_limit_days (longest '
 'length of one hold) and hold_total_limit_days (of all holds of a protection together): 1 to 36500, or null, the '
-'default, for no limit; approval_by_another: true if whoever enters an extension must not be who approved it.
+'default, for no limit; approval_by_another: true if whoever enters an extension must not be who approved it; '
+'period_end: instant, or end_of_day: the protection ends with its last protected day; hold_unit: elapsed, or day: each '
+'local day that a hold touches counts whole and once; calendar_id: the version of a calendar (calendars.id), null: none; '
+'expiry_on: any_day, or working_day: a last protected day that is none moves on to the next; remind_on: any_day, or '
+'working_day: the reminder moves back to the one before; notice_counts_from: sent, delivered (as the mailer reports it), '
+'or delivered_working_day: a delivery on no working day counts as one at the beginning of the next.
 Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the '
 'same terms: returns that one with created = false, and makes none.
-Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed).';
+Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed), LP092 unknown '
+'calendar.';

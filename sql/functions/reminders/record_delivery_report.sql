@@ -8,7 +8,9 @@ AS $$
 DECLARE
     reminder lead_protection.lead_reminders;
     report lead_protection.reminder_deliveries;
+    shown_before lead_protection.v_user_lead_protection;
     shown lead_protection.v_user_lead_protection;
+    moves_clock boolean;
     decided_at timestamptz;
     reported boolean;
     obstacle text;
@@ -73,6 +75,15 @@ BEGIN
     END IF;
 
     IF changed THEN
+        moves_clock := EXISTS (
+            SELECT
+            FROM lead_protection.leads AS l
+            INNER JOIN lead_protection.protection_policies AS p ON l.policy_id = p.id
+            WHERE l.id = reminder.lead_id AND l.user_id = reminder.user_id AND p.notice_counts_from <> 'sent'
+        );
+        IF moves_clock THEN
+            shown_before := lead_protection.read_lead(reminder.lead_id, decided_at);
+        END IF;
         INSERT INTO lead_protection.reminder_deliveries AS d (
             lead_id, user_id, window_date, message_id, outcome, why, occurred_at
         )
@@ -84,6 +95,10 @@ BEGIN
         ON CONFLICT ON CONSTRAINT reminder_deliveries_pkey DO UPDATE
         SET outcome = excluded.outcome, why = excluded.why, occurred_at = excluded.occurred_at, retry_at = NULL
         RETURNING d.* INTO report;
+        IF moves_clock THEN
+            -- Not by a trigger: of most reports no clock needs to know.
+            PERFORM lead_protection.refresh_lead_clocks(ARRAY[reminder.lead_id]);
+        END IF;
 
         IF report.outcome = 'delivered' THEN
             -- What another message failed to do is done.
@@ -124,14 +139,17 @@ BEGIN
 
         shown := lead_protection.read_lead(reminder.lead_id, decided_at);
         INSERT INTO lead_protection.protection_log (
-            lead_id, user_id, event_type, occurred_at, reason, state_before, state_after, details
+            lead_id, user_id, event_type, occurred_at, reason, state_before, expires_before, state_after, expires_after,
+            details
         )
         VALUES (
             reminder.lead_id, reminder.user_id, 'lead.reminder.' || report.outcome, report.occurred_at,
             -- Free text, which the event leaves out; an obstacle is none.
             CASE WHEN report.outcome = 'failed' THEN report.why END,
+            CASE WHEN shown.user_id = reminder.user_id THEN coalesce(shown_before.state, shown.state) END,
+            shown_before.protection_expires_at,
             CASE WHEN shown.user_id = reminder.user_id THEN shown.state END,
-            CASE WHEN shown.user_id = reminder.user_id THEN shown.state END,
+            CASE WHEN moves_clock THEN shown.protection_expires_at END,
             jsonb_strip_nulls(
                 jsonb_build_object(
                     'window_date', to_char(reminder.window_date, 'YYYY-MM-DD'),
@@ -168,6 +186,7 @@ COMMENT ON FUNCTION lead_protection.record_delivery_report(bigint, bigint, date,
 'Records what became of a message with a reminder: outcome delivered or failed, or null to ask whether it is to be '
 'sent, which records skipped if not. A failed one is planned again after a pause, up to the attempts in settings; one '
 'skipped ON_HOLD as soon as the clock runs again with the same window; a delivered one cancels that. Of two reports of '
-'one message the later stage counts: skipped, delivered, failed. Logs and publishes lead.reminder.delivered, .failed '
+'one message the later stage counts: skipped, delivered, failed. By a policy whose notices count from their delivery '
+'it moves the clock. Logs and publishes lead.reminder.delivered, .failed '
 'or .skipped. Refuses a reminder that was never sent (LP044). Internal: start_reminder_delivery() and '
 'report_reminder_delivery() call it and say more.';

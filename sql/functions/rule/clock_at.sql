@@ -3,7 +3,7 @@
 -- each statement, and runs at half the speed.
 CREATE OR REPLACE FUNCTION lead_protection.clock_at(clock lead_protection.lead_clocks, as_of timestamptz)
 RETURNS TABLE (protection_expires_at timestamptz, state text, on_hold boolean, reminder_due_at timestamptz)
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     stands_at timestamptz := clock_at.as_of;
@@ -22,7 +22,7 @@ BEGIN
     END IF;
     clock_at.state := lead_protection.protection_state(clock_at.clock, stands_at, clock_at.as_of);
     clock_at.protection_expires_at := lead_protection.pushed_expiry(clock_at.clock, clock_at.as_of);
-    IF clock_at.clock.owed_notice_days IS NOT NULL AND clock_at.state = 'REMINDER_DUE' THEN
+    IF clock_at.clock.owed_notice_days IS NOT NULL AND clock_at.state IN ('REMINDER_DUE', 'GRACE') THEN
         clock_at.protection_expires_at := lead_protection.awaited_expiry(
             clock_at.clock, clock_at.protection_expires_at, clock_at.as_of
         );
@@ -36,5 +36,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.clock_at(lead_protection.lead_clocks, timestamptz) IS
 'What a clock shows at as_of: one row of expiry (while on hold: as if the hold ended at as_of; while a notice is owed: '
-'as if the reminder went out at as_of), state (while on hold: frozen where the clock stopped), on_hold, and when the '
+'as if it were given at as_of), state (while on hold: frozen where the clock stopped), on_hold, and when the '
 'reminder falls due (null while on hold and once closed). Of a free lead neither is ever set.';

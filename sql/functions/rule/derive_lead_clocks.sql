@@ -30,7 +30,8 @@ BEGIN ATOMIC
         notice.base_expires_at AS notice_base_expires_at,
         notice.owed_days AS owed_notice_days,
         CASE WHEN notice.owed_days IS NOT NULL THEN policy.time_zone END AS owed_notice_zone,
-        present.lead_key
+        present.lead_key,
+        policy.day_policy_id
     FROM lead_protection.leads AS present
     LEFT JOIN LATERAL (
         SELECT
@@ -59,7 +60,13 @@ BEGIN ATOMIC
             p.grace_days,
             p.time_zone,
             p.reminder_time,
-            p.notice_required
+            p.notice_required,
+            p.calendar_id,
+            p.remind_on,
+            p.notice_counts_from,
+            -- The last protected day ends when the next one begins.
+            CASE p.period_end WHEN 'end_of_day' THEN 1 ELSE 0 END AS days_past_end,
+            CASE WHEN p.period_end <> 'instant' OR p.hold_unit <> 'elapsed' THEN p.id END AS day_policy_id
         FROM lead_protection.protection_policies AS p
         WHERE p.id = lead.policy_id AND lead.user_id IS NOT NULL
         LIMIT 1
@@ -130,14 +137,28 @@ BEGIN ATOMIC
             WHERE f.lead_id = present.id AND f.user_id = lead.user_id AND f.voided_at IS NULL
         ) AS h
     ) AS hold
-    CROSS JOIN LATERAL lead_protection.rule_expiry(
-        base.expires_at, activity.idle_from, base.idle_expires_at, hold.stops
+    CROSS JOIN LATERAL (
+        SELECT
+            lead_protection.rule_expiry(
+                base.expires_at, activity.idle_from, base.idle_expires_at, hold.stops, policy.day_policy_id
+            ) AS expires_at
+        LIMIT 1
     ) AS expiry
     CROSS JOIN LATERAL (
         SELECT
             d.window_date,
-            (d.window_date - policy.grace_days + policy.reminder_time) AT TIME ZONE policy.time_zone AS due_at
-        FROM (SELECT (expiry.expires_at AT TIME ZONE policy.time_zone)::date AS window_date) AS d
+            (
+                CASE policy.remind_on
+                    -- Never later, or the grace that was promised would shrink.
+                    WHEN 'working_day' THEN lead_protection.previous_working_day(
+                        policy.calendar_id, d.window_date - policy.grace_days
+                    )
+                    ELSE d.window_date - policy.grace_days
+                END + policy.reminder_time
+            ) AT TIME ZONE policy.time_zone AS due_at
+        FROM (
+            SELECT (expiry.expires_at AT TIME ZONE policy.time_zone)::date - policy.days_past_end AS window_date
+        ) AS d
         LIMIT 1
     ) AS reminder_window
     CROSS JOIN LATERAL (
@@ -150,9 +171,15 @@ BEGIN ATOMIC
                     WHERE r.reactivated_at IS NULL OR r.reactivated_at > derive_lead_clocks.as_of
                 )
             ) AS reminded_window,
-            min(r.sent_at) FILTER (
+            min(
+                CASE
+                    -- What another system sent before is taken for received: nobody reports on it any more.
+                    WHEN policy.notice_counts_from = 'sent' OR r.adopted THEN r.sent_at
+                    ELSE lead_protection.notice_received_at(r, lead.policy_id, derive_lead_clocks.as_of)
+                END
+            ) FILTER (
                 WHERE r.sent_at >= reminder_window.due_at OR r.window_date = reminder_window.window_date
-            ) AS covered_at
+            ) AS received_at
         FROM lead_protection.lead_reminders AS r
         WHERE
             r.lead_id = present.id AND r.user_id = lead.user_id AND r.sent_at <= derive_lead_clocks.as_of
@@ -161,15 +188,19 @@ BEGIN ATOMIC
     ) AS reminder
     CROSS JOIN LATERAL (
         SELECT
-            CASE WHEN policy.notice_required THEN reminder.covered_at END AS noticed_at,
+            CASE WHEN policy.notice_required THEN reminder.received_at END AS noticed_at,
             CASE WHEN policy.notice_required
-                THEN lead_protection.calendar_expiry(reminder.covered_at, policy.time_zone, 0, policy.grace_days)
+                THEN lead_protection.calendar_expiry(reminder.received_at, policy.time_zone, 0, policy.grace_days)
             END AS base_expires_at,
-            CASE WHEN policy.notice_required AND reminder.covered_at IS NULL THEN policy.grace_days END AS owed_days
+            CASE WHEN policy.notice_required AND reminder.received_at IS NULL THEN policy.grace_days END AS owed_days
         LIMIT 1
     ) AS notice
-    CROSS JOIN LATERAL lead_protection.noticed_expiry(
-        expiry.expires_at, notice.noticed_at, notice.base_expires_at, hold.stops
+    CROSS JOIN LATERAL (
+        SELECT
+            lead_protection.noticed_expiry(
+                expiry.expires_at, notice.noticed_at, notice.base_expires_at, hold.stops, policy.day_policy_id
+            ) AS expires_at
+        LIMIT 1
     ) AS noticed
     CROSS JOIN LATERAL (
         -- While a notice is owed the protection does not end, and a hold can still begin.

@@ -1,9 +1,9 @@
 CREATE OR REPLACE FUNCTION lead_protection.pushed_expiry(clock lead_protection.lead_clocks, as_of timestamptz)
 RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
     -- Another stop reaches into the open hold or lies ahead of it, or a clock was restarted during it, or it began
-    -- after the expiry by the rule, while a notice was owed: count all again.
+    -- after the expiry by the rule, while a notice was owed, or the clock counts by days: count all again.
     WHEN
         pushed_expiry.clock.open_hold_from <= pushed_expiry.as_of
         AND (
@@ -11,6 +11,7 @@ RETURN CASE
             OR pushed_expiry.clock.idle_from > pushed_expiry.clock.open_hold_from
             OR pushed_expiry.clock.noticed_at > pushed_expiry.clock.open_hold_from
             OR pushed_expiry.clock.open_hold_from >= pushed_expiry.clock.protection_expires_at
+            OR pushed_expiry.clock.day_policy_id IS NOT NULL
         )
         THEN lead_protection.recounted_expiry(pushed_expiry.clock, pushed_expiry.as_of)
     -- Otherwise the open hold, if there is one in force, moves the expiry by the time that it has lasted.

@@ -90,7 +90,29 @@ BEGIN
                     (11, 'hold_total_limit', lead_protection.value_text(
                         statement_blocks.facts #>> '{limits,hold_total_limit_days}', 'days',
                             statement_blocks.words, zone
-                    ))
+                    )),
+                    -- What most contracts do not have is told only where it is.
+                    (12, 'period_end', lead_protection.value_text(
+                        nullif(statement_blocks.facts #>> '{policy,period_end}', 'instant'), 'contract_term',
+                        statement_blocks.words, zone
+                    )),
+                    (13, 'hold_unit', lead_protection.value_text(
+                        nullif(statement_blocks.facts #>> '{policy,hold_unit}', 'elapsed'), 'contract_term',
+                        statement_blocks.words, zone
+                    )),
+                    (14, 'expiry_on', lead_protection.value_text(
+                        nullif(statement_blocks.facts #>> '{policy,expiry_on}', 'any_day'), 'contract_term',
+                        statement_blocks.words, zone
+                    )),
+                    (15, 'remind_on', lead_protection.value_text(
+                        nullif(statement_blocks.facts #>> '{policy,remind_on}', 'any_day') || '_before',
+                        'contract_term', statement_blocks.words, zone
+                    )),
+                    (16, 'notice_counts_from', lead_protection.value_text(
+                        nullif(statement_blocks.facts #>> '{policy,notice_counts_from}', 'sent'), 'contract_term',
+                        statement_blocks.words, zone
+                    )),
+                    (17, 'calendar', statement_blocks.facts #>> '{policy,calendar}')
                 ) AS t (place, code, value)
                 WHERE t.value IS NOT NULL
             ))

@@ -85,6 +85,16 @@ FROM (
     ('hold.in_full', 'de', 'In voller Länge angerechnet: {length:elapsed}.'),
     ('hold.in_part', 'en', 'Counted from {from:instant} to {until:instant}: {length:elapsed}.'),
     ('hold.in_part', 'de', 'Angerechnet vom {from:instant} bis {until:instant}: {length:elapsed}.'),
+    (
+        'hold.by_days', 'en',
+        'Counted by days, {first:date} to {last:date}, each whole and none twice: {days:days}.'
+    ),
+    (
+        'hold.by_days', 'de',
+        'Nach Tagen angerechnet, {first:date} bis {last:date}, jeder ganz und keiner doppelt: {days:days}.'
+    ),
+    ('hold.in_rest', 'en', 'It begins in what is left of the last protected day: that end moves.'),
+    ('hold.in_rest', 'de', 'Sie beginnt im Rest des letzten geschützten Tages: Dessen Ende verschiebt sich.'),
     ('hold.part_before_start', 'en', 'What lies before the protection began does not.'),
     ('hold.part_before_start', 'de', 'Was vor Beginn des Schutzes liegt, zählt nicht.'),
     ('hold.part_before_activity', 'en', 'What lies before the last qualified activity does not.'),
@@ -133,6 +143,28 @@ FROM (
     ('rule.idle', 'de', 'Die frühere der beiden Fristen: die Tätigkeitsfrist.'),
     ('rule.base', 'en', 'The earlier of the two clocks: the base clock.'),
     ('rule.base', 'de', 'Die frühere der beiden Fristen: die Grundfrist.'),
+    ('end.of_day', 'en', 'It ends with the day: {day:date} is the last protected day.'),
+    ('end.of_day', 'de', 'Sie endet mit Ablauf des Tages: Letzter geschützter Tag ist der {day:date}.'),
+    (
+        'end.moved', 'en',
+        'That is no working day (calendar {calendar}, version {version}): the next one is {day:date}.'
+    ),
+    (
+        'end.moved', 'de',
+        'Das ist kein Werktag (Kalender {calendar}, Fassung {version}): Der nächste ist der {day:date}.'
+    ),
+    ('notice.received', 'en', 'The reminder counts as received at {at:instant}: + {days:days}.'),
+    ('notice.received', 'de', 'Die Erinnerung gilt als zugegangen am {at:instant}: + {days:days}.'),
+    (
+        'notice.not_received', 'en',
+        'No delivery of the reminder was reported yet. The protection ends no earlier than {days:days} after it, as '
+        'if it arrived now.'
+    ),
+    (
+        'notice.not_received', 'de',
+        'Der Zugang der Erinnerung ist noch nicht gemeldet. Der Schutz endet frühestens {days:days} danach, '
+        'gerechnet, als ginge sie jetzt zu.'
+    ),
     ('notice.sent', 'en', 'The reminder was sent at {at:instant}: + {days:days}.'),
     ('notice.sent', 'de', 'Die Erinnerung wurde am {at:instant} versandt: + {days:days}.'),
     ('notice.waited_for', 'en', 'The later of the two: the expiry waits for the notice.'),
@@ -163,6 +195,14 @@ FROM (
     ),
     ('reminder.due', 'en', 'Due at {at:instant}, {days:days} before {window:date}.'),
     ('reminder.due', 'de', 'Fällig am {at:instant}, {days:days} vor dem {window:date}.'),
+    (
+        'reminder.moved_back', 'en',
+        '{day:date} is no working day (calendar {calendar}, version {version}): it moves back to the one before.'
+    ),
+    (
+        'reminder.moved_back', 'de',
+        'Der {day:date} ist kein Werktag (Kalender {calendar}, Fassung {version}): vorgezogen auf den Werktag davor.'
+    ),
     ('reminder.closed', 'en', 'None falls due: the lead is closed.'),
     ('reminder.closed', 'de', 'Keine fällig: Der Lead ist abgeschlossen.'),
     ('reminder.nobodys', 'en', 'None falls due: the lead is nobody''s.'),
@@ -246,6 +286,8 @@ FROM (
     ('item.NOTICE', 'de', 'Ankündigung'),
     ('item.RULE', 'en', 'Both clocks'),
     ('item.RULE', 'de', 'Beide Fristen'),
+    ('item.PERIOD_END', 'en', 'End of the day'),
+    ('item.PERIOD_END', 'de', 'Ablauf des Tages'),
     ('item.CLOSED', 'en', 'Closing'),
     ('item.CLOSED', 'de', 'Abschluss'),
     ('item.REMINDER', 'en', 'Reminder'),
@@ -557,6 +599,30 @@ FROM (
     ('contract.hold_limit', 'de', 'Höchstdauer einer Hemmung'),
     ('contract.hold_total_limit', 'en', 'Limit of all holds'),
     ('contract.hold_total_limit', 'de', 'Höchstdauer aller Hemmungen'),
+    ('contract.period_end', 'en', 'The protection ends'),
+    ('contract.period_end', 'de', 'Der Schutz endet'),
+    ('contract.hold_unit', 'en', 'Holds count'),
+    ('contract.hold_unit', 'de', 'Hemmungen zählen'),
+    ('contract.expiry_on', 'en', 'The last protected day is'),
+    ('contract.expiry_on', 'de', 'Letzter geschützter Tag ist'),
+    ('contract.remind_on', 'en', 'The reminder goes out'),
+    ('contract.remind_on', 'de', 'Die Erinnerung ergeht'),
+    ('contract.notice_counts_from', 'en', 'A notice counts'),
+    ('contract.notice_counts_from', 'de', 'Eine Ankündigung zählt'),
+    ('contract.calendar', 'en', 'Calendar and version'),
+    ('contract.calendar', 'de', 'Kalender und Fassung'),
+    ('contract_term.end_of_day', 'en', 'with the end of its last day'),
+    ('contract_term.end_of_day', 'de', 'mit Ablauf seines letzten Tages'),
+    ('contract_term.day', 'en', 'by days, each that a hold touches'),
+    ('contract_term.day', 'de', 'nach Tagen, jeder berührte ganz'),
+    ('contract_term.working_day', 'en', 'a working day'),
+    ('contract_term.working_day', 'de', 'ein Werktag'),
+    ('contract_term.working_day_before', 'en', 'on a working day, else on the one before'),
+    ('contract_term.working_day_before', 'de', 'an einem Werktag, sonst an dem davor'),
+    ('contract_term.delivered', 'en', 'from its receipt on'),
+    ('contract_term.delivered', 'de', 'ab ihrem Zugang'),
+    ('contract_term.delivered_working_day', 'en', 'from its receipt on, on a working day'),
+    ('contract_term.delivered_working_day', 'de', 'ab ihrem Zugang an einem Werktag'),
     -- the time line
     ('figure.protection', 'en', 'protection'),
     ('figure.protection', 'de', 'Schutz'),
