@@ -179,6 +179,8 @@
 \ir functions/seals/leaf_path.sql
 \ir functions/seals/seal_checkpoint.sql
 \ir functions/seals/seal_protection_log.sql
+\ir functions/seals/exported_facts.sql
+\ir functions/seals/exported_terms.sql
 
 -- reminders: sent, delivered, on time
 \ir functions/reminders/configure_reminders.sql
