@@ -173,6 +173,12 @@
 \ir functions/events/publish_missing_events.sql
 \ir functions/events/purge_events.sql
 
+-- log: (temporary)
+\ir functions/log/written_instant.sql
+\ir functions/log/written_json.sql
+\ir functions/log/log_texts_hash.sql
+\ir functions/log/log_row_hash.sql
+
 -- seals: the Merkle tree over the log
 \ir functions/seals/merkle_block.sql
 \ir functions/seals/tree_hashes.sql
@@ -181,6 +187,8 @@
 \ir functions/seals/seal_protection_log.sql
 \ir functions/seals/exported_facts.sql
 \ir functions/seals/exported_terms.sql
+\ir functions/seals/exported_lead.sql
+\ir functions/seals/export_log.sql
 
 -- reminders: sent, delivered, on time
 \ir functions/reminders/configure_reminders.sql
