@@ -40,6 +40,16 @@
 \ir functions/calendars/create_calendar_version.sql
 \ir views/calendars/v_calendar_days.sql
 
+-- log: a chain of hashes for each lead
+\ir functions/log/written_instant.sql
+\ir functions/log/written_json.sql
+\ir functions/log/log_texts_hash.sql
+\ir functions/log/log_row_hash.sql
+\ir functions/log/chain_old_rows.sql
+\ir functions/log/chain_log_row.sql
+\ir functions/log/log_entry.sql
+\ir functions/log/write_log.sql
+
 -- rule: the one place of the arithmetic
 \ir functions/rule/calendar_expiry.sql
 \ir functions/rule/protection_end.sql
@@ -172,12 +182,6 @@
 \ir views/events/v_dead_events.sql
 \ir functions/events/publish_missing_events.sql
 \ir functions/events/purge_events.sql
-
--- log: (temporary)
-\ir functions/log/written_instant.sql
-\ir functions/log/written_json.sql
-\ir functions/log/log_texts_hash.sql
-\ir functions/log/log_row_hash.sql
 
 -- seals: the Merkle tree over the log
 \ir functions/seals/merkle_block.sql
