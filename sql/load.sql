@@ -40,6 +40,16 @@
 \ir functions/calendars/create_calendar_version.sql
 \ir views/calendars/v_calendar_days.sql
 
+-- log: a chain of hashes for each lead
+\ir functions/log/written_instant.sql
+\ir functions/log/written_json.sql
+\ir functions/log/log_texts_hash.sql
+\ir functions/log/log_row_hash.sql
+\ir functions/log/chain_old_rows.sql
+\ir functions/log/chain_log_row.sql
+\ir functions/log/log_entry.sql
+\ir functions/log/write_log.sql
+
 -- rule: the one place of the arithmetic
 \ir functions/rule/calendar_expiry.sql
 \ir functions/rule/stop_clock.sql
@@ -367,6 +377,7 @@
 -- last: counts that start with the triggers, the days of the calendars, what former versions left, the rights, and the
 -- adopted tables that are there
 \ir first_counts.sql
+\ir first_chain.sql
 \ir shipped_calendars.sql
 \ir obsolete.sql
 \ir grants.sql
