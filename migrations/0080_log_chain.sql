@@ -27,9 +27,6 @@ COMMENT ON COLUMN lead_protection.protection_log.texts_hash IS
 
 -- Where a log is that has rows, the nightly job chains them, and says here when it was done.
 ALTER TABLE lead_protection.settings ADD COLUMN log_chained_at timestamptz;
-UPDATE lead_protection.settings
-SET log_chained_at = transaction_timestamp()
-WHERE NOT EXISTS (SELECT FROM lead_protection.protection_log);
 COMMENT ON COLUMN lead_protection.settings.log_chained_at IS
 'Since when each log row is chained; null: the nightly job is at those from before. A row without a number that is '
 'found later was not written by us.';

@@ -390,6 +390,7 @@
 -- last: counts that start with the triggers, the days of the calendars, what former versions left, the rights, and the
 -- adopted tables that are there
 \ir first_counts.sql
+\ir first_chain.sql
 \ir shipped_calendars.sql
 \ir obsolete.sql
 \ir grants.sql
