@@ -35,7 +35,9 @@ BEGIN
         UPDATE lead_protection.protection_log AS g
         SET
             log_number = entry.log_number, previous_hash = entry.previous_hash, row_hash = entry.row_hash,
-            chained_at = entry.chained_at, texts_salt = entry.texts_salt
+            chained_at = entry.chained_at, texts_salt = entry.texts_salt,
+            -- As of a row that is written now: seal_protection_log() finds it.
+            transaction_id = pg_current_xact_id()
         WHERE g.lead_id = entry.lead_id AND g.event_id = entry.event_id;
         previous := entry;
         chained := chained + 1;

@@ -75,7 +75,7 @@ BEGIN
                 n.event_id, n.lead_id, n.user_id, n.event_type, n.occurred_at, n.recorded_at, n.actor_id, n.reason,
                 n.state_before, n.state_after, n.expires_before, n.expires_after, n.details, n.session_role,
                 n.application_name, n.log_number, n.previous_hash, n.row_hash, n.chained_at, n.texts_salt,
-                n.texts_hash
+                n.texts_hash, NULL
             )::lead_protection.protection_log
         ) AS h;
         GET DIAGNOSTICS written = ROW_COUNT;
