@@ -422,7 +422,8 @@ class Check:
                 lead["started_at"] = details["started_at"]
             if kind in ("protection.transferred", "protection.given_back"):
                 lead["started_at"] = when
-            if kind in ("closed", "deleted", "reopened", "created", "changed"):
+            # One that was closed when it was deleted stays closed since it was.
+            if kind in ("closed", "deleted", "reopened", "created", "changed") and "outcome_before" not in details:
                 lead["closed_at"] = {"closed": when, "deleted": when, "reopened": None}.get(
                     kind, details.get("closed_at")
                 )

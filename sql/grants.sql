@@ -139,6 +139,9 @@ BEGIN
             ('protection_statement',              'x',  'x',  'x',  '',   ''),
             ('statement_of_user',                 'x',  'x',  'x',  '',   ''),
             ('statement_texts',                   'x',  'x',  'x',  '',   ''),
+            -- seals
+            ('export_log',                        '',   'x',  'x',  '',   ''),
+            ('seal_checkpoint',                   '',   'x',  'x',  '',   ''),
             -- events
             ('event_types',                       '',   'x',  'x',  '',   'x'),
             ('outbox_events',                     'x',  'x',  'x',  '',   'x'),

@@ -189,6 +189,7 @@
 \ir functions/seals/leaf_path.sql
 \ir functions/seals/seal_checkpoint.sql
 \ir functions/seals/seal_protection_log.sql
+\ir functions/seals/seal_over_lead.sql
 \ir functions/seals/exported_facts.sql
 \ir functions/seals/exported_terms.sql
 \ir functions/seals/exported_lead.sql
@@ -369,6 +370,7 @@
 \ir views/metrics/v_kpi_jobs.sql
 \ir views/health/v_passed_over_leads.sql
 \ir views/metrics/v_kpi_clock_drift.sql
+\ir views/metrics/v_kpi_seals.sql
 \ir views/health/v_default_policy_change.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql

@@ -12,7 +12,7 @@ FROM (
         -- What was written to adopted tables goes first, for it may move dates; expiries before reminders, which
         -- then need not look at what has expired.
         'lead-protection-reminders', '*/5 * * * *', 'CALL lead_protection.run_protection_pipeline()', false,
-        ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders']
+        ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders', 'log_sealed']
     ),
     (
         'lead-protection-follow', '* * * * *', 'CALL lead_protection.follow_adopted_tables()', false,

@@ -76,6 +76,9 @@ SCENARIOS: dict[str, Scenario] = {
     "Log rows had no event": Scenario(
         failures.log_is_written_past_its_trigger, runbook_outcomes.late_event_is_found, ("log_events",)
     ),
+    "The log is not sealed": Scenario(
+        failures.seals_are_held_up, runbook_outcomes.log_is_sealed_again, ("log_sealed",)
+    ),
     "An adopted row is out of step": Scenario(
         failures.adopted_rows_get_out_of_step, runbook_outcomes.adopted_rows_are_in_step, ("adoption_lag", "adoption")
     ),

@@ -165,7 +165,7 @@ def events(db: psycopg.Connection, lead_id: int | None = None) -> list[str]:
     """The types of the events in the outbox, of one lead or all, sorted; the log must tell the same."""
     published = db.execute(
         "SELECT id, type, aggregateid FROM lead_protection.outbox_events"
-        " WHERE %(id)s::text IS NULL OR aggregateid = %(id)s ORDER BY type, id",
+        " WHERE aggregatetype = 'lead' AND (%(id)s::text IS NULL OR aggregateid = %(id)s) ORDER BY type, id",
         {"id": lead_id and str(lead_id)},
     ).fetchall()
     logged = db.execute(

@@ -59,6 +59,19 @@ def lead_is_held_by_a_forgotten_session(server: Server, dbname: str) -> None:
         server.psql(statement, dbname=dbname)
 
 
+def seals_are_held_up(server: Server, dbname: str) -> None:
+    """Somebody wrote something and went home; two hours ago a lead was held."""
+    FORGOTTEN[dbname] = psycopg.connect(server.url(dbname), application_name="forgotten")
+    FORGOTTEN[dbname].execute("SELECT pg_current_xact_id()")
+    for statement in (
+        "SELECT lead_protection.create_lead_hold(44, 109, 'price approval', 901)",
+        "CALL lead_protection.run_protection_pipeline()",
+        "SET session_replication_role = replica; UPDATE lead_protection.protection_log"
+        " SET recorded_at = recorded_at - INTERVAL '2 hours' WHERE lead_id = 44",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
 def role_of_a_job_is_dropped(server: Server, dbname: str) -> None:
     """pg_cron's table, as if it were in this database, with a job whose role is gone."""
     server.psql(

@@ -185,6 +185,14 @@ def session_is_named_and_ended(results: Results) -> None:
     assert [row[0] for row in health] == ["ok"]
 
 
+def log_is_sealed_again(results: Results) -> None:
+    seals, writing, ended, health = results.take("seals", "open", "ended", "health")
+    assert len(seals) == 1 and seals[0][3]
+    assert writing[0][2] == "forgotten"
+    assert [row[1] for row in ended] == ["t"]
+    assert [row[0] for row in health] == ["ok"]
+
+
 def faults_of_the_schedule_are_shown(results: Results) -> None:
     results.take("cure", "health")
 

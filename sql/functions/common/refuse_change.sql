@@ -18,12 +18,21 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_change() IS
-'Trigger: refuses the statement (LP012). On the log, the outbox, extensions, policy assignments and calendars: they '
+'Trigger: refuses the statement (LP012). On the log and its seals, the outbox, extensions, policy assignments and calendars: they '
 'are append-only. On leads and their history: what was is proved from them. On the other facts: TRUNCATE would leave '
 'the clocks behind.';
 
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.protection_log
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.log_leaves
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.log_nodes
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.log_seals
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR TRUNCATE ON lead_protection.outbox_events

@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION lead_protection.health_now()
 RETURNS TABLE (
     check_name text, status text, found text, since timestamptz, runbook text, amount bigint, first_command text
 )
-LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE ROWS 21 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 WITH jobs AS MATERIALIZED (
     SELECT
@@ -410,6 +410,21 @@ measured (check_name, measured, amount, found, since) AS (
         coalesce(string_agg(f.fault, '; ' ORDER BY f.fault), 'nothing is seen to be wrong'),
         NULL
     FROM lead_protection.cron_faults() AS f
+    UNION ALL
+    SELECT
+        'log_sealed',
+        coalesce(extract(EPOCH FROM now() - s.unsealed_since), 0),
+        s.seal,
+        CASE
+            WHEN s.unsealed_since IS NULL THEN format('all is sealed, seal %s', coalesce(s.seal::text, 'none yet'))
+            ELSE format(
+                'log rows have waited for their seal for %s, seal %s',
+                lead_protection.elapsed_text(date_trunc('second', greatest(now() - s.unsealed_since, INTERVAL '0'))),
+                coalesce(s.seal::text, 'none yet')
+            )
+        END,
+        s.unsealed_since
+    FROM lead_protection.v_kpi_seals AS s
     UNION ALL
     SELECT
         'log_events',

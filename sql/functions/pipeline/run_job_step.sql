@@ -48,6 +48,8 @@ BEGIN
                     handled := lead_protection.send_due_reminders(run.lead_ids[1:run.batch_size], run.as_of);
                     run.lead_ids := run.lead_ids[run.batch_size + 1:];
                     step_is_done := run.lead_ids = '{}';
+                WHEN 'log_sealed' THEN
+                    handled := lead_protection.seal_protection_log();
                 WHEN 'holds_overrun' THEN
                     handled := lead_protection.end_overrun_holds(run.batch_size);
                     step_is_done := handled = 0;

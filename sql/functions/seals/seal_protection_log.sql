@@ -37,7 +37,8 @@ BEGIN
         g.lead_id, g.log_number, g.row_hash
     FROM lead_protection.protection_log AS g
     WHERE
-        g.transaction_id >= since AND g.transaction_id < until
+        -- A row without a hash was written past the log's trigger: verify_protection_log() tells.
+        g.row_hash IS NOT NULL AND g.transaction_id >= since AND g.transaction_id < until
         AND NOT EXISTS (
             SELECT FROM lead_protection.log_leaves AS f
             WHERE f.lead_id = g.lead_id AND f.log_number = g.log_number

@@ -80,6 +80,7 @@ FROM (
     ('LP090', 'calendar_invalid', 'invalid'),
     ('LP091', 'calendar_days_invalid', 'invalid'),
     ('LP092', 'calendar_not_found', 'not_found'),
+    ('LP115', 'seal_not_found', 'not_found'),
     ('22000', 'data_exception', 'invalid'),
     ('22003', 'number_out_of_range', 'invalid'),
     ('22008', 'instant_overflow', 'invalid'),

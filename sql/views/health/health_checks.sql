@@ -35,7 +35,9 @@ FROM (
     -- It is followed within a minute.
     (19, 'adoption_lag', 'seconds that a write has waited untried', 300, 1800, 'An adopted row is out of step'),
     -- It is tried again by itself: what still waits after an hour needs somebody.
-    (20, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
+    (20, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step'),
+    -- A transaction that was left open holds it up, and each run of the pipeline tries again.
+    (21, 'log_sealed', 'seconds that a log row has waited for its seal', 3600, 86400, 'The log is not sealed')
 ) AS k (position, check_name, measured_in, warn_at, critical_at, runbook);
 
 COMMENT ON VIEW lead_protection.health_checks IS
