@@ -13,6 +13,7 @@ CREATE OR REPLACE FUNCTION lead_protection.create_policy_version(
     hold_limit_days integer DEFAULT NULL,
     hold_total_limit_days integer DEFAULT NULL,
     approval_by_another boolean DEFAULT false,
+    texts_kept_days integer DEFAULT NULL,
     OUT version integer,
     OUT created boolean
 )
@@ -101,6 +102,11 @@ BEGIN
             'hold_total_limit_days', create_policy_version.hold_total_limit_days::text,
             create_policy_version.hold_total_limit_days BETWEEN 1 AND 36500,
             '1 to 36500, or null for no limit'
+        ),
+        (
+            'texts_kept_days', create_policy_version.texts_kept_days::text,
+            create_policy_version.texts_kept_days BETWEEN 1 AND 36500,
+            '1 to 36500, or null to keep them'
         )
     ) AS t (term, given, makes_sense, allowed)
     WHERE NOT t.makes_sense;
@@ -122,19 +128,19 @@ BEGIN
         EXIT WHEN (
             latest.rule, latest.base_months, latest.extension_days, latest.grace_days, latest.time_zone,
             latest.reminder_time, latest.notice_required, latest.extension_limit_days,
-            latest.hold_limit_days, latest.hold_total_limit_days, latest.approval_by_another
+            latest.hold_limit_days, latest.hold_total_limit_days, latest.approval_by_another, latest.texts_kept_days
         ) IS NOT DISTINCT FROM (
             create_policy_version.rule, create_policy_version.base_months, create_policy_version.extension_days,
             create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
             create_policy_version.notice_required, create_policy_version.extension_limit_days,
             create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days,
-            create_policy_version.approval_by_another
+            create_policy_version.approval_by_another, create_policy_version.texts_kept_days
         );
 
         INSERT INTO lead_protection.protection_policies AS p (
             name, version, rule, base_months, extension_days, grace_days, time_zone, reminder_time,
             notice_required, extension_limit_days, hold_limit_days, hold_total_limit_days,
-            approval_by_another, created_by
+            approval_by_another, texts_kept_days, created_by
         )
         VALUES (
             create_policy_version.name, coalesce(latest.version, 0) + 1, create_policy_version.rule,
@@ -142,7 +148,8 @@ BEGIN
             create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
             create_policy_version.notice_required, create_policy_version.extension_limit_days,
             create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days,
-            create_policy_version.approval_by_another, create_policy_version.actor_id
+            create_policy_version.approval_by_another, create_policy_version.texts_kept_days,
+            create_policy_version.actor_id
         )
         ON CONFLICT ON CONSTRAINT protection_policies_version_unique DO NOTHING
         RETURNING p.* INTO latest;
@@ -156,7 +163,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.create_policy_version(
-    text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean
+    text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean, integer
 ) IS
 'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see '
 'set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the '
@@ -164,7 +171,9 @@ COMMENT ON FUNCTION lead_protection.create_policy_version(
 'grace_days: 1 to 36500; time_zone: a name of the time zone database; reminder_time: local, before 24:00; '
 'notice_required: true if nobody loses a lead unreminded; extension_limit_days: 0 to 36500; hold_limit_days (longest '
 'length of one hold) and hold_total_limit_days (of all holds of a protection together): 1 to 36500, or null, the '
-'default, for no limit; approval_by_another: true if whoever enters an extension must not be who approved it.
+'default, for no limit; approval_by_another: true if whoever enters an extension must not be who approved it; '
+'texts_kept_days: 1 to 36500, so long after a lead was closed, expired or given back the nightly job erases its texts; '
+'null, the default: never.
 Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the '
 'same terms: returns that one with created = false, and makes none.
 Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed).';

@@ -37,6 +37,7 @@ FROM (
         'Jobs in pg_cron whose role is gone, or that two roles have scheduled, as far as is seen.'
     ),
     ('lead_log_events_missing', 'gauge', 'Log rows that had no event in the last nightly proof.'),
+    ('lead_log_problems', 'gauge', 'What is wrong with the log''s chain, as found by the last nightly proof.'),
     ('lead_clock_drift', 'gauge', 'Cached clocks that differed from the rule in the last nightly proof.'),
     ('lead_holds_active', 'gauge', 'Holds in force.'),
     ('lead_holds_overrun', 'gauge', 'Open holds that have passed the limit of their policy.'),
