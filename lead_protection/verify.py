@@ -423,7 +423,8 @@ class Check:
             if kind in ("protection.transferred", "protection.given_back"):
                 lead["started_at"] = when
             # One that was closed when it was deleted stays closed since it was.
-            if kind in ("closed", "deleted", "reopened", "created", "changed") and "outcome_before" not in details:
+            still = kind == "deleted" and "outcome_before" in details
+            if kind in ("closed", "deleted", "reopened", "created", "changed") and not still:
                 lead["closed_at"] = {"closed": when, "deleted": when, "reopened": None}.get(
                     kind, details.get("closed_at")
                 )

@@ -26,7 +26,9 @@ COMMENT ON COLUMN lead_protection.protection_log.texts_hash IS
 'The commitment to texts that were erased, in whose place it stands; null: none was.';
 
 -- Where a log is that has rows, the nightly job chains them, and says here when it was done.
-ALTER TABLE lead_protection.settings ADD COLUMN log_chained_at timestamptz;
+ALTER TABLE lead_protection.settings ADD COLUMN log_chained_at timestamptz, ADD COLUMN log_chained_through bigint;
 COMMENT ON COLUMN lead_protection.settings.log_chained_at IS
 'Since when each log row is chained; null: the nightly job is at those from before. A row without a number that is '
 'found later was not written by us.';
+COMMENT ON COLUMN lead_protection.settings.log_chained_through IS
+'The lead up to whose number the nightly job has chained the rows from before; null: it begins, or has done all.';

@@ -49,6 +49,7 @@
 \ir functions/log/chain_log_row.sql
 \ir functions/log/log_entry.sql
 \ir functions/log/write_log.sql
+\ir functions/log/guard_log_row.sql
 
 -- rule: the one place of the arithmetic
 \ir functions/rule/calendar_expiry.sql
@@ -166,6 +167,12 @@
 \ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
 \ir functions/leads/lead_log.sql
+\ir functions/log/chain_next_rows.sql
+\ir functions/log/verify_protection_log.sql
+\ir functions/log/erase_texts_of.sql
+\ir functions/log/erase_texts.sql
+\ir functions/log/leads_with_old_texts.sql
+\ir functions/log/erase_old_texts.sql
 \ir views/events/v_cloud_events.sql
 \ir functions/events/require_event_consumer.sql
 \ir functions/events/require_event_types.sql

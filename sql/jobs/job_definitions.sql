@@ -24,7 +24,8 @@ FROM (
         'lead-protection-nightly', '17 1 * * *', 'CALL lead_protection.run_nightly_maintenance()', false,
         ARRAY[
             'adopted_rows', 'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended',
-            'events_published', 'events_purged', 'job_runs_purged', 'bulk_requests_purged'
+            'log_rows_chained', 'texts_erased', 'log_problems', 'events_published', 'events_purged', 'job_runs_purged',
+            'bulk_requests_purged'
         ]
     ),
     (

@@ -16,7 +16,7 @@ BEGIN ATOMIC
                         p.id,
                         -- All but what moves no date: a term that is new is exported, and refused by who does not know it.
                         to_jsonb(p) - '{id,name,version,is_default,created_at,created_by}'::text []
-                        - '{extension_limit_days,hold_limit_days,hold_total_limit_days,approval_by_another}'::text []
+                        - '{extension_limit_days,hold_limit_days,hold_total_limit_days,approval_by_another,texts_kept_days}'::text []
                     )
                 FROM policy AS p
             ),

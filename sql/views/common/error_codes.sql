@@ -89,6 +89,7 @@ FROM (
     ('23505', 'lead_number_exists', 'conflict'),
     ('23514', 'row_invalid', 'invalid'),
     ('25006', 'server_read_only', 'conflict'),
+    ('LP110', 'no_texts_named', 'invalid'),
     ('2D000', 'call_in_transaction_block', 'invalid'),
     ('40001', 'serialization_failure', 'retry'),
     ('40P01', 'deadlock_detected', 'retry'),
