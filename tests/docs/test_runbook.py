@@ -100,6 +100,7 @@ SCENARIOS: dict[str, Scenario] = {
     "Erase a person's data": Scenario(failures.nothing_wrong, runbook_outcomes.person_is_found),
     "An activity is missing or wrong": Scenario(failures.nothing_wrong, runbook_outcomes.activity_is_put_right),
     "A contract changes": Scenario(failures.nothing_wrong, runbook_outcomes.contract_is_changed),
+    "A working day is wrong": Scenario(failures.day_off_is_unknown, runbook_outcomes.working_day_is_put_right),
     "A lead expired too early": Scenario(failures.nothing_wrong, runbook_outcomes.lead_is_back),
     "An expiry waits for a notice": Scenario(failures.notices_are_owed, runbook_outcomes.expiry_waits_for_its_notice),
     "After an outage": Scenario(failures.grace_time_was_missed, runbook_outcomes.unreminded_leads_are_found, NOT_SENT),

@@ -77,6 +77,12 @@ def test_json_names_the_policy_and_all_its_terms(unchecked):
             "reminder_time": "08:30:00",
             "notice_required": True,
             "extension_limit_days": 7,
+            "period_end": "instant",
+            "hold_unit": "elapsed",
+            "calendar": None,
+            "expiry_on": "any_day",
+            "remind_on": "any_day",
+            "notice_counts_from": "sent",
         },
         "result": {
             "protection_expires_at": "2025-03-26T09:00:00.000001Z",

@@ -213,6 +213,17 @@ def default_is_switched(server: Server, dbname: str) -> None:
     )
 
 
+def day_off_is_unknown(server: Server, dbname: str) -> None:
+    """A contract by the day, and a lead under it; the company's calendar will have its last protected day off."""
+    server.psql(
+        "INSERT INTO lead_protection.leads (id, user_id, created_at, policy_id)"
+        " SELECT 5000, 113, now() - INTERVAL '100 days', policy_id FROM lead_protection.create_policy_version("
+        "'agents by the day', 902, period_end => 'end_of_day', expiry_on => 'working_day', remind_on => 'working_day',"
+        " calendar_id => (SELECT max(id) FROM lead_protection.calendars WHERE code = 'DE-NW'))",
+        dbname=dbname,
+    )
+
+
 def clock_ran_ahead(server: Server, dbname: str) -> None:
     """The server that was the primary until now had a clock a year ahead: a run sent and recorded all there is."""
     for statement in (

@@ -72,8 +72,7 @@ class Extension:
 
 @dataclass(frozen=True)
 class Reminder:
-    """A reminder of the window that ends on `window`; `delivered_at` as the mailer reported, `adopted` if another system
-    sent it."""
+    """A reminder of the window that ends on `window`; adopted if another system sent it."""
 
     user_id: int
     sent_at: datetime
@@ -185,8 +184,7 @@ def received(reminder: Reminder, policy: Policy, as_of: datetime) -> datetime | 
 
 
 def reminder_due(window: date, policy: Policy) -> datetime:
-    """The policy's reminder time, `grace_days` calendar days before the last protected day, or on the working day before
-    that."""
+    """The policy's reminder time, `grace_days` days before the last protected day, or the working day before."""
     day = window - timedelta(days=policy.grace_days)
     if policy.remind_on == "working_day":
         day = working_day(day, policy, -1)
@@ -211,7 +209,7 @@ def touched(begin: datetime, end: datetime, policy: Policy) -> set[date]:
 
 
 def stopped(base: datetime, begin: datetime, spans: Iterable[tuple[datetime, datetime]], policy: Policy) -> datetime:
-    """What a clock reaches to that began at `begin`: each stop that begins before the end of the protection moves it."""
+    """What a clock reaches to that began at `begin`: each stop that begins before the protection ends moves it."""
     reached = base
     days: set[date] = set()
     granted = 0

@@ -119,6 +119,19 @@ PUT_IN: dict[str, Values] = {
         None: OPERATOR_NUMBER
         | {"policy_name": "agents", "version": "2", "user_id": "113", "reason": "contract of December"}
     },
+    "A working day is wrong": {
+        None: OPERATOR_NUMBER
+        | {
+            "policy_name": "agents by the day",
+            "version": "2",
+            "calendar_id": "SELECT calendar_id FROM lead_protection.protection_policies"
+            " WHERE name = 'agents by the day' ORDER BY version LIMIT 1",
+            "day": "SELECT window_date FROM lead_protection.lead_clocks WHERE lead_id = 5000",
+            "days": "SELECT jsonb_build_array(jsonb_build_object('date', window_date, 'name', 'works outing'))"
+            " FROM lead_protection.lead_clocks WHERE lead_id = 5000",
+            "reason": "days off of the new year",
+        }
+    },
     "A lead expired too early": {
         None: OPERATOR_NUMBER
         | {
@@ -257,6 +270,16 @@ def contract_is_changed(results: Results) -> None:
     # The shown date of a lead that now owes a notice moves between preview and move.
     assert {row[0] for row in log if row[3] != row[4]} == changed.keys()
     assert {row[0]: row[4] for row in log}["311"] == changed["311"][1]
+
+
+def working_day_is_put_right(results: Results) -> None:
+    pinned, days, calendar, version, moved = results.take("pinned", "days", "calendar", "version", "moved")
+    assert [row[1:] for row in pinned] == [["agents by the day", "1", "DE-NW", "1", "2100", "f", "1"]]
+    assert all(len(row) == 3 for row in days)
+    assert calendar[0][1:] == ["COMPANY", "1", "t"] and version[0][1:] == ["2", "t"]
+    # The last protected day is a day off now: the end moves on by a day at least.
+    ((lead_id, before, after),) = moved
+    assert lead_id == "5000" and before[:10] < after[:10]
 
 
 def expiry_waits_for_its_notice(results: Results) -> None:

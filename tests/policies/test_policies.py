@@ -18,6 +18,11 @@ TERMS = {
     "reminder_time": "08:00",
     "notice_required": False,
     "extension_limit_days": 60,
+    "period_end": "instant",
+    "hold_unit": "elapsed",
+    "expiry_on": "any_day",
+    "remind_on": "any_day",
+    "notice_counts_from": "sent",
 }
 OTHER_TERMS = {
     "rule": "parallel",
@@ -28,6 +33,17 @@ OTHER_TERMS = {
     "reminder_time": "08:01",
     "notice_required": True,
     "extension_limit_days": 0,
+    "period_end": "end_of_day",
+    "hold_unit": "day",
+    "expiry_on": "working_day",
+    "remind_on": "working_day",
+    "notice_counts_from": "delivered_working_day",
+}
+# What a term needs beside it.
+NEEDS = {
+    "expiry_on": {"period_end": "end_of_day", "calendar_id": 1},
+    "remind_on": {"calendar_id": 1},
+    "notice_counts_from": {"notice_required": True, "calendar_id": 1},
 }
 
 
@@ -79,15 +95,16 @@ def policy_of_new_lead(db, lead_id, user_id):
 
 
 def test_a_first_version_has_the_terms_given_and_nobody_gets_it_yet(db):
-    policy_id, name, version, created = create(db, **OTHER_TERMS)
+    policy_id, name, version, created = create(db, **OTHER_TERMS, calendar_id=1)
     assert (name, version, created) == ("x", 1, True)
     row = db.execute(
-        f"SELECT {', '.join(OTHER_TERMS)}, is_default, created_by FROM lead_protection.protection_policies"
+        f"SELECT {', '.join(OTHER_TERMS)}, calendar_id, is_default, created_by FROM lead_protection.protection_policies"
         " WHERE id = %s",
         (policy_id,),
     ).fetchone()
     assert tuple(str(value) for value in row) == (
         *("parallel", "7", "61", "11", "Europe/Vienna", "08:01:00", "True", "0"),
+        *("end_of_day", "day", "working_day", "working_day", "delivered_working_day", "1"),
         *("False", "5"),
     )
     assert (defaults(db), assignments(db)) == ([1], [])
@@ -103,20 +120,33 @@ def test_arguments_by_position(db):
         "('x', 5, 'parallel', 7, 61, 11, 'Europe/Vienna', '08:01', true, 0)"
     ).fetchone()
     assert answer[1:] == ("x", 1, True)
-    assert create(db, **OTHER_TERMS) == (*answer[:3], False)
+    first = {term: OTHER_TERMS[term] for term in list(OTHER_TERMS)[:8]}
+    assert create(db, **first) == (*answer[:3], False)
 
 
 @pytest.mark.parametrize("term", TERMS)
 def test_another_term_is_another_version_and_the_same_terms_are_the_same(db, term):
-    first = create(db)
-    assert create(db, actor_id=6) == (*first[:3], False)
-    second = create(db, **{term: OTHER_TERMS[term]})
+    needed = NEEDS.get(term, {})
+    first = create(db, **needed)
+    assert create(db, actor_id=6, **needed) == (*first[:3], False)
+    second = create(db, **needed | {term: OTHER_TERMS[term]})
     assert second == (second[0], "x", 2, True) and second[0] != first[0]
-    assert create(db, **{term: OTHER_TERMS[term]}) == (*second[:3], False)
+    assert create(db, **needed | {term: OTHER_TERMS[term]}) == (*second[:3], False)
     # Those of an older version are asked for: the latest has others.
-    assert create(db)[1:] == ("x", 3, True)
+    assert create(db, **needed)[1:] == ("x", 3, True)
     makers = db.execute("SELECT created_by FROM lead_protection.protection_policies WHERE name = 'x'").fetchall()
     assert makers == [(5,)] * 3
+
+
+def test_another_version_of_the_calendar_is_another_version_of_the_policy(db):
+    first, second = create(db, calendar_id=1), create(db, calendar_id=2)
+    assert (first[2], second[2]) == (1, 2)
+    assert create(db, calendar_id=2) == (*second[:3], False)
+
+
+def test_an_unknown_calendar_is_refused(db):
+    refused("LP092", create, db, calendar_id=10**9)
+    assert versions(db) == []
 
 
 def test_names_count_apart(db):
@@ -141,6 +171,14 @@ NO_SENSE = [
     ("reminder_time", "24:00"),
     ("extension_limit_days", -1),
     ("extension_limit_days", 36501),
+    ("period_end", "midnight"),
+    ("hold_unit", "hour"),
+    ("expiry_on", "monday"),
+    # Without a calendar, without the end of the day, without a notice:
+    ("expiry_on", "working_day"),
+    ("remind_on", "working_day"),
+    ("notice_counts_from", "delivered"),
+    ("notice_counts_from", "delivered_working_day"),
     ("time_zone", ""),
     ("time_zone", "CET"),
     ("time_zone", "X-1"),
@@ -161,7 +199,7 @@ def test_terms_that_make_no_sense_are_refused(db, term, value):
     assert refused.value.sqlstate == "LP018"
     detail, hint = str(refused.value.diag.message_detail), str(refused.value.diag.message_hint)
     assert detail.startswith(f"Given: {term}: ") and str(value) in detail
-    assert hint.startswith(f"Allowed: {term}: ") and ";" not in hint
+    assert hint.startswith(f"Allowed: {term}: ") and f"; {term}" not in hint
     assert db.execute("SELECT count(*) FROM lead_protection.protection_policies").fetchone() == (1,)
 
 
@@ -174,6 +212,20 @@ def test_all_terms_that_make_no_sense_are_named(db):
         "Allowed: base_months: 1 to 1200;"
         " grace_days: 1 to 36500, and under the parallel rule less than base_months of 28 days."
     )
+
+
+def test_a_working_day_needs_what_says_so(db):
+    """The same is refused of a row that the owner writes."""
+    for terms in (
+        {"expiry_on": "working_day", "calendar_id": 1},
+        {"expiry_on": "working_day", "period_end": "end_of_day"},
+        {"remind_on": "working_day"},
+        {"notice_counts_from": "delivered_working_day", "notice_required": True},
+        {"notice_counts_from": "delivered", "notice_required": False},
+    ):
+        refused("LP018", create, db, **terms)
+        with pytest.raises(psycopg.errors.CheckViolation):
+            insert_policy(db, name="y", **terms)
 
 
 def test_a_reminder_is_never_due_before_the_start(db):
@@ -237,6 +289,8 @@ def test_null_is_refused(db, argument):
         "reminder_time = '09:00'",
         "notice_required = true",
         "extension_limit_days = 61",
+        "period_end = 'end_of_day'",
+        "calendar_id = 1",
         "created_by = 1",
         "created_at = created_at - INTERVAL '1 day'",
     ],

@@ -1,5 +1,6 @@
 """Random facts: derivation, cached view and explanation against the independent model."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -136,6 +137,8 @@ def test_random_facts(bare, world):
 
 
 BEGUN = datetime(2025, 1, 15, 9, tzinfo=UTC)
+SATURDAY = datetime(2025, 1, 19, 9, tzinfo=UTC)
+BY_DAYS = Policy(period_end="end_of_day", calendar="DE-NW", expiry_on="working_day", remind_on="working_day")
 # What chance seldom finds, and once was wrong or is easily made so.
 RARE = {
     # Each policy has its own grace days. The last brings back the first window, which was reminded of, with a later due
@@ -157,6 +160,42 @@ RARE = {
             Hold(7, datetime(2025, 9, 18, 8, tzinfo=UTC), datetime(2025, 10, 3, 8, tzinfo=UTC)),
             Hold(7, datetime(2025, 10, 3, 8, tzinfo=UTC), None),
         ),
+    ),
+    # By its terms the protection ends on Saturday, 27 September 2025; by the calendar on Monday.
+    "a hold that begins on a day that the calendar added": Lead(
+        versions=(Version(7, replace(BY_DAYS, hold_unit="day"), SATURDAY),),
+        holds=(Hold(7, datetime(2025, 9, 29, 8, tzinfo=UTC), datetime(2025, 10, 2, 8, tzinfo=UTC)),),
+    ),
+    "a hold by the time elapsed that begins on such a day": Lead(
+        versions=(Version(7, BY_DAYS, SATURDAY),),
+        holds=(Hold(7, datetime(2025, 9, 29, 8, tzinfo=UTC), datetime(2025, 10, 2, 8, tzinfo=UTC)),),
+    ),
+    "two holds on one day": Lead(
+        versions=(Version(7, replace(BY_DAYS, hold_unit="day"), BEGUN),),
+        holds=(
+            Hold(7, datetime(2025, 9, 3, 8, tzinfo=UTC), datetime(2025, 9, 5, 8, tzinfo=UTC)),
+            Hold(7, datetime(2025, 9, 5, 12, tzinfo=UTC), datetime(2025, 9, 8, 12, tzinfo=UTC)),
+        ),
+    ),
+    "an open hold that counts by days": Lead(
+        versions=(Version(7, Policy(hold_unit="day"), BEGUN),),
+        holds=(Hold(7, datetime(2025, 9, 3, 8, tzinfo=UTC), None),),
+    ),
+    "a hold that begins in the evening of the last day": Lead(
+        versions=(Version(7, Policy(period_end="end_of_day"), BEGUN),),
+        holds=(Hold(7, datetime(2025, 9, 23, 20, tzinfo=UTC), datetime(2025, 9, 24, 6, tzinfo=UTC)),),
+    ),
+    "a notice that arrives late, on a Sunday": Lead(
+        versions=(
+            Version(7, replace(BY_DAYS, notice_required=True, notice_counts_from="delivered_working_day"), BEGUN),
+        ),
+        reminders=(
+            Reminder(7, datetime(2025, 9, 12, 6, tzinfo=UTC), date(2025, 9, 23), datetime(2025, 9, 21, 6, tzinfo=UTC)),
+        ),
+    ),
+    "a notice that another system sent": Lead(
+        versions=(Version(7, Policy(notice_required=True, notice_counts_from="delivered"), BEGUN),),
+        reminders=(Reminder(7, datetime(2025, 9, 20, 6, tzinfo=UTC), date(2025, 9, 23), adopted=True),),
     ),
     "a hold while a notice is owed": Lead(
         versions=(Version(7, Policy(notice_required=True), BEGUN),),

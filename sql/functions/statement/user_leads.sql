@@ -56,17 +56,16 @@ BEGIN
         s.on_hold,
         s.protection_expires_at,
         CASE
-            WHEN c.stops <> '{}' OR c.open_hold_from <= k.seen_at THEN (
-                SELECT e.expires_at - c.base_expires_at
-                FROM lead_protection.stop_clock(
+            WHEN c.stops <> '{}' OR c.open_hold_from <= k.seen_at THEN
+                lead_protection.stop_clock(
                     c.base_expires_at,
                     c.stops + CASE
                         WHEN c.open_hold_from < k.seen_at
                             THEN tstzmultirange(tstzrange(c.open_hold_from, k.seen_at))
                         ELSE '{}'
-                    END
-                ) AS e
-            )
+                    END,
+                    c.day_policy_id
+                ) - c.base_expires_at
             ELSE INTERVAL '0'
         END,
         x.days,
