@@ -420,6 +420,8 @@ class Check:
             kind, details, when = row["event_type"].removeprefix("lead."), row["details"], row["occurred_at"]
             if kind in ("created", "changed", "protection.backdated") and "started_at" in details:
                 lead["started_at"] = details["started_at"]
+            if kind in ("created", "changed", "protection.transferred", "protection.given_back"):
+                lead["user_id"] = row["user_id"]
             if kind in ("protection.transferred", "protection.given_back"):
                 lead["started_at"] = when
             # One that was closed when it was deleted stays closed since it was.
@@ -479,7 +481,7 @@ class Check:
 def read_export(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the head of an export, and then its leads, a line each: not all need be in memory."""
     with path.open(encoding="utf-8") as lines:
-        yield json.loads(next(lines).rstrip().removesuffix("[") + "[]}")
+        yield json.loads(lines.readline().rstrip().removesuffix("[") + "[]}")
         for line in lines:
             if line.startswith("]}"):
                 return
@@ -502,7 +504,7 @@ def main(argv: list[str] | None = None) -> int:
         for lead in export:
             check.lead(lead)
         check.end()
-    except (OSError, ValueError, LookupError, TypeError, StopIteration, CannotBeChecked) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, CannotBeChecked) as error:
         print(f"It cannot be checked: {error or repr(error)}")
         return 2
     print(*check.problems, sep="\n", end="\n" if check.problems else "")

@@ -24,7 +24,7 @@ COMMENT ON INDEX lead_protection.protection_log_transaction IS
 CREATE TABLE lead_protection.log_leaves (
     leaf bigint CONSTRAINT log_leaves_pkey PRIMARY KEY,
     lead_id bigint NOT NULL,
-    log_number bigint NOT NULL,
+    log_number integer NOT NULL,
     row_hash bytea NOT NULL,
     CONSTRAINT log_leaves_row_once UNIQUE (lead_id, log_number),
     CONSTRAINT log_leaves_row_hash_whole CHECK (octet_length(row_hash) = 32)
