@@ -27,7 +27,11 @@ from zoneinfo import ZoneInfo
 ONE = timedelta(microseconds=1)
 CHECKPOINT = "lead-protection seal v1\nnumber {}\nsealed_at {}\ntree_size {}\nroot {}\nprevious {}\n"
 # What a policy may say. One that says more is of a later version, and its dates cannot be told here.
-TERMS = {"rule": ("sequential", "parallel"), "period_end": ("instant", "end_of_day"), "hold_unit": ("elapsed", "day")}
+TERMS: dict[str, tuple[str, ...]] = {
+    "rule": ("sequential", "parallel"),
+    "period_end": ("instant", "end_of_day"),
+    "hold_unit": ("elapsed", "day"),
+}
 TERMS |= {"expiry_on": ("any_day", "working_day"), "remind_on": ("any_day", "working_day")}
 TERMS |= {"notice_counts_from": ("sent", "delivered", "delivered_working_day")}
 NUMBERS = {
@@ -73,7 +77,7 @@ class Terms:
         self.months, self.days, self.grace = policy["base_months"], policy["extension_days"], policy["grace_days"]
         self.zone, self.reminder_time = ZoneInfo(policy["time_zone"]), time.fromisoformat(policy["reminder_time"])
         self.notice, self.counts_from = policy["notice_required"], policy["notice_counts_from"]
-        self.calendar = calendars.get(str(policy["calendar_id"]))
+        self.calendar: dict[str, Any] = calendars.get(str(policy["calendar_id"]), {})
 
     def instant(self, local: datetime) -> datetime:
         """Turn a wall-clock time into an instant: a skipped one by the offset before, a repeated one is the later."""
@@ -407,11 +411,9 @@ class Check:
                 self.say(lead_id, None, name, text)
         # What was shown at the time may differ from what is known now: a hold that was entered later counts.
         for row in lead["log"]:
-            was, _, now = (
-                row["state_after"],
-                *[shown(facts, self.policies, self.qualifying, at(row["occurred_at"]))] * 2,
-            )
-            self.otherwise += was is not None and (now is None or (now[2], now[1]) != (was, at(row["expires_after"])))
+            now = shown(facts, self.policies, self.qualifying, datetime.fromisoformat(row["occurred_at"]))
+            was = row["state_after"], at(row["expires_after"])
+            self.otherwise += was[0] is not None and (now is None or (now[2], now[1]) != was)
 
     def facts_by_log(self, lead_id: int, facts: dict[str, list], log: list[dict[str, Any]]) -> None:
         """What the log last told of a fact is what the fact is; what it never told of came by an adoption or import."""
@@ -455,6 +457,7 @@ class Check:
 
     def end(self) -> None:
         """What can be said only when all leads were there: of the seals, and of the whole tree."""
+        so_far = len(self.problems)
         for before, seal in zip(self.seals, self.seals[1:], strict=False):
             expected = before.number + 1, sha256(CHECKPOINT.format(*before).encode()).hexdigest()
             if (seal.number, seal.previous) != expected:
@@ -464,11 +467,13 @@ class Check:
             if mine.get(seal.number) != seal and (self.whole or seal.number in mine):
                 found = "another one" if seal.number in mine else "gone"
                 self.say(None, None, "seal", f"seal {seal.number} was kept outside, and here it is {found}")
-        ordered = sorted({*self.seals, *self.outside}, key=lambda seal: (seal.tree_size, seal not in self.outside))
-        found = roots(self.leaves, {seal.tree_size for seal in ordered})
+        # The own ones are as good as those from outside, unless they contradict them.
+        own = [] if self.outside and len(self.problems) > so_far else self.seals
+        ordered = sorted({*own, *self.outside}, key=lambda seal: seal.tree_size)
+        computed = roots(self.leaves, {seal.tree_size for seal in ordered})
         good = 0
         for seal in ordered if self.whole else []:
-            if found.get(seal.tree_size) == seal.root:
+            if computed.get(seal.tree_size) == seal.root:
                 self.sealed = good = seal.tree_size
                 continue
             places = range(48 * good, min(48 * seal.tree_size, len(self.leaves)), 48)
@@ -505,7 +510,7 @@ def main(argv: list[str] | None = None) -> int:
             check.lead(lead)
         check.end()
     except (OSError, ValueError, LookupError, TypeError, AttributeError, CannotBeChecked) as error:
-        print(f"It cannot be checked: {error or repr(error)}")
+        print(f"It cannot be checked: {str(error) or repr(error)}")
         return 2
     print(*check.problems, sep="\n", end="\n" if check.problems else "")
     print(f"Leads: {check.leads}, rows of the log: {check.rows}, of these under the seal: {check.sealed}.")

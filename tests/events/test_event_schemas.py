@@ -115,7 +115,8 @@ def test_the_documentation_lists_each_type(db):
     from helpers.project import PROJECT
 
     page = (PROJECT / "docs" / "events.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| \[`((?:lead|log)\.[a-z_.]+)`\]\(\.\./schemas/\1\.json\) \| (.*?) \|$", page, re.MULTILINE))
+    row = r"^\| \[`((?:lead|log)\.[a-z_.]+)`\]\(\.\./schemas/\1\.json\) \| (.*?) \|$"
+    rows = dict(re.findall(row, page, re.MULTILINE))
     assert rows == dict(db.execute("SELECT type, meaning FROM lead_protection.event_types").fetchall())
 
 

@@ -14,7 +14,6 @@ import pytest
 from helpers.command_line import run_cli
 from helpers.project import PROJECT
 from helpers.seals import changed_json, checkpoint, export, history, live, problems, seal, verified
-from lead_protection import verify
 
 VERIFY = PROJECT / "lead_protection" / "verify.py"
 
@@ -69,9 +68,8 @@ def test_all_is_well(kept, db, tmp_path):
 
 
 def test_rows_after_the_seal_are_checked_by_their_chain(kept, db):
-    rows, sealed = (
-        db.execute(f"SELECT count(*) FROM lead_protection.{table}").fetchone()[0] for table in ("protection_log", "log_leaves")
-    )
+    count = "SELECT count(*) FROM lead_protection.{}"
+    rows, sealed = (db.execute(count.format(table)).fetchone()[0] for table in ("protection_log", "log_leaves"))
     assert rows > sealed
     for text in (export(db), export(db, [*range(1, 9)])):
         check = verified(text, kept[-1])
@@ -115,7 +113,9 @@ def test_one_lead_changed_is_found_in_its_own_export(kept, db):
     with db.transaction(force_rollback=True):
         db.execute("SET LOCAL session_replication_role = replica")
         db.execute("UPDATE lead_protection.protection_log SET actor_id = 99 WHERE lead_id = 3 AND log_number = 2")
-        assert problems(verified(export(db, [3]), kept[-1])) == ["lead 3, row 2: row_hash: a field of the row was changed"]
+        assert problems(verified(export(db, [3]), kept[-1])) == [
+            "lead 3, row 2: row_hash: a field of the row was changed"
+        ]
         db.execute("DELETE FROM lead_protection.protection_log WHERE lead_id = 3")
         told = problems(verified(export(db, [3]), kept[-1]))
         assert "lead 3, row 2: seal: the row was sealed, and is gone" in told
@@ -144,7 +144,9 @@ def test_a_fact_that_the_log_tells_otherwise(kept, db, table):
     ((policy,),) = db.execute("SELECT policy_id FROM lead_protection.create_policy_version('p', 1, rule => 'parallel')")
     db.execute("SELECT lead_protection.backdate_lead(100, 7, now() - INTERVAL '9 days', 'x', 'y', 5)")
     db.execute("SELECT lead_protection.move_leads_to_policy('{100}', %s, 'x', 1)", (policy,))
-    db.execute("SELECT lead_protection.record_lead_activity(100, 7, 'QUALIFIED_CALL', now() - INTERVAL '1 day', 'a', 5)")
+    db.execute(
+        "SELECT lead_protection.record_lead_activity(100, 7, 'QUALIFIED_CALL', now() - INTERVAL '1 day', 'a', 5)"
+    )
     seal(db)
     assert problems(verified(export(db, [100]), checkpoint(db))) == []
     db.execute("SET session_replication_role = replica")
@@ -156,9 +158,11 @@ def test_a_fact_that_the_log_tells_otherwise(kept, db, table):
 
 
 def test_a_date_that_does_not_follow(kept, db):
-    db.execute("UPDATE lead_protection.lead_clocks SET protection_expires_at = protection_expires_at + INTERVAL '1 day'"
-               " WHERE lead_id = (SELECT min(lead_id) FROM lead_protection.v_user_lead_protection WHERE NOT on_hold"
-               " AND state = 'PROTECTED')")
+    db.execute(
+        "UPDATE lead_protection.lead_clocks SET protection_expires_at = protection_expires_at + INTERVAL '1 day'"
+        " WHERE lead_id = (SELECT min(lead_id) FROM lead_protection.v_user_lead_protection WHERE NOT on_hold"
+        " AND state = 'PROTECTED')"
+    )
     (problem,) = problems(verified(export(db), kept[-1]))
     assert ": protection_expires_at: the database shows" in problem
 
@@ -252,7 +256,9 @@ def test_a_time_stamp(kept, tmp_path):
         "[stamp]\nserial = serial\ndigests = sha256\ndefault_policy = 1.2.3.4.1\nsigner_digest = sha256\n",
         encoding="utf-8",
     )
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "tsa.pem", "-config", "tsa.cnf")
+    openssl(
+        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "tsa.pem", "-config", "tsa.cnf"
+    )
     openssl("ts", "-query", "-data", "seal.txt", "-sha256", "-cert", "-out", "seal.tsq")
     openssl(
         "ts", "-reply", "-config", "tsa.cnf", "-section", "stamp", "-queryfile", "seal.tsq", "-inkey", "key.pem",

@@ -28,7 +28,10 @@ def test_the_pipeline_seals_what_is_new_and_nothing_twice(db):
     assert db.execute("SELECT number, tree_size FROM lead_protection.log_seals").fetchall() == [(1, 2)]
     db.execute("SELECT lead_protection.create_lead_hold(1, 7, 'x', 5)")
     call_pipeline(db)
-    assert db.execute("SELECT number, tree_size FROM lead_protection.log_seals ORDER BY 1").fetchall() == [(1, 2), (2, 3)]
+    assert db.execute("SELECT number, tree_size FROM lead_protection.log_seals ORDER BY 1").fetchall() == [
+        (1, 2),
+        (2, 3),
+    ]
     result = "SELECT result ->> 'log_sealed' FROM lead_protection.job_runs ORDER BY id"
     assert db.execute(result).fetchall() == [("2",), ("0",), ("1",)]
 
@@ -163,7 +166,9 @@ def test_the_root_leaves_the_database(db):
         ((event_id, lease_token, type, told),) = db.execute(claim).fetchall()
         assert (type, told.pop("occurred_at")) == ("log.sealed", s.sealed_at)
         assert told == {"seal": s.number, "tree_size": s.tree_size, "root": s.root, "previous": s.previous}
-        db.execute("SELECT lead_protection.acknowledge_events('witness', %s, ARRAY[%s]::uuid[])", (lease_token, event_id))
+        db.execute(
+            "SELECT lead_protection.acknowledge_events('witness', %s, ARRAY[%s]::uuid[])", (lease_token, event_id)
+        )
     counted = "SELECT count(*) FROM lead_protection.event_deliveries WHERE consumer_name = 'other'"
     assert db.execute(counted).fetchone() == (2,)
 

@@ -3,13 +3,12 @@
 import os
 import random
 import re
-from datetime import timedelta
 
 import psycopg
 import pytest
 
 from helpers.project import cases
-from helpers.seals import checkpoint, export, history, live, problems, seal, verified
+from helpers.seals import export, history, problems, verified
 
 TAMPERINGS = int(os.environ.get("LEAD_PROTECTION_TAMPERINGS", cases(400, fast=60)))
 
@@ -31,7 +30,7 @@ CHANGES = {
     "application_name": "coalesce(application_name, '') || '.'",
     "chained_at": "coalesce(chained_at, now()) + INTERVAL '1 second'",
     "reason": "coalesce(reason, '') || ' indeed'",
-    "details": "details || '{\"evidence\": \"made up\"}'",
+    "details": 'details || \'{"evidence": "made up"}\'',
     "details ": "details || '{\"policy_id\": 99}'",
     "previous_hash": "sha256('x')",
     "row_hash": "sha256('y')",
@@ -84,8 +83,8 @@ class Tamperer:
 
     def invented(self, number: str) -> None:
         columns = (
-            "lead_id, user_id, event_type, occurred_at, actor_id, state_before, state_after, expires_before, expires_after,"
-            " details, previous_hash, row_hash, transaction_id"
+            "lead_id, user_id, event_type, occurred_at, actor_id, state_before, state_after, expires_before,"
+            " expires_after, details, previous_hash, row_hash, transaction_id"
         )
         self.execute(
             f"INSERT INTO {LOG} ({columns}, log_number) SELECT {columns}, {number} FROM {LOG}"
@@ -135,7 +134,14 @@ class Tamperer:
 
     def delete_a_whole_lead(self) -> str:
         """All that there is of it, the leaves too."""
-        for table in ("lead_holds", "lead_activities", "lead_extensions", "lead_history", "lead_clocks", "protection_log"):
+        for table in (
+            "lead_holds",
+            "lead_activities",
+            "lead_extensions",
+            "lead_history",
+            "lead_clocks",
+            "protection_log",
+        ):
             self.execute(f"DELETE FROM lead_protection.{table} WHERE lead_id = %(lead)s")
         self.execute("DELETE FROM lead_protection.leads WHERE id = %(lead)s")
         self.execute("DELETE FROM lead_protection.log_leaves WHERE lead_id = %(lead)s")
@@ -162,8 +168,7 @@ class Tamperer:
             f" SELECT FROM {LOG} AS g WHERE (f.lead_id, f.log_number) = (g.lead_id, g.log_number))"
         )
         self.db.execute(
-            "DELETE FROM lead_protection.log_seals"
-            " WHERE tree_size > (SELECT count(*) FROM lead_protection.log_leaves)"
+            "DELETE FROM lead_protection.log_seals WHERE tree_size > (SELECT count(*) FROM lead_protection.log_leaves)"
         )
         return rf"^the log: seal: seal {len(self.kept)} was kept outside, and here it is gone"
 
@@ -189,7 +194,8 @@ class Tamperer:
             " <= (SELECT leaf FROM lead_protection.log_leaves WHERE lead_id = %(lead)s AND log_number = %(row)s), 1"
             " LIMIT 1"
         ).fetchall()
-        return rf"^the log: seal: leaves {since} to {until} are not those of seal {number};.*(lead {self.lead_id} row {self.number}\b|…)"
+        owner = rf"lead {self.lead_id} row {self.number}\b"
+        return rf"^the log: seal: leaves {since} to {until} are not those of seal {number};.*({owner}|…)"
 
     def rewrite_everything(self) -> str:
         """The chain, the leaves, the nodes, and every seal anew, each at its time and over as many leaves."""
