@@ -90,6 +90,7 @@ def every_event(db) -> psycopg.Connection:
     db.execute("UPDATE public.crm SET created_at = NULL")
     db.execute("CALL lead_protection.follow_adopted_tables()")
     call("dismiss_adopted_row", "crm", "1000", "x", 1)
+    db.execute("SELECT lead_protection.erase_texts('x', 1, lead_ids => '{3}', before => now())")
     return db
 
 

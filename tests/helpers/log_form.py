@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 
 FIELDS = (
     "lead_id",
@@ -81,7 +82,7 @@ def row_hash(row: dict[str, Any]) -> bytes:
 
 def log_rows(db: psycopg.Connection[Any], lead_id: int | None = None) -> list[dict[str, Any]]:
     """Return log rows in the order of their chains; details with numbers as they are written."""
-    with db.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+    with db.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             "SELECT g.*, g.details::text AS details FROM lead_protection.protection_log AS g"
             " WHERE g.lead_id = %(lead)s OR %(lead)s IS NULL ORDER BY g.lead_id, g.log_number",
@@ -105,3 +106,10 @@ def broken(rows: list[dict[str, Any]]) -> list[tuple[int, int | None]]:
             wrong.append((row["lead_id"], row["log_number"]))
         before = row
     return wrong
+
+
+def problems_of_log(db: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    """What is wrong with a database's log, by its own word; none where there is no such function."""
+    if db.execute("SELECT to_regprocedure('lead_protection.verify_protection_log(bigint)')").fetchone() == (None,):
+        return []
+    return db.execute("SELECT lead_id, log_number, problem FROM lead_protection.verify_protection_log()").fetchall()
