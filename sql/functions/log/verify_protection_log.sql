@@ -83,7 +83,7 @@ BEGIN
     SELECT e.aggregateid::bigint, NULL, e.id, 'EVENT_WITHOUT_ROW', format('%s was published, and is not in the log', e.type)
     FROM lead_protection.outbox_events AS e
     WHERE
-        (e.aggregateid = asked::text OR asked IS NULL)
+        e.aggregatetype = 'lead' AND (e.aggregateid = asked::text OR asked IS NULL)
         AND NOT EXISTS (
             SELECT FROM lead_protection.protection_log AS g
             WHERE g.lead_id = e.aggregateid::bigint AND g.event_id = e.id
