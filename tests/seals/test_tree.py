@@ -55,6 +55,7 @@ def leaf_hashes(db) -> list[bytes]:
 
 
 @pytest.mark.made_up_events("rows of the log for the tree alone")
+@pytest.mark.made_up_log("rows of the log for the tree alone")
 def test_the_tree_as_it_grows(db):
     """Of each seal the root is the one over all leaves by then, and each path leads to the root of any seal."""
     db.execute("ALTER TABLE lead_protection.protection_log DISABLE TRIGGER USER")
@@ -83,6 +84,7 @@ def test_the_tree_as_it_grows(db):
 
 @pytest.mark.slow("66000 log rows")
 @pytest.mark.made_up_events("rows of the log for the tree alone")
+@pytest.mark.made_up_log("rows of the log for the tree alone")
 def test_a_tree_of_three_levels_of_blocks(db):
     db.execute("ALTER TABLE lead_protection.protection_log DISABLE TRIGGER USER")
     for first, last in ((0, 65000), (65000, 65535), (65535, 65536), (65536, 65537), (65537, 66000)):
