@@ -16,7 +16,6 @@ from helpers.consumer_calls import (
 )
 from helpers.jobs import run_nightly
 
-
 pytestmark = pytest.mark.made_up_log("log rows are made older")
 
 

@@ -102,6 +102,18 @@ def log_is_written_past_its_trigger(server: Server, dbname: str) -> None:
         server.psql(statement, dbname=dbname)
 
 
+def log_is_tampered_with(server: Server, dbname: str) -> None:
+    """Somebody gives a lead ten days, in the log only; the night finds it."""
+    for statement in (
+        "SELECT count(*) FROM lead_protection.create_lead_hold("
+        "42, (SELECT user_id FROM lead_protection.leads WHERE id = 42), 'said so', 900)",
+        "SET session_replication_role = replica; UPDATE lead_protection.protection_log"
+        " SET expires_after = expires_after + INTERVAL '10 days' WHERE lead_id = 42 AND log_number = 1",
+        "CALL lead_protection.run_nightly_maintenance()",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
 def cache_is_tampered_with(server: Server, dbname: str) -> None:
     """Somebody gives a lead ten days, in the cache only. The night mends it, and they do it again."""
     for statement in (

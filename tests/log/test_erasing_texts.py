@@ -185,9 +185,7 @@ def test_the_night_erases_what_a_policy_keeps_no_longer(db, server):
     for lead_id in (1, 2, 5):
         call(db, "close_lead", lead_id, 7, "LOST", f"word of {lead_id}", 5)
     db.execute("SET session_replication_role = replica")
-    db.execute(
-        "UPDATE lead_protection.leads SET policy_id = %s WHERE id <> 5", (kept,)
-    )
+    db.execute("UPDATE lead_protection.leads SET policy_id = %s WHERE id <> 5", (kept,))
     db.execute(
         "UPDATE lead_protection.leads SET closed_at = now() - INTERVAL '31 days' WHERE id IN (1, 5);"
         "UPDATE lead_protection.leads SET created_at = now() - INTERVAL '31 days' WHERE id = 3;"

@@ -1,5 +1,5 @@
--- What refuse_change() does for whole statements; of the rows of the log two changes are allowed. They are told by their
--- outcome and not by who makes them: whatever else is tried is no such change.
+-- What refuse_change() does for whole statements; of the rows of the log two changes are allowed. They are told by
+-- their outcome and not by who makes them.
 CREATE OR REPLACE FUNCTION lead_protection.guard_log_row()
 RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

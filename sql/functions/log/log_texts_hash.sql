@@ -17,5 +17,5 @@ RETURN CASE
 END;
 
 COMMENT ON FUNCTION lead_protection.log_texts_hash(lead_protection.protection_log) IS
-'The commitment to the texts of a log row (docs/log-format.md): SHA-256 of the salt, the reason and the evidence; where '
-'they were erased what stands in their place; null: there never was one. Internal.';
+'The commitment to the texts of a log row (docs/log-format.md): SHA-256 of the salt, the reason and the evidence; '
+'where they were erased what stands in their place; null: there never was one. Internal.';

@@ -41,7 +41,9 @@ BEGIN
         WINDOW in_lead AS (PARTITION BY g.lead_id ORDER BY g.log_number)
     ) AS c
     CROSS JOIN LATERAL (
-        SELECT 'ROW_MISSING' AS problem, format('rows %s to %s are missing', c.number_before + 1, c.log_number - 1) AS found
+        SELECT
+            'ROW_MISSING' AS problem,
+            format('rows %s to %s are missing', c.number_before + 1, c.log_number - 1) AS found
         WHERE c.log_number <> c.number_before + 1
         UNION ALL
         SELECT 'CHAIN_BROKEN', 'previous_hash is not the hash of the row before it'
@@ -80,7 +82,9 @@ BEGIN
         )
     UNION ALL
     -- The end of a chain that was cut off: its events are there for 90 days.
-    SELECT e.aggregateid::bigint, NULL, e.id, 'EVENT_WITHOUT_ROW', format('%s was published, and is not in the log', e.type)
+    SELECT
+        e.aggregateid::bigint, NULL, e.id, 'EVENT_WITHOUT_ROW',
+        format('%s was published, and is not in the log', e.type)
     FROM lead_protection.outbox_events AS e
     WHERE
         e.aggregatetype = 'lead' AND (e.aggregateid = asked::text OR asked IS NULL)
@@ -94,8 +98,8 @@ $$;
 COMMENT ON FUNCTION lead_protection.verify_protection_log(bigint) IS
 'Proves the log from itself: a row for each problem, none if all is well. lead_id null (the default): of all leads, '
 'which reads the whole log once. log_number, event_id: where; found: what, in words. problem:
-ROW_CHANGED (the row does not say any more what it said), ROW_MISSING (numbers before it are missing), CHAIN_BROKEN (it '
-'was written after another row than the one that stands before it), NOT_CHAINED (written past our functions), '
+ROW_CHANGED (the row does not say any more what it said), ROW_MISSING (numbers before it are missing), CHAIN_BROKEN '
+'(it was written after another row than the one that stands before it), NOT_CHAINED (written past our functions), '
 'CHAINED_LATE (marked as older than the chain when none could be any more), TEXTS_AMISS (texts and salt do not go '
 'together), ERASED_UNLOGGED (texts were erased past erase_texts()), EVENT_WITHOUT_ROW (published within the last 90 '
 'days, and not in the log: the end of a chain was cut off).

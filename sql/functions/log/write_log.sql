@@ -87,5 +87,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.write_log(lead_protection.protection_log[]) IS
 'Writes log rows and chains them, and by the log''s trigger publishes them: of several of one lead in the order in '
-'which they are given. Who, when and the chain are filled in; the rest is as given. Returns how many. Internal: whoever '
-'changes many leads calls it, and has locked them.';
+'which they are given. Who, when and the chain are filled in; the rest is as given. Returns how many. Internal: '
+'whoever changes many leads calls it, and has locked them.';

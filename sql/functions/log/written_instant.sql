@@ -4,8 +4,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
     -- From 2001 to 2286 there are always 16 digits: they need not be counted, which would compute them twice.
     WHEN
-        written_instant.instant >= TIMESTAMPTZ '2001-09-09 01:46:40+00'
-        AND written_instant.instant < TIMESTAMPTZ '2286-11-20 17:46:40+00'
+        written_instant.instant >= timestamptz '2001-09-09 01:46:40+00'
+        AND written_instant.instant < timestamptz '2286-11-20 17:46:40+00'
         THEN '16:' || (extract(EPOCH FROM written_instant.instant) * 1000000)::bigint
     WHEN isfinite(written_instant.instant)
         THEN
