@@ -66,8 +66,11 @@ def seals_are_held_up(server: Server, dbname: str) -> None:
     for statement in (
         "SELECT lead_protection.create_lead_hold(44, 109, 'price approval', 901)",
         "CALL lead_protection.run_protection_pipeline()",
+        # As if it had been written then, hash and all.
         "SET session_replication_role = replica; UPDATE lead_protection.protection_log"
-        " SET recorded_at = recorded_at - INTERVAL '2 hours' WHERE lead_id = 44",
+        " SET recorded_at = recorded_at - INTERVAL '2 hours' WHERE lead_id = 44;"
+        "UPDATE lead_protection.protection_log AS g"
+        " SET row_hash = (SELECT h.row_hash FROM lead_protection.log_row_hash(g) AS h) WHERE lead_id = 44",
     ):
         server.psql(statement, dbname=dbname)
 
