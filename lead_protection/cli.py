@@ -1,4 +1,4 @@
-"""The command line `lead-protection`: check, apply, status, help, statement, report, rollback, schedule and more.
+"""The command line `lead-protection`: check, apply, status, help, statement, seal, export, schedule and more.
 
 Exit status: 0 done (status: complete), 1 failed or refused (status: not complete), 2 called wrongly.
 """
@@ -82,6 +82,8 @@ def _missing_right(args: argparse.Namespace) -> str:
         "run_schedule": ("lead_protection_jobs", "schedule and run the jobs"),
         "run_statement": ("lead_protection_monitor", "read statements"),
         "run_report": ("lead_protection_monitor", "read the report"),
+        "run_seal": ("lead_protection_monitor", "read the seals of the log"),
+        "run_export": ("lead_protection_monitor", "export the log"),
     }.get(args.run.__name__, (None, None))
     if group is None:
         return f"  Role {role} may not do this: apply and rollback are for the owner of schema lead_protection."
@@ -161,6 +163,14 @@ def _parser() -> argparse.ArgumentParser:
     for added in (statement, report):
         added.add_argument("--language", default="de", metavar="LANGUAGE", help="de or en (default: %(default)s)")
         added.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: standard output)")
+    seal = command("seal", run_seal, "Print the newest seal of the log, to be kept outside of the database.")
+    seal.add_argument("--number", type=_positive, metavar="N", help="of which seal (default: the newest)")
+    export = command("export", run_export, "Write what verify.py checks without the database.")
+    export.add_argument("leads", nargs="*", type=_number, metavar="LEAD", help="the numbers of leads")
+    export.add_argument("--all", action="store_true", help="all leads, and every leaf and seal of the log")
+    export.add_argument("--seal", type=_positive, metavar="N", help="up to which seal (default: the newest)")
+    export.add_argument("--with-texts", action="store_true", help="with reasons and evidence, which may name people")
+    export.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: standard output)")
     rollback = command("rollback", run_rollback, "Drop the code and roll back migrations WITH THEIR DATA.")
     amount = rollback.add_mutually_exclusive_group()
     amount.add_argument("--steps", type=_positive, default=1, metavar="N", help="how many (default: 1)")
@@ -294,23 +304,62 @@ def run_report(args: argparse.Namespace, conninfo: str) -> int:
     return _write_page(args, conninfo, "SELECT lead_protection.protection_report(%s::text)", [args.language])
 
 
+def run_seal(args: argparse.Namespace, conninfo: str) -> int:
+    """Print a checkpoint."""
+    with connect(conninfo, read_only=True) as connection, _our_refusals():
+        (checkpoint,) = one_row(connection, "SELECT lead_protection.seal_checkpoint(%s::bigint)", [args.number])
+    print(checkpoint, end="", flush=True)
+    return 0
+
+
+def run_export(args: argparse.Namespace, conninfo: str) -> int:
+    """Write an export, line by line: it may be larger than the memory."""
+    if bool(args.leads) == args.all:
+        raise UsageError("of what? Give the numbers of leads, or --all.")
+    query = "SELECT lead_protection.export_log(%s::bigint[], %s::bigint, %s)"
+    parameters = [None if args.all else args.leads, args.seal, args.with_texts]
+    with connect(conninfo, read_only=True) as connection, _our_refusals(), connection.transaction():
+        lines = connection.cursor("export_log")
+        lines.itersize = 1000
+        lines.execute(query, parameters)
+        if args.output is None:
+            for (line,) in lines:
+                print(line)
+            sys.stdout.flush()
+            return 0
+        try:
+            with args.output.open("w", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for (line,) in lines)
+        except OSError as error:
+            raise Refusal(f"cannot write {args.output}: {error.strerror}") from None
+    print(f"Written: {args.output}", flush=True)
+    return 0
+
+
+@contextmanager
+def _our_refusals() -> Iterator[None]:
+    """Tell what a function of ours refuses in its own words, and what is not there as what to do."""
+    try:
+        yield
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
+        raise Refusal("Lead Protection of this version is not installed in this database: run apply.") from None
+    except psycopg.Error as error:
+        if not (error.sqlstate or "").startswith("LP"):
+            raise
+        diag = error.diag
+        raise Refusal(
+            f"{diag.message_primary} ({error.sqlstate})\n  {diag.message_detail}\n  {diag.message_hint}"
+        ) from None
+
+
 def _write_page(args: argparse.Namespace, conninfo: str, query: LiteralString, parameters: Sequence[object]) -> int:
     """Write a page that the database makes to the file that was named, or print it."""
     with connect(conninfo, read_only=True) as connection:
         # An instant without a zone is one of the people who read the page.
         zone = _policy_zone(connection)
         connection.execute("SELECT pg_catalog.set_config('TimeZone', %s, false)", [zone or "UTC"])
-        try:
+        with _our_refusals():
             (page,) = one_row(connection, query, parameters)
-        except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
-            raise Refusal("Lead Protection of this version is not installed in this database: run apply.") from None
-        except psycopg.Error as error:
-            if not (error.sqlstate or "").startswith("LP"):
-                raise
-            diag = error.diag
-            raise Refusal(
-                f"{diag.message_primary} ({error.sqlstate})\n  {diag.message_detail}\n  {diag.message_hint}"
-            ) from None
     if args.output is None:
         print(page, end="", flush=True)
         return 0

@@ -28,7 +28,7 @@ _PUT_IN = re.compile(r"\A-- put in yours first:.*(?:\n-- {5}.*)*")
 _ITEM = re.compile(r"^\d+\. ", re.MULTILINE)
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 # Who runs a block, by the mark after its language; without one: a member of lead_protection_operator.
-_RUN_AS = {"owner": "owner", "cron": "owner in the cron database", "cron-script": "owner"}
+_RUN_AS = {"owner": "owner", "privacy": "privacy", "cron": "owner in the cron database", "cron-script": "owner"}
 
 
 def files(home: Path) -> list[Path]:

@@ -118,7 +118,8 @@ BEGIN
         SELECT r.rolname FROM pg_catalog.pg_roles AS r
         WHERE r.rolname IN (
             owner, jobs, 'lead_protection_app', 'lead_protection_operator', 'lead_protection_monitor',
-            'lead_protection_jobs', 'lead_protection_consumer', 'lead_protection_reader'
+            'lead_protection_jobs', 'lead_protection_consumer', 'lead_protection_reader',
+            'lead_protection_privacy'
         )
         ORDER BY r.rolname
     LOOP

@@ -10,7 +10,7 @@ DECLARE
     group_role text;
     entry record;
 BEGIN
-    FOREACH group_role IN ARRAY ARRAY['app', 'operator', 'monitor', 'jobs', 'consumer'] LOOP
+    FOREACH group_role IN ARRAY ARRAY['app', 'operator', 'monitor', 'jobs', 'consumer', 'privacy'] LOOP
         group_role := 'lead_protection_' || group_role;
         IF pg_catalog.to_regrole(group_role) IS NULL THEN
             RAISE NOTICE 'role % is missing: it gets no rights', group_role
@@ -110,6 +110,9 @@ BEGIN
             ('transfer_lead',                     'x',  'x',  '',   '',   ''),
             ('transfer_leads',                    'x',  'x',  '',   '',   ''),
             ('void_lead_closing',                 '',   'x',  '',   '',   ''),
+            -- log
+            ('erase_texts',                       '',   '',   '',   '',   ''),
+            ('verify_protection_log',             '',   'x',  'x',  '',   ''),
             -- activities
             ('activity_kinds',                    'x',  'x',  'x',  '',   ''),
             ('lead_activities',                   'x',  'x',  'x',  '',   ''),
@@ -142,6 +145,9 @@ BEGIN
             ('protection_statement',              'x',  'x',  'x',  '',   ''),
             ('statement_of_user',                 'x',  'x',  'x',  '',   ''),
             ('statement_texts',                   'x',  'x',  'x',  '',   ''),
+            -- seals
+            ('export_log',                        '',   'x',  'x',  '',   ''),
+            ('seal_checkpoint',                   '',   'x',  'x',  '',   ''),
             -- events
             ('event_types',                       '',   'x',  'x',  '',   'x'),
             ('outbox_events',                     'x',  'x',  'x',  '',   'x'),
@@ -214,7 +220,12 @@ BEGIN
             ('lead_protection_operator', m.operator),
             ('lead_protection_monitor', m.monitor),
             ('lead_protection_jobs', m.jobs),
-            ('lead_protection_consumer', m.consumer)
+            ('lead_protection_consumer', m.consumer),
+            -- Erases texts, and sees that the proof stays. It is for nobody who enters them.
+            (
+                'lead_protection_privacy',
+                CASE WHEN m.object IN ('erase_texts', 'error_codes', 'lead_log', 'verify_protection_log') THEN 'x' END
+            )
         ) AS g (group_role, granted)
         LEFT JOIN pg_catalog.pg_class AS c
             ON c.relnamespace = 'lead_protection'::regnamespace AND m.object = c.relname

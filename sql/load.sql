@@ -40,6 +40,17 @@
 \ir functions/calendars/create_calendar_version.sql
 \ir views/calendars/v_calendar_days.sql
 
+-- log: a chain of hashes for each lead
+\ir functions/log/written_instant.sql
+\ir functions/log/written_json.sql
+\ir functions/log/log_texts_hash.sql
+\ir functions/log/log_row_hash.sql
+\ir functions/log/chain_old_rows.sql
+\ir functions/log/chain_log_row.sql
+\ir functions/log/log_entry.sql
+\ir functions/log/write_log.sql
+\ir functions/log/guard_log_row.sql
+
 -- rule: the one place of the arithmetic
 \ir functions/rule/calendar_expiry.sql
 \ir functions/rule/protection_end.sql
@@ -158,6 +169,12 @@
 \ir functions/events/publish_log_rows.sql
 \ir views/events/event_types.sql
 \ir functions/leads/lead_log.sql
+\ir functions/log/chain_next_rows.sql
+\ir functions/log/verify_protection_log.sql
+\ir functions/log/erase_texts_of.sql
+\ir functions/log/erase_texts.sql
+\ir functions/log/leads_with_old_texts.sql
+\ir functions/log/erase_old_texts.sql
 \ir views/events/v_cloud_events.sql
 \ir functions/events/require_event_consumer.sql
 \ir functions/events/require_event_types.sql
@@ -174,6 +191,18 @@
 \ir views/events/v_dead_events.sql
 \ir functions/events/publish_missing_events.sql
 \ir functions/events/purge_events.sql
+
+-- seals: the Merkle tree over the log
+\ir functions/seals/merkle_block.sql
+\ir functions/seals/tree_hashes.sql
+\ir functions/seals/leaf_path.sql
+\ir functions/seals/seal_checkpoint.sql
+\ir functions/seals/seal_protection_log.sql
+\ir functions/seals/seal_over_lead.sql
+\ir functions/seals/exported_facts.sql
+\ir functions/seals/exported_terms.sql
+\ir functions/seals/exported_lead.sql
+\ir functions/seals/export_log.sql
 
 -- reminders: sent, delivered, on time
 \ir functions/reminders/configure_reminders.sql
@@ -352,6 +381,7 @@
 \ir views/metrics/v_kpi_jobs.sql
 \ir views/health/v_passed_over_leads.sql
 \ir views/metrics/v_kpi_clock_drift.sql
+\ir views/metrics/v_kpi_seals.sql
 \ir views/health/v_default_policy_change.sql
 \ir views/metrics/metric_definitions.sql
 \ir views/metrics/v_metrics.sql
@@ -373,6 +403,7 @@
 -- last: counts that start with the triggers, the days of the calendars, what former versions left, the rights, and the
 -- adopted tables that are there
 \ir first_counts.sql
+\ir first_chain.sql
 \ir shipped_calendars.sql
 \ir obsolete.sql
 \ir grants.sql

@@ -154,6 +154,8 @@ BEGIN
         'lead_protection.begin_bulk_request(text, jsonb, bigint[], bigint)',
         'lead_protection.create_policy_version('
         'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer)',
+        'lead_protection.create_policy_version('
+        'text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean)',
         'lead_protection.end_overrun_holds()',
         'lead_protection.job_lock_key(text)',
         -- before a policy could count by days

@@ -30,7 +30,8 @@ FROM (
     ('lead_protection_monitor'),
     ('lead_protection_jobs'),
     ('lead_protection_consumer'),
-    ('lead_protection_reader')
+    ('lead_protection_reader'),
+    ('lead_protection_privacy')
 ) AS wanted (name)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name)
 \gexec

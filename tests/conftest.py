@@ -23,6 +23,7 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
 import helpers.project
+from helpers.log_form import problems_of_log
 from helpers.project import PROJECT, poll, run_program
 from helpers.schemas import faults_in_outbox
 from helpers.server import Server, server_directory, start_server
@@ -144,7 +145,7 @@ def shared_databases(new_database: Callable, server: Server) -> Iterator[Callabl
 def db(shared_databases: Callable, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
     """A superuser's connection, autocommit, to a database of this test alone, as freshly applied.
 
-    Every event that the test emitted must keep to the JSON Schema of its type.
+    Every event that the test emitted must keep to the JSON Schema of its type, and the log must prove itself.
     """
     wanted = "sample_template" if "sample" in request.fixturenames else "template"
     shared = shared_databases(request.getfixturevalue(wanted))
@@ -153,6 +154,8 @@ def db(shared_databases: Callable, request: pytest.FixtureRequest) -> Iterator[p
         connection = shared.settle()
         if not request.node.get_closest_marker("made_up_events"):
             assert faults_in_outbox(connection) == []
+        if not request.node.get_closest_marker("made_up_log"):
+            assert problems_of_log(connection) == []
     finally:
         shared.give_back()
 

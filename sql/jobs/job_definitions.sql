@@ -12,7 +12,7 @@ FROM (
         -- What was written to adopted tables goes first, for it may move dates; expiries before reminders, which
         -- then need not look at what has expired; and a reminder before a warning of the same lead.
         'lead-protection-reminders', '*/5 * * * *', 'CALL lead_protection.run_protection_pipeline()', false,
-        ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders', 'warnings']
+        ARRAY['adopted_rows', 'reactivations', 'expiries', 'reminders', 'warnings', 'log_sealed']
     ),
     (
         'lead-protection-follow', '* * * * *', 'CALL lead_protection.follow_adopted_tables()', false,
@@ -24,7 +24,8 @@ FROM (
         'lead-protection-nightly', '17 1 * * *', 'CALL lead_protection.run_nightly_maintenance()', false,
         ARRAY[
             'adopted_rows', 'holds_overrun', 'hold_limits_announced', 'adopted_rows_queued', 'clocks_mended',
-            'events_published', 'events_purged', 'job_runs_purged', 'bulk_requests_purged'
+            'log_rows_chained', 'texts_erased', 'log_problems', 'events_published', 'events_purged', 'job_runs_purged',
+            'bulk_requests_purged'
         ]
     ),
     (

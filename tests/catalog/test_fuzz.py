@@ -247,7 +247,8 @@ def promises_broken(db, log_before: dict) -> list[str]:
         "a log row without its event": "SELECT g.event_id FROM lead_protection.protection_log AS g"
         " WHERE NOT EXISTS (SELECT FROM lead_protection.outbox_events AS o WHERE o.id = g.event_id)",
         "an event without its log row": "SELECT o.id FROM lead_protection.outbox_events AS o"
-        " WHERE NOT EXISTS (SELECT FROM lead_protection.protection_log AS g WHERE o.id = g.event_id)",
+        " WHERE o.aggregatetype = 'lead'"
+        " AND NOT EXISTS (SELECT FROM lead_protection.protection_log AS g WHERE o.id = g.event_id)",
     }
     broken = [what for what, query in queries.items() if rows(db, query)]
     now = log_of(db)

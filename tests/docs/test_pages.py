@@ -44,7 +44,9 @@ def test_adoption_page_runs_from_top_to_bottom(db, server):
     assert sum(found.values()) == 400 and found["free"] == 1 and found["in adoption_queue"] == 0
     assert found["reminder overdue"] > 0
     assert drift == []
-    counts = '{"expiries": 0, "reminders": 0, "adopted_rows": 0, "reactivations": 0, "skipped_locked": 0}'
+    counts = (
+        '{"expiries": 0, "reminders": 0, "log_sealed": 0, "adopted_rows": 0, "reactivations": 0, "skipped_locked": 0}'
+    )
     assert ran == [["succeeded", counts]]
     assert written == [
         ["10014", "lead.protection.given_back", "900", "as in crm.opportunities", "FREE"],

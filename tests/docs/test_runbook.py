@@ -76,6 +76,12 @@ SCENARIOS: dict[str, Scenario] = {
     "Log rows had no event": Scenario(
         failures.log_is_written_past_its_trigger, runbook_outcomes.late_event_is_found, ("log_events",)
     ),
+    "The log is not sealed": Scenario(
+        failures.seals_are_held_up, runbook_outcomes.log_is_sealed_again, ("log_sealed",)
+    ),
+    "The log does not prove itself": Scenario(
+        failures.log_is_tampered_with, runbook_outcomes.log_is_put_right, ("log_integrity",)
+    ),
     "An adopted row is out of step": Scenario(
         failures.adopted_rows_get_out_of_step, runbook_outcomes.adopted_rows_are_in_step, ("adoption_lag", "adoption")
     ),
@@ -94,7 +100,7 @@ SCENARIOS: dict[str, Scenario] = {
     "A lead is missing from the list": Scenario(failures.nothing_wrong, runbook_outcomes.lead_is_found),
     "A lead's user, start or end is wrong": Scenario(failures.nothing_wrong, runbook_outcomes.lead_is_put_right),
     "A user leaves": Scenario(failures.nothing_wrong, runbook_outcomes.leads_have_a_successor),
-    "Erase a person's data": Scenario(failures.nothing_wrong, runbook_outcomes.person_is_found),
+    "Erase a person's data": Scenario(failures.nothing_wrong, runbook_outcomes.person_is_erased),
     "An activity is missing or wrong": Scenario(failures.nothing_wrong, runbook_outcomes.activity_is_put_right),
     "A contract changes": Scenario(failures.nothing_wrong, runbook_outcomes.contract_is_changed),
     "A working day is wrong": Scenario(failures.day_off_is_unknown, runbook_outcomes.working_day_is_put_right),

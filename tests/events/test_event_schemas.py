@@ -93,6 +93,7 @@ def every_event(db) -> psycopg.Connection:
     db.execute("UPDATE public.crm SET created_at = NULL")
     db.execute("CALL lead_protection.follow_adopted_tables()")
     call("dismiss_adopted_row", "crm", "1000", "x", 1)
+    db.execute("SELECT lead_protection.erase_texts('x', 1, lead_ids => '{3}', before => now())")
     return db
 
 
@@ -118,7 +119,8 @@ def test_the_documentation_lists_each_type(db):
     from helpers.project import PROJECT
 
     page = (PROJECT / "docs" / "events.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| \[`(lead\.[a-z_.]+)`\]\(\.\./schemas/\1\.json\) \| (.*?) \|$", page, re.MULTILINE))
+    row = r"^\| \[`((?:lead|log)\.[a-z_.]+)`\]\(\.\./schemas/\1\.json\) \| (.*?) \|$"
+    rows = dict(re.findall(row, page, re.MULTILINE))
     assert rows == dict(db.execute("SELECT type, meaning FROM lead_protection.event_types").fetchall())
 
 
@@ -161,8 +163,11 @@ def test_events_are_cloud_events(every_event):
         parsed = from_json(json.dumps(event))  # of the CNCF's own SDK: refuses what is none
         assert parsed["specversion"] == "1.0"
         assert (parsed["id"], parsed["type"], parsed.data) == (str(id), type, payload)
-        assert parsed["source"] == "/lead-protection" and parsed["subject"] == f"lead/{payload['lead_id']}"
-        assert parsed["time"] == payload["occurred_at"] and parsed["partitionkey"] == str(payload["lead_id"])
+        # Of the log, and of no lead.
+        lead_id = 0 if type == "log.sealed" else payload["lead_id"]
+        subject = f"log/{lead_id}" if type == "log.sealed" else f"lead/{lead_id}"
+        assert parsed["source"] == "/lead-protection" and parsed["subject"] == subject
+        assert parsed["time"] == payload["occurred_at"] and parsed["partitionkey"] == str(lead_id)
         assert parsed["dataschema"] == SCHEMAS[type]["$id"]
         assert all(re.fullmatch("[a-z0-9]{1,20}", name) for name in event)
         sequences.append(parsed["sequence"])

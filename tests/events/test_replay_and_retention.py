@@ -1,5 +1,7 @@
 """Events replayed, and purged once nobody needs them."""
 
+import pytest
+
 from helpers.consumer_calls import (
     CREATED,
     RELEASED,
@@ -14,13 +16,15 @@ from helpers.consumer_calls import (
 )
 from helpers.jobs import run_nightly
 
+pytestmark = pytest.mark.made_up_log("log rows are made older")
+
 
 def age_events(db, days):
     """Make the events older, and the log rows that they are of, which nobody may."""
     db.execute(
-        "ALTER TABLE lead_protection.protection_log DISABLE TRIGGER refuse_change;"
+        "ALTER TABLE lead_protection.protection_log DISABLE TRIGGER guard_log_row;"
         f"UPDATE lead_protection.protection_log SET recorded_at = recorded_at - INTERVAL '{days} days';"
-        "ALTER TABLE lead_protection.protection_log ENABLE TRIGGER refuse_change"
+        "ALTER TABLE lead_protection.protection_log ENABLE TRIGGER guard_log_row"
     )
     db.execute(
         "ALTER TABLE lead_protection.outbox_events DISABLE TRIGGER refuse_change;"

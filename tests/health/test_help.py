@@ -46,6 +46,8 @@ QUESTIONS = [
     ("a lead is passed over, who holds it?", "en", "A lead is locked for long"),
     ("the role of a job was dropped", "en", "A scheduled job has no role, or two"),
     ("log row without event", "en", "Log rows had no event"),
+    ("the log is not sealed", "en", "The log is not sealed"),
+    ("Protokoll nicht versiegelt", "de", "The log is not sealed"),
     ("Reminder nicht versendet", "de", "Reminders are not sent"),
     ("Es wurden keine Erinnerungen verschickt", "de", "Reminders are not sent"),
     ("Termin falsch", "de", "A date is in dispute"),

@@ -111,6 +111,9 @@ NIGHTLY_IDLE = {
     "hold_limits_announced": 0,
     "adopted_rows_queued": 0,
     "clocks_mended": 0,
+    "log_rows_chained": 0,
+    "texts_erased": 0,
+    "log_problems": 0,
     "events_published": 0,
     "events_purged": 0,
     "job_runs_purged": 0,
@@ -165,7 +168,7 @@ def events(db: psycopg.Connection, lead_id: int | None = None) -> list[str]:
     """The types of the events in the outbox, of one lead or all, sorted; the log must tell the same."""
     published = db.execute(
         "SELECT id, type, aggregateid FROM lead_protection.outbox_events"
-        " WHERE %(id)s::text IS NULL OR aggregateid = %(id)s ORDER BY type, id",
+        " WHERE aggregatetype = 'lead' AND (%(id)s::text IS NULL OR aggregateid = %(id)s) ORDER BY type, id",
         {"id": lead_id and str(lead_id)},
     ).fetchall()
     logged = db.execute(

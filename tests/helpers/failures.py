@@ -59,6 +59,22 @@ def lead_is_held_by_a_forgotten_session(server: Server, dbname: str) -> None:
         server.psql(statement, dbname=dbname)
 
 
+def seals_are_held_up(server: Server, dbname: str) -> None:
+    """Somebody wrote something and went home; two hours ago a lead was held."""
+    FORGOTTEN[dbname] = psycopg.connect(server.url(dbname), application_name="forgotten")
+    FORGOTTEN[dbname].execute("SELECT pg_current_xact_id()")
+    for statement in (
+        "SELECT lead_protection.create_lead_hold(44, 109, 'price approval', 901)",
+        "CALL lead_protection.run_protection_pipeline()",
+        # As if it had been written then, hash and all.
+        "SET session_replication_role = replica; UPDATE lead_protection.protection_log"
+        " SET recorded_at = recorded_at - INTERVAL '2 hours' WHERE lead_id = 44;"
+        "UPDATE lead_protection.protection_log AS g"
+        " SET row_hash = (SELECT h.row_hash FROM lead_protection.log_row_hash(g) AS h) WHERE lead_id = 44",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
 def role_of_a_job_is_dropped(server: Server, dbname: str) -> None:
     """pg_cron's table, as if it were in this database, with a job whose role is gone."""
     server.psql(
@@ -84,6 +100,18 @@ def log_is_written_past_its_trigger(server: Server, dbname: str) -> None:
         " SELECT 42, user_id, 'lead.clock.mended', now(), now() - INTERVAL '1 day', 'by hand',"
         ' \'{"cached": null, "derived": {}}\''
         " FROM lead_protection.leads WHERE id = 42",
+        "CALL lead_protection.run_nightly_maintenance()",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
+def log_is_tampered_with(server: Server, dbname: str) -> None:
+    """Somebody gives a lead ten days, in the log only; the night finds it."""
+    for statement in (
+        "SELECT count(*) FROM lead_protection.create_lead_hold("
+        "42, (SELECT user_id FROM lead_protection.leads WHERE id = 42), 'said so', 900)",
+        "SET session_replication_role = replica; UPDATE lead_protection.protection_log"
+        " SET expires_after = expires_after + INTERVAL '10 days' WHERE lead_id = 42 AND log_number = 1",
         "CALL lead_protection.run_nightly_maintenance()",
     ):
         server.psql(statement, dbname=dbname)

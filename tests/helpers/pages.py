@@ -34,6 +34,7 @@ PAGES = [
 FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 APP, OPERATOR, CONSUMER = "lead_protection_app", "lead_protection_operator", "lead_protection_consumer"
+PRIVACY = "lead_protection_privacy"
 
 # Set in the environment, the tests write what they compare: generated pages, the answers of statements.
 WRITE_REFERENCE = "LEAD_PROTECTION_WRITE_REFERENCE"
@@ -145,7 +146,7 @@ class Runner:
 
 def role_of(marks: list[str], otherwise: str) -> str:
     """The role that a block's marks name."""
-    return next((role for role in (OPERATOR, CONSUMER) if role.split("_")[-1] in marks), otherwise)
+    return next((role for role in (OPERATOR, CONSUMER, PRIVACY) if role.split("_")[-1] in marks), otherwise)
 
 
 def is_internal(comment: str) -> bool:

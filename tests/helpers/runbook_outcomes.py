@@ -101,7 +101,10 @@ PUT_IN: dict[str, Values] = {
         None: OPERATOR_NUMBER
         | {"request_key": "109-leaves", "user_id": "109", "new_user_id": "110", "reason": "left the company"}
     },
-    "Erase a person's data": {None: {"user_id": "109", "word": "price"}},
+    "The log does not prove itself": {None: {"lead_id": "42", "log_number": "1"}},
+    "Erase a person's data": {
+        None: OPERATOR_NUMBER | {"user_id": "109", "word": "price", "reason": "request 2026-17", "lead_ids": "{42,44}"}
+    },
     "An activity is missing or wrong": {
         None: OPERATOR_NUMBER
         | {
@@ -198,6 +201,14 @@ def session_is_named_and_ended(results: Results) -> None:
     assert [row[0] for row in health] == ["ok"]
 
 
+def log_is_sealed_again(results: Results) -> None:
+    seals, writing, ended, health = results.take("seals", "open", "ended", "health")
+    assert len(seals) == 1 and seals[0][3]
+    assert writing[0][2] == "forgotten"
+    assert [row[1] for row in ended] == ["t"]
+    assert [row[0] for row in health] == ["ok"]
+
+
 def faults_of_the_schedule_are_shown(results: Results) -> None:
     results.take("cure", "health")
 
@@ -205,6 +216,14 @@ def faults_of_the_schedule_are_shown(results: Results) -> None:
 def late_event_is_found(results: Results) -> None:
     late, health = results.take("late", "health")
     assert [(row[0], row[1]) for row in late] == [("42", "lead.clock.mended")]
+    assert [row[0] for row in health] == ["ok"]
+
+
+def log_is_put_right(results: Results) -> None:
+    problems, published, proof, health = results.take("problems", "published", "proof", "health")
+    assert [row[:3] for row in problems] == [["42", "1", "ROW_CHANGED"]]
+    assert [row[0] for row in published] == [row[5] for row in published] == ["lead.hold.created"]
+    assert proof == [["0"]]
     assert [row[0] for row in health] == ["ok"]
 
 
@@ -470,7 +489,11 @@ def leads_have_a_successor(results: Results) -> None:
     assert left == [["0"]]
 
 
-def person_is_found(results: Results) -> None:
-    occurs, texts = results.take("occurs", "texts")
+def person_is_erased(results: Results) -> None:
+    occurs, texts, of_user, of_leads, proof = results.take(
+        "occurs", "texts", "erased-user", "erased-leads", "proof-stays"
+    )
     assert int(occurs[0][0]) > 0
     assert texts
+    assert int(of_user[0][0]) > 0 and int(of_user[0][1]) >= int(of_user[0][0]) and len(of_leads) == 1
+    assert proof == [["0"]]

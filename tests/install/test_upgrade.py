@@ -14,6 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from helpers.command_line import finish, run_cli, run_ok, start
+from helpers.log_form import broken, log_rows, problems_of_log
 from helpers.project import PROJECT
 from helpers.releases import RELEASES, git, unpack_release
 from helpers.rows import columns_of_tables, rows_of_tables
@@ -134,6 +135,12 @@ def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
         # No policy warns that did not before.
         for table in ("policy_warnings", "lead_warnings"):
             assert db.execute(f"SELECT count(*) FROM lead_protection.{table}").fetchone() == (0,)
+        # The log from before is in its chains, and says that it is from before.
+        logged = log_rows(db)
+        assert len(logged) >= len(before["protection_log"]) > 100 and broken(logged) == []
+        assert sum(r["chained_at"] is not None for r in logged) == len(before["protection_log"])
+        assert problems_of_log(db) == []
+        assert db.execute("SELECT log_chained_at IS NOT NULL FROM lead_protection.settings").fetchone() == (True,)
     run_ok("status", "--database", url)
     assert "0 pending" in run_ok("apply", "--database", url)
     assert catalog(url) == fresh_catalog

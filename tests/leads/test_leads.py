@@ -115,7 +115,8 @@ REFUSED = [
      "VALUES ('x', 'failed', now() + INTERVAL '1 hour')"),
     ("LP012", "TRUNCATE {}.lead_holds CASCADE"),
     ("LP012", "TRUNCATE {}.leads CASCADE"),
-    ("LP012", "UPDATE {}.protection_log SET reason = 'x'"),
+    ("LP012", "INSERT INTO {}.protection_log (lead_id, user_id, event_type, occurred_at) "
+     "VALUES (1, 7, 'lead.closed', now()); UPDATE {}.protection_log SET reason = 'x'"),
     ("LP012", "DELETE FROM {}.protection_log"),
     ("LP012", "TRUNCATE {}.protection_log"),
     ("LP012", "UPDATE {}.outbox_events SET type = 'lead.x'"),

@@ -504,7 +504,7 @@ def test_the_text_is_what_the_view_says(sample):
     assert {n: v for n, v in samples.items() if n not in moving} == {n: v for n, v in shown.items() if n not in moving}
     definitions = sample.execute("SELECT metric, type FROM lead_protection.metric_definitions").fetchall()
     assert re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE) == sorted(
-        (m, t) for m, t in definitions if m not in ("lead_clock_drift", "lead_log_events_missing")
+        (m, t) for m, t in definitions if m not in ("lead_clock_drift", "lead_log_events_missing", "lead_log_problems")
     )
 
 

@@ -19,12 +19,21 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_change() IS
-'Trigger: refuses the statement (LP012). On the log, the outbox, extensions, policy assignments, warnings of policies '
-'and calendars: they are append-only. On leads and their history: what was is proved from them. On the other facts: '
-'TRUNCATE would leave the clocks behind.';
+'Trigger: refuses the statement (LP012). On the log and its seals, the outbox, extensions, policy assignments, warnings '
+'of policies and calendars: they are append-only, except that erase_texts() erases texts, see guard_log_row(). On leads '
+'and their history: what was is proved from them. On the other facts: TRUNCATE would leave the clocks behind.';
 
 CREATE OR REPLACE TRIGGER refuse_change
-BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.protection_log
+BEFORE DELETE OR TRUNCATE ON lead_protection.protection_log
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.log_leaves
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.log_nodes
+FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.log_seals
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OR TRUNCATE ON lead_protection.outbox_events
@@ -45,7 +54,8 @@ CREATE OR REPLACE TRIGGER refuse_change
 BEFORE TRUNCATE ON lead_protection.lead_activities
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
-BEFORE UPDATE OR DELETE OR TRUNCATE ON lead_protection.lead_extensions
+BEFORE UPDATE OF id, lead_id, user_id, days, approved_by, granted_by, granted_at, request_key OR DELETE OR TRUNCATE
+ON lead_protection.lead_extensions
 FOR EACH STATEMENT EXECUTE FUNCTION lead_protection.refuse_change();
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE UPDATE OF lead_id, valid_until, user_id, policy_id, closed_at OR DELETE OR TRUNCATE

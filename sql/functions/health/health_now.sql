@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION lead_protection.health_now()
 RETURNS TABLE (
     check_name text, status text, found text, since timestamptz, runbook text, amount bigint, first_command text
 )
-LANGUAGE sql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE ROWS 21 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 WITH jobs AS MATERIALIZED (
     SELECT
@@ -416,6 +416,21 @@ measured (check_name, measured, amount, found, since) AS (
     FROM lead_protection.cron_faults() AS f
     UNION ALL
     SELECT
+        'log_sealed',
+        coalesce(extract(EPOCH FROM now() - s.unsealed_since), 0),
+        s.seal,
+        CASE
+            WHEN s.unsealed_since IS NULL THEN format('all is sealed, seal %s', coalesce(s.seal::text, 'none yet'))
+            ELSE format(
+                'log rows have waited for their seal for %s, seal %s',
+                lead_protection.elapsed_text(date_trunc('second', greatest(now() - s.unsealed_since, INTERVAL '0'))),
+                coalesce(s.seal::text, 'none yet')
+            )
+        END,
+        s.unsealed_since
+    FROM lead_protection.v_kpi_seals AS s
+    UNION ALL
+    SELECT
         'log_events',
         max(p.published),
         max(p.published),
@@ -436,6 +451,32 @@ measured (check_name, measured, amount, found, since) AS (
         FROM lead_protection.job_runs AS r
         WHERE
             r.job_name = 'lead-protection-nightly' AND r.result ? 'events_published'
+            AND r.started_at <= clock_timestamp()
+        ORDER BY r.started_at DESC
+        LIMIT 1
+    ) AS p
+    UNION ALL
+    SELECT
+        'log_integrity',
+        max(p.problems),
+        max(p.problems),
+        coalesce(
+            max(
+                format(
+                    '%s found by the nightly run of %s ago', p.problems,
+                    lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.proved_at, INTERVAL '0')))
+                )
+            ),
+            'not proved yet'
+        ),
+        max(p.proved_at)
+    FROM (
+        SELECT
+            r.started_at AS proved_at,
+            (r.result ->> 'log_problems')::bigint AS problems
+        FROM lead_protection.job_runs AS r
+        WHERE
+            r.job_name = 'lead-protection-nightly' AND r.result ? 'log_problems'
             AND r.started_at <= clock_timestamp()
         ORDER BY r.started_at DESC
         LIMIT 1

@@ -52,7 +52,8 @@ COMMENT ON FUNCTION lead_protection.help(text, text) IS
 'section of docs/runbook.md that answers it best, a row for each of its steps, and below it the titles and summaries '
 'of others that may be meant. language: en or de (null, the default: that in which the question finds most).
 step 0 says what the matter is and how it stands; then 1 to n in their order: words, sql (or a line for the shell) '
-'and run_as, who may run it (operator: a member of lead_protection_operator; owner; owner in the cron database); null '
+'and run_as, who may run it (operator: a member of lead_protection_operator; owner; owner in the cron database; '
+'privacy: a member of lead_protection_privacy); null '
 'without sql. step is null for other sections. A comment in the first line of sql says which variables of psql it '
 'needs. Nothing is executed. Nothing that fits: it says so, and shows the 30-second summary.
 Changes nothing; repeated, it tells how things stand then. Answers on a standby. Errors: LP061 question blank or too '

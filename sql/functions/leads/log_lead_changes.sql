@@ -18,17 +18,19 @@ DECLARE
         FROM lead_protection.read_leads(log_lead_changes.lead_ids, log_lead_changes.decided_at) AS a
     );
 BEGIN
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, actor_id, reason,
-        state_before, expires_before, state_after, expires_after, details
-    )
-    SELECT
-        a.lead_id, a.user_id, log_lead_changes.event_type, log_lead_changes.decided_at, log_lead_changes.actor_id,
-        change.reason, b.state, b.protection_expires_at, a.state, a.protection_expires_at,
-        jsonb_strip_nulls(
-            change.details
-            || jsonb_build_object('missed_reminder_due_at', lead_protection.missed_reminder_due_at(b, a))
+    PERFORM lead_protection.write_log(
+        array_agg(
+            lead_protection.log_entry(
+                a.lead_id, a.user_id, log_lead_changes.event_type, log_lead_changes.decided_at,
+                log_lead_changes.actor_id, change.reason,
+                b.state, b.protection_expires_at, a.state, a.protection_expires_at,
+                jsonb_strip_nulls(
+                    change.details
+                    || jsonb_build_object('missed_reminder_due_at', lead_protection.missed_reminder_due_at(b, a))
+                )
+            )
         )
+    )
     FROM unnest(log_lead_changes.lead_ids, log_lead_changes.reasons, log_lead_changes.details)
         AS change (lead_id, reason, details)
     INNER JOIN unnest(log_lead_changes.before) AS b ON change.lead_id = b.lead_id

@@ -5,20 +5,23 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, actor_id, state_after, expires_after, details
-    )
-    SELECT
-        c.lead_id, c.user_id, 'lead.created', log_new_leads.decided_at, l.created_by, s.state, s.protection_expires_at,
-        jsonb_strip_nulls(
-            jsonb_build_object(
-                'started_at', lead_protection.instant_text(c.started_at),
-                -- Of terms that nobody has there is nothing to tell.
-                'policy_id', CASE WHEN c.user_id IS NOT NULL THEN c.policy_id END,
-                'closed_at', lead_protection.instant_text(c.closed_at),
-                'request_key', l.request_key
+    PERFORM lead_protection.write_log(
+        array_agg(
+            lead_protection.log_entry(
+                c.lead_id, c.user_id, 'lead.created', log_new_leads.decided_at, l.created_by, NULL,
+                NULL, NULL, s.state, s.protection_expires_at,
+                jsonb_strip_nulls(
+                    jsonb_build_object(
+                        'started_at', lead_protection.instant_text(c.started_at),
+                        -- Of terms that nobody has there is nothing to tell.
+                        'policy_id', CASE WHEN c.user_id IS NOT NULL THEN c.policy_id END,
+                        'closed_at', lead_protection.instant_text(c.closed_at),
+                        'request_key', l.request_key
+                    )
+                )
             )
         )
+    )
     FROM lead_protection.lead_clocks AS c
     INNER JOIN lead_protection.leads AS l ON c.lead_id = l.id
     CROSS JOIN LATERAL lead_protection.clock_at(c, log_new_leads.decided_at) AS s

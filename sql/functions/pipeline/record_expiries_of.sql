@@ -5,6 +5,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
+    entries lead_protection.protection_log [];
     recorded bigint;
 BEGIN
     WITH expiry AS (
@@ -16,32 +17,36 @@ BEGIN
         ON CONFLICT (lead_id, user_id) WHERE reactivated_at IS NULL DO NOTHING
         RETURNING x.*
     )
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, state_before, expires_before, state_after, expires_after, details
-    )
+
     SELECT
-        x.lead_id, x.user_id, 'lead.protection.expired', x.recorded_at,
-        before.state, x.protection_expires_at, 'EXPIRED', x.protection_expires_at,
-        jsonb_strip_nulls(
-            jsonb_build_object(
-                'reminded_at', CASE WHEN before.state = 'GRACE' THEN lead_protection.instant_text(c.reminded_at) END,
-                'missed_reminder_due_at',
-                CASE
-                    -- Nobody missed the reminder of a lead that was recorded when it had expired already.
-                    WHEN
-                        before.state = 'REMINDER_DUE'
-                        AND (l.recorded_at IS NULL OR l.recorded_at < x.protection_expires_at)
-                        THEN lead_protection.instant_text(c.reminder_due_at)
-                END
+        array_agg(
+            lead_protection.log_entry(
+                x.lead_id, x.user_id, 'lead.protection.expired', x.recorded_at, NULL, NULL,
+                before.state, x.protection_expires_at, 'EXPIRED', x.protection_expires_at,
+                jsonb_strip_nulls(
+                    jsonb_build_object(
+                        'reminded_at',
+                        CASE WHEN before.state = 'GRACE' THEN lead_protection.instant_text(c.reminded_at) END,
+                        'missed_reminder_due_at',
+                        CASE
+                            -- Nobody missed the reminder of a lead that was recorded when it had expired already.
+                            WHEN
+                                before.state = 'REMINDER_DUE'
+                                AND (l.recorded_at IS NULL OR l.recorded_at < x.protection_expires_at)
+                                THEN lead_protection.instant_text(c.reminder_due_at)
+                        END
+                    )
+                )
             )
         )
+    INTO entries
     FROM expiry AS x
     INNER JOIN lead_protection.lead_clocks AS c ON x.lead_id = c.lead_id
     INNER JOIN lead_protection.leads AS l ON x.lead_id = l.id
     CROSS JOIN LATERAL lead_protection.protection_state(
         c, x.protection_expires_at - INTERVAL '1 microsecond', record_expiries_of.decided_at
     ) AS before (state);
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+    recorded := lead_protection.write_log(entries);
     PERFORM lead_protection.count_metric('lead_protection_expired_total', '{}', recorded);
     RETURN recorded;
 END;

@@ -9,6 +9,7 @@ AS $$
 DECLARE
     lead_ids bigint [];
     decided_at timestamptz;
+    entries lead_protection.protection_log [];
     recorded bigint;
     told bigint;
 BEGIN
@@ -106,19 +107,20 @@ BEGIN
             AND r.window_date < a.window_date
     ),
 
-    log_row AS (
-        INSERT INTO lead_protection.protection_log (
-            lead_id, user_id, event_type, occurred_at, state_before, state_after, expires_after
-        )
-        SELECT
-            a.lead_id, a.user_id, 'lead.protection.reactivated', decided_at,
-            CASE WHEN a.expired_at IS NULL THEN 'GRACE' ELSE 'EXPIRED' END, a.state, a.protection_expires_at
+    entry AS (
+        SELECT array_agg(
+            lead_protection.log_entry(
+                a.lead_id, a.user_id, 'lead.protection.reactivated', decided_at, NULL, NULL,
+                CASE WHEN a.expired_at IS NULL THEN 'GRACE' ELSE 'EXPIRED' END, NULL,
+                a.state, a.protection_expires_at, NULL
+            )
+        ) AS entries
         FROM reactivated AS a
         WHERE a.is_news
-        RETURNING 1
     )
 
-    SELECT (SELECT count(*) FROM reactivated), (SELECT count(*) FROM log_row) INTO recorded, told;
+    SELECT (SELECT count(*) FROM reactivated), e.entries INTO recorded, entries FROM entry AS e;
+    told := lead_protection.write_log(entries);
     PERFORM lead_protection.count_metric('lead_protection_reactivated_total', '{}', told);
     RETURN recorded;
 END;

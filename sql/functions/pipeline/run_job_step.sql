@@ -53,6 +53,8 @@ BEGIN
                     handled := lead_protection.send_due_warnings(run.lead_ids[1:run.batch_size], run.as_of);
                     run.lead_ids := run.lead_ids[run.batch_size + 1:];
                     step_is_done := run.lead_ids = '{}';
+                WHEN 'log_sealed' THEN
+                    handled := lead_protection.seal_protection_log();
                 WHEN 'holds_overrun' THEN
                     handled := lead_protection.end_overrun_holds(run.batch_size);
                     step_is_done := handled = 0;
@@ -63,6 +65,16 @@ BEGIN
                     handled := lead_protection.queue_adoption_drift();
                 WHEN 'clocks_mended' THEN
                     handled := lead_protection.mend_clock_drift();
+                WHEN 'log_rows_chained' THEN
+                    handled := lead_protection.chain_next_rows(run.batch_size);
+                    step_is_done := handled = 0;
+                WHEN 'texts_erased' THEN
+                    run.lead_ids := coalesce(run.lead_ids, lead_protection.leads_with_old_texts());
+                    handled := lead_protection.erase_old_texts(run.lead_ids[1:run.batch_size]);
+                    run.lead_ids := run.lead_ids[run.batch_size + 1:];
+                    step_is_done := run.lead_ids = '{}';
+                WHEN 'log_problems' THEN
+                    SELECT count(*) INTO handled FROM lead_protection.verify_protection_log();
                 WHEN 'events_published' THEN
                     handled := lead_protection.publish_missing_events();
                 WHEN 'events_purged' THEN

@@ -19,7 +19,9 @@ COMMENT ON PROCEDURE lead_protection.run_nightly_maintenance(interval) IS
 'Job lead-protection-nightly: follows adopted tables, ends holds that have passed the limit of their policy, '
 'announces those that will within 7 days, puts rows of adopted tables that are out of step into adoption_queue, '
 'proves that every cached clock equals the rule, mends and logs those that do not (result.clocks_mended is the '
-'drift), proves that each log row of the last 29 days has its event and publishes those that have none '
+'drift), chains log rows that are older than the chain (result.log_rows_chained: leads), erases texts that policies '
+'keep no longer (result.texts_erased: leads), proves the whole log by its chain (result.log_problems), proves that '
+'each log row of the last 29 days has its event and publishes those that have none '
 '(result.events_published), and deletes what is older than keep, at least 30 days: events that every registered '
 'consumer has finished, job history, and the answers of bulk calls. Waits for no lead: one that another session holds '
 'locked is left to the next night, and counted in result.skipped_locked.

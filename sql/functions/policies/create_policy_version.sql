@@ -20,6 +20,7 @@ CREATE OR REPLACE FUNCTION lead_protection.create_policy_version(
     remind_on text DEFAULT 'any_day',
     notice_counts_from text DEFAULT 'sent',
     warnings jsonb DEFAULT '[]',
+    texts_kept_days integer DEFAULT NULL,
     OUT version integer,
     OUT created boolean
 )
@@ -154,6 +155,11 @@ BEGIN
                 AND create_policy_version.notice_required AND create_policy_version.calendar_id IS NOT NULL
             ),
             'sent; with notice_required delivered, and with a calendar, too, delivered_working_day'
+        ),
+        (
+            'texts_kept_days', create_policy_version.texts_kept_days::text,
+            create_policy_version.texts_kept_days BETWEEN 1 AND 36500,
+            '1 to 36500, or null to keep them'
         )
     ) AS t (term, given, makes_sense, allowed)
     WHERE NOT t.makes_sense;
@@ -185,7 +191,7 @@ BEGIN
             latest.reminder_time, latest.notice_required, latest.extension_limit_days,
             latest.hold_limit_days, latest.hold_total_limit_days, latest.approval_by_another,
             latest.period_end, latest.hold_unit, latest.calendar_id, latest.expiry_on, latest.remind_on,
-            latest.notice_counts_from
+            latest.notice_counts_from, latest.texts_kept_days
         ) IS NOT DISTINCT FROM (
             create_policy_version.rule, create_policy_version.base_months, create_policy_version.extension_days,
             create_policy_version.grace_days, create_policy_version.time_zone, create_policy_version.reminder_time,
@@ -193,7 +199,8 @@ BEGIN
             create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days,
             create_policy_version.approval_by_another,
             create_policy_version.period_end, create_policy_version.hold_unit, create_policy_version.calendar_id,
-            create_policy_version.expiry_on, create_policy_version.remind_on, create_policy_version.notice_counts_from
+            create_policy_version.expiry_on, create_policy_version.remind_on, create_policy_version.notice_counts_from,
+            create_policy_version.texts_kept_days
         )
         AND (
             SELECT
@@ -207,7 +214,7 @@ BEGIN
             name, version, rule, base_months, extension_days, grace_days, time_zone, reminder_time,
             notice_required, extension_limit_days, hold_limit_days, hold_total_limit_days,
             approval_by_another, period_end, hold_unit, calendar_id, expiry_on, remind_on, notice_counts_from,
-            created_by
+            texts_kept_days, created_by
         )
         VALUES (
             create_policy_version.name, coalesce(latest.version, 0) + 1, create_policy_version.rule,
@@ -217,7 +224,8 @@ BEGIN
             create_policy_version.hold_limit_days, create_policy_version.hold_total_limit_days,
             create_policy_version.approval_by_another, create_policy_version.period_end,
             create_policy_version.hold_unit, create_policy_version.calendar_id, create_policy_version.expiry_on,
-            create_policy_version.remind_on, create_policy_version.notice_counts_from, create_policy_version.actor_id
+            create_policy_version.remind_on, create_policy_version.notice_counts_from,
+            create_policy_version.texts_kept_days, create_policy_version.actor_id
         )
         ON CONFLICT ON CONSTRAINT protection_policies_version_unique DO NOTHING
         RETURNING p.* INTO latest;
@@ -237,7 +245,7 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.create_policy_version(
     text, bigint, text, integer, integer, integer, text, time, boolean, integer, integer, integer, boolean,
-    text, text, bigint, text, text, text, jsonb
+    text, text, bigint, text, text, text, jsonb, integer
 ) IS
 'Makes a policy, or the next version of the policy of that name. It moves no clock and is nobody''s policy yet: see '
 'set_default_policy(), assign_user_policy() and move_leads_to_policy(). Terms that are left out are those of the '
@@ -252,7 +260,9 @@ COMMENT ON FUNCTION lead_protection.create_policy_version(
 'any_day, or working_day: the reminder moves back to the one before; notice_counts_from: sent, delivered (as the '
 'mailer reports it), or delivered_working_day: a delivery on no working day counts as one at the beginning of the '
 'next; warnings: the early warnings, an array of objects with days_before (1 or more, fewer than the shortest '
-'protection by these terms has) and audience (a word such as user or manager), [] by default: none.
+'protection by these terms has) and audience (a word such as user or manager), [] by default: none; texts_kept_days: 1 to '
+'36500, so long after a lead was closed, expired or given back the nightly job erases its texts; null, the default: '
+'never.
 Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the '
 'same terms: returns that one with created = false, and makes none.
 Errors: LP001 null argument, LP018 terms make no sense (the DETAIL names each, the HINT what is allowed), LP092 '

@@ -7,6 +7,7 @@ AS $$
 DECLARE
     locked bigint [];
     decided_at timestamptz;
+    entries lead_protection.protection_log [];
     sent bigint;
     latencies interval [];
 BEGIN
@@ -48,19 +49,18 @@ BEGIN
         RETURNING d.lead_id, d.user_id, d.window_date, s.protection_expires_at
     ),
 
-    logged AS (
-        INSERT INTO lead_protection.protection_log (
-            lead_id, user_id, event_type, occurred_at,
-            state_before, expires_before, state_after, expires_after, details
-        )
-        SELECT
-            m.lead_id, m.user_id, 'lead.protection.reminder', decided_at,
-            m.state_before, m.protection_expires_at, 'GRACE', m.protection_expires_at,
-            jsonb_build_object(
-                'window_date', to_char(m.window_date, 'YYYY-MM-DD'),
-                'reminder_due_at', lead_protection.instant_text(m.due_at),
-                'attempt', m.attempt
+    entry AS (
+        SELECT array_agg(
+            lead_protection.log_entry(
+                m.lead_id, m.user_id, 'lead.protection.reminder', decided_at, NULL, NULL,
+                m.state_before, m.protection_expires_at, 'GRACE', m.protection_expires_at,
+                jsonb_build_object(
+                    'window_date', to_char(m.window_date, 'YYYY-MM-DD'),
+                    'reminder_due_at', lead_protection.instant_text(m.due_at),
+                    'attempt', m.attempt
+                )
             )
+        ) AS entries
         FROM (
             SELECT r.lead_id, r.user_id, r.window_date, r.protection_expires_at, r.due_at, 'REMINDER_DUE', 1
             FROM reminder AS r
@@ -77,13 +77,13 @@ BEGIN
             INNER JOIN lead_protection.lead_reminders AS r
                 ON p.lead_id = r.lead_id AND p.user_id = r.user_id AND p.window_date = r.window_date
         ) AS m (lead_id, user_id, window_date, protection_expires_at, due_at, state_before, attempt)
-        RETURNING lead_id
     )
 
     SELECT
-        (SELECT count(*) FROM logged),
+        (SELECT e.entries FROM entry AS e),
         (SELECT array_agg(r.sent_at - coalesce(r.fell_due_at, r.due_at)) FROM reminder AS r)
-    INTO sent, latencies;
+    INTO entries, latencies;
+    sent := lead_protection.write_log(entries);
     PERFORM lead_protection.count_metric('lead_reminder_sent_total', '{}', cardinality(latencies));
     PERFORM lead_protection.observe_seconds('lead_reminder_latency_seconds', latencies);
     RETURN sent;

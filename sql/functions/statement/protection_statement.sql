@@ -17,7 +17,9 @@ BEGIN
     facts := lead_protection.statement_facts(protection_statement.lead_id, protection_statement.as_of);
     RETURN lead_protection.page(
         lead_protection.statement_blocks(
-            facts, encode(sha256(convert_to(facts::text, 'UTF8')), 'hex'),
+            -- The seal is no fact of the lead: the next one covers it, too.
+            facts || jsonb_build_object('seal', lead_protection.seal_over_lead(protection_statement.lead_id)),
+            encode(sha256(convert_to(facts::text, 'UTF8')), 'hex'),
             lead_protection.words_of(protection_statement.language)
         ),
         protection_statement.language, protection_statement.format
@@ -29,7 +31,7 @@ COMMENT ON FUNCTION lead_protection.protection_statement(bigint, timestamptz, te
 'A statement to be handed over: for whom a lead is protected at as_of, under which contract, from when to when and '
 'why. Each step with its date, each hold with what counted, its reason, who entered it and when, extensions, users, '
 'reminders with their delivery, what was shown at the time where it differs, the last 100 rows of the log, and a '
-'SHA-256 over these facts. language: en or de. format: markdown, or html, which is one self-contained page for A4 '
+'SHA-256 over these facts; and the newest seal of the log, with the row up to which it covers this lead. language: en or de. format: markdown, or html, which is one self-contained page for A4 '
 'with a time line.
 From the facts as they are known now. Times are those of the policy''s zone, to the minute. Reasons of holds and '
 'extensions are told, those of the log are not. Changes nothing; the same facts at the same as_of have the same '

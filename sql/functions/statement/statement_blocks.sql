@@ -337,6 +337,14 @@ BEGIN
         ) ELSE '[]' END
         || jsonb_build_array(
             jsonb_build_object(
+                'kind', 'note', 'text', lead_protection.statement_text(
+                    CASE
+                        WHEN statement_blocks.facts -> 'seal' = 'null' THEN 'statement.no_seal' ELSE 'statement.seal'
+                    END,
+                    statement_blocks.words, coalesce(nullif(statement_blocks.facts -> 'seal', 'null'), '{}'), zone
+                )
+            ),
+            jsonb_build_object(
                 'kind', 'note', 'text', lead_protection.statement_text('statement.checksum',
                     statement_blocks.words, parameters)
             ),
@@ -346,4 +354,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.statement_blocks(jsonb, text, jsonb) IS
-'The page of protection_statement() as blocks for page(). facts: of statement_facts(); checksum: over them. Internal.';
+'The page of protection_statement() as blocks for page(). facts: of statement_facts(), and the seal; checksum: '
+'over those of statement_facts(). Internal.';

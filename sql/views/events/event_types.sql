@@ -32,6 +32,8 @@ FROM (
     ('lead.deleted', 'The lead is deleted for good.'),
     ('lead.changed', 'The lead''s row was changed by hand, by none of our functions.'),
     ('lead.row.dismissed', 'A row of an adopted table that could not be followed was set aside.'),
+    ('log.sealed', 'What was new in the log was sealed: the root of its Merkle tree leaves the database.'),
+    ('lead.texts.erased', 'Reasons and other texts of the lead were erased; its dates and their proof stay.'),
     ('lead.clock.mended', 'The nightly job found a cached clock that did not equal the rule, and mended it.')
 ) AS t (type, meaning);
 

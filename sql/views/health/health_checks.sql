@@ -32,10 +32,14 @@ FROM (
     (16, 'outbox_lag', 'seconds that an event has waited', 900, 3600, 'Events are not taken'),
     (17, 'dead_letters', 'events', 1, 100, 'Events are not taken'),
     (18, 'log_events', 'events published by the last nightly run', 1, 100, 'Log rows had no event'),
+    -- Whoever changes one row of the proof can have changed the dates.
+    (19, 'log_integrity', 'problems that the last nightly proof found', 1, 1, 'The log does not prove itself'),
     -- It is followed within a minute.
-    (19, 'adoption_lag', 'seconds that a write has waited untried', 300, 1800, 'An adopted row is out of step'),
+    (20, 'adoption_lag', 'seconds that a write has waited untried', 300, 1800, 'An adopted row is out of step'),
     -- It is tried again by itself: what still waits after an hour needs somebody.
-    (20, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step')
+    (21, 'adoption', 'seconds that a row has waited', 3600, 86400, 'An adopted row is out of step'),
+    -- A transaction that was left open holds it up, and each run of the pipeline tries again.
+    (22, 'log_sealed', 'seconds that a log row has waited for its seal', 3600, 86400, 'The log is not sealed')
 ) AS k (position, check_name, measured_in, warn_at, critical_at, runbook);
 
 COMMENT ON VIEW lead_protection.health_checks IS

@@ -38,6 +38,11 @@ FROM (
         'Jobs in pg_cron whose role is gone, or that two roles have scheduled, as far as is seen.'
     ),
     ('lead_log_events_missing', 'gauge', 'Log rows that had no event in the last nightly proof.'),
+    ('lead_log_seal_number', 'gauge', 'Number of the newest seal of the log; 0: there is none.'),
+    ('lead_log_seal_rows', 'gauge', 'Log rows that the newest seal covers.'),
+    ('lead_log_seal_root', 'gauge', 'The first 48 bits of the root of the newest seal, as a number.'),
+    ('lead_log_unsealed_seconds', 'gauge', 'Age of the oldest log row that is not sealed; 0: all are.'),
+    ('lead_log_problems', 'gauge', 'What is wrong with the log''s chain, as found by the last nightly proof.'),
     ('lead_clock_drift', 'gauge', 'Cached clocks that differed from the rule in the last nightly proof.'),
     ('lead_holds_active', 'gauge', 'Holds in force.'),
     ('lead_holds_overrun', 'gauge', 'Open holds that have passed the limit of their policy.'),

@@ -198,6 +198,21 @@ INNER JOIN (
     FROM lead_protection.cron_faults()
     UNION ALL
     SELECT
+        'lead_log_problems',
+        'lead_log_problems',
+        '{}',
+        p.problems
+    FROM (
+        SELECT (r.result ->> 'log_problems')::bigint AS problems
+        FROM lead_protection.job_runs AS r
+        WHERE
+            r.job_name = 'lead-protection-nightly' AND r.result ? 'log_problems'
+            AND r.started_at <= clock_timestamp()
+        ORDER BY r.started_at DESC
+        LIMIT 1
+    ) AS p
+    UNION ALL
+    SELECT
         'lead_log_events_missing',
         'lead_log_events_missing',
         '{}',
@@ -211,6 +226,36 @@ INNER JOIN (
         ORDER BY r.started_at DESC
         LIMIT 1
     ) AS p
+    UNION ALL
+    SELECT
+        'lead_log_seal_number',
+        'lead_log_seal_number',
+        '{}',
+        coalesce(s.seal, 0)
+    FROM lead_protection.v_kpi_seals AS s
+    UNION ALL
+    SELECT
+        'lead_log_seal_rows',
+        'lead_log_seal_rows',
+        '{}',
+        coalesce(s.tree_size, 0)
+    FROM lead_protection.v_kpi_seals AS s
+    UNION ALL
+    -- As many bits as a number of Prometheus's holds: what it has scraped bears witness to the root.
+    SELECT
+        'lead_log_seal_root',
+        'lead_log_seal_root',
+        '{}',
+        ('x' || substr(s.root, 1, 12))::bit(48)::bigint
+    FROM lead_protection.v_kpi_seals AS s
+    WHERE s.root IS NOT NULL
+    UNION ALL
+    SELECT
+        'lead_log_unsealed_seconds',
+        'lead_log_unsealed_seconds',
+        '{}',
+        coalesce(greatest(extract(EPOCH FROM now() - s.unsealed_since), 0), 0)
+    FROM lead_protection.v_kpi_seals AS s
     UNION ALL
     SELECT
         'lead_clock_drift',

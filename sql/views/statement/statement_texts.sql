@@ -477,6 +477,17 @@ FROM (
     ('statement.log_left_out', 'de', '{count} frühere Einträge sind nicht abgedruckt.'),
     ('statement.no_log', 'en', 'The log has no entry.'),
     ('statement.no_log', 'de', 'Das Protokoll enthält keinen Eintrag.'),
+    (
+        'statement.seal', 'en',
+        'The log of this lead up to row {rows} is under seal {seal} of {at:instant}: {tree_size} rows, root {root}.'
+    ),
+    (
+        'statement.seal', 'de',
+        'Das Protokoll dieses Leads bis Zeile {rows} steht unter Siegel {seal} vom {at:instant}: {tree_size} Zeilen, '
+        'Wurzel {root}.'
+    ),
+    ('statement.no_seal', 'en', 'The log of this lead is not sealed yet.'),
+    ('statement.no_seal', 'de', 'Das Protokoll dieses Leads ist noch nicht versiegelt.'),
     ('statement.checksum', 'en', 'Checksum over the facts (SHA-256): {checksum}'),
     ('statement.checksum', 'de', 'Prüfsumme über die Tatsachen (SHA-256): {checksum}'),
     (

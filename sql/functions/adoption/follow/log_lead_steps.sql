@@ -17,17 +17,18 @@ DECLARE
         ) AS a
     );
 BEGIN
-    INSERT INTO lead_protection.protection_log (
-        lead_id, user_id, event_type, occurred_at, actor_id, reason,
-        state_before, expires_before, state_after, expires_after, details
-    )
-    SELECT
-        a.lead_id, a.user_id, told.event_type, s.at, log_lead_steps.adoption.actor_id, log_lead_steps.reason,
-        b.state, b.protection_expires_at, a.state, a.protection_expires_at,
-        jsonb_strip_nulls(
-            told.details
-            || jsonb_build_object('missed_reminder_due_at', lead_protection.missed_reminder_due_at(b, a))
+    PERFORM lead_protection.write_log(
+        array_agg(
+            lead_protection.log_entry(
+                a.lead_id, a.user_id, told.event_type, s.at, log_lead_steps.adoption.actor_id, log_lead_steps.reason,
+                b.state, b.protection_expires_at, a.state, a.protection_expires_at,
+                jsonb_strip_nulls(
+                    told.details
+                    || jsonb_build_object('missed_reminder_due_at', lead_protection.missed_reminder_due_at(b, a))
+                )
+            )
         )
+    )
     FROM unnest(log_lead_steps.steps) AS s
     INNER JOIN unnest(log_lead_steps.before) AS b ON s.lead_id = b.lead_id
     INNER JOIN unnest(after) AS a ON s.lead_id = a.lead_id

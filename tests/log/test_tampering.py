@@ -1,0 +1,186 @@
+"""Who can switch triggers off changes the log: verify_protection_log() says where."""
+
+import random
+
+import pytest
+
+from helpers.calls import call, refused, row, rows
+from helpers.facts import PROTECTED, insert_leads_of_age
+from helpers.jobs import run_nightly
+from helpers.project import FAST
+
+pytestmark = pytest.mark.made_up_log("it is tampered with")
+LOG = "lead_protection.protection_log"
+
+
+@pytest.fixture
+def log(db):
+    """Leads 1 to 6 with five rows each."""
+    insert_leads_of_age(db, *[PROTECTED] * 6)
+    for lead_id in range(1, 7):
+        for _ in range(2):
+            call(db, "create_lead_hold", lead_id, 7, "said so", 5)
+            call(db, "release_lead_hold", lead_id, 7, 5)
+        call(db, "close_lead", lead_id, 7, "LOST", "said so", 5)
+    assert problems(db) == []
+    db.execute("SET session_replication_role = replica")
+    yield db
+    db.execute("RESET session_replication_role")
+
+
+def problems(db, lead_id=None) -> list[tuple]:
+    found = call(db, "verify_protection_log", lead_id)
+    assert all(f["found"] and f["event_id"] for f in found)
+    return [(f["lead_id"], f["log_number"], f["problem"]) for f in found]
+
+
+def swap(db, lead_id, one, other) -> None:
+    """Let two rows change places; the index knows each number once."""
+    for before, after in ((one, 99), (other, one), (99, other)):
+        db.execute(f"UPDATE {LOG} SET log_number = {after} WHERE lead_id = {lead_id} AND log_number = {before}")
+
+
+CHANGES = {
+    "user_id": "user_id + 1",
+    "actor_id": "coalesce(actor_id, 0) + 1",
+    "event_type": "event_type || '.x'",
+    "event_id": "gen_random_uuid()",
+    "occurred_at": "occurred_at + INTERVAL '1 microsecond'",
+    "recorded_at": "recorded_at - INTERVAL '1 microsecond'",
+    "state_before": "NULL",
+    "state_after": "'GRACE'",
+    "expires_before": "expires_before + INTERVAL '1 day'",
+    "expires_after": "coalesce(expires_after, now()) + INTERVAL '1 day'",
+    "session_role": "'somebody'",
+    "application_name": "'something'",
+    "chained_at": "now() - INTERVAL '1 year'",
+    "reason": "'said otherwise'",
+    "details": "details || '{\"hold_id\": 99}'",
+    "texts_salt": "texts_salt || '\\x00'",
+}
+
+
+@pytest.mark.parametrize("column", CHANGES)
+def test_a_changed_row_is_found(log, column):
+    log.execute(f"UPDATE {LOG} SET {column} = {CHANGES[column]} WHERE lead_id = 3 AND log_number = 1")
+    # The event of another id is one whose row is missing.
+    expected = [(3, 1, "ROW_CHANGED")] + [(3, None, "EVENT_WITHOUT_ROW")] * (column == "event_id")
+    assert problems(log) == expected
+    assert problems(log, 3) == expected and problems(log, 2) == []
+
+
+def test_a_changed_row_with_a_fresh_hash_is_found_by_the_next(log):
+    log.execute(f"UPDATE {LOG} SET user_id = 9 WHERE lead_id = 3 AND log_number = 2")
+    log.execute(
+        f"UPDATE {LOG} AS g SET row_hash = h.row_hash FROM {LOG} AS o, lead_protection.log_row_hash(o) AS h"
+        " WHERE o.event_id = g.event_id AND g.lead_id = 3 AND g.log_number = 2"
+    )
+    assert problems(log) == [(3, 3, "CHAIN_BROKEN")]
+
+
+def test_a_removed_row_is_found(log):
+    log.execute(f"DELETE FROM {LOG} WHERE lead_id = 3 AND log_number = 2")
+    assert problems(log) == [(3, 3, "ROW_MISSING"), (3, None, "EVENT_WITHOUT_ROW")]
+    (found, _) = call(log, "verify_protection_log", 3)
+    assert found["found"] == "rows 2 to 2 are missing"
+
+
+def test_a_removed_beginning_and_a_removed_end_are_found(log):
+    log.execute(f"DELETE FROM {LOG} WHERE (lead_id = 3 AND log_number = 1) OR (lead_id = 4 AND log_number >= 4)")
+    gone = [(lead_id, None, "EVENT_WITHOUT_ROW") for lead_id in (3, 4, 4)]
+    assert sorted(problems(log), key=str) == sorted([(3, 2, "ROW_MISSING"), *gone], key=str)
+
+
+def test_an_invented_row_is_found(log):
+    log.execute(f"INSERT INTO {LOG} (lead_id, event_type, occurred_at) VALUES (3, 'lead.closed', now())")
+    assert problems(log) == [(3, None, "NOT_CHAINED")]
+    log.execute(f"UPDATE {LOG} SET log_number = 6, row_hash = previous_hash WHERE log_number IS NULL")
+    assert problems(log) == [(3, 6, "CHAIN_BROKEN"), (3, 6, "ROW_CHANGED")]
+
+
+def test_two_rows_that_changed_places_are_found(log):
+    swap(log, 3, 2, 4)
+    found = problems(log)
+    assert {(3, 2, "ROW_CHANGED"), (3, 4, "ROW_CHANGED"), (3, 2, "CHAIN_BROKEN"), (3, 4, "CHAIN_BROKEN")} <= set(found)
+
+
+def test_a_renumbered_end_is_found(log):
+    log.execute(f"DELETE FROM {LOG} WHERE lead_id = 3 AND log_number = 2")
+    for number in (3, 4, 5):
+        log.execute(f"UPDATE {LOG} SET log_number = log_number - 1 WHERE lead_id = 3 AND log_number = {number}")
+    assert (3, 2, "CHAIN_BROKEN") in problems(log) and (3, 2, "ROW_CHANGED") in problems(log)
+
+
+def test_a_row_given_to_another_lead_is_found(log):
+    log.execute(f"UPDATE {LOG} SET lead_id = 4, log_number = 6 WHERE lead_id = 3 AND log_number = 5")
+    assert {p for p in problems(log) if p[0] == 4} == {(4, 6, "CHAIN_BROKEN"), (4, 6, "ROW_CHANGED")}
+
+
+def test_a_row_marked_as_older_than_the_chain_is_found(log):
+    log.execute(f"INSERT INTO {LOG} (lead_id, event_type, occurred_at) VALUES (99, 'lead.closed', now())")
+    log.execute("SELECT lead_protection.chain_old_rows('{99}')")
+    assert problems(log) == [(99, 1, "CHAINED_LATE")]
+
+
+def test_texts_erased_past_the_function_are_found(log):
+    log.execute(
+        f"UPDATE {LOG} AS g SET reason = NULL, texts_hash = lead_protection.log_texts_hash(g), texts_salt = NULL"
+        " WHERE lead_id = 3 AND log_number = 1"
+    )
+    assert problems(log) == [(3, 1, "ERASED_UNLOGGED")]
+    log.execute(f"UPDATE {LOG} SET reason = 'another' WHERE lead_id = 3 AND log_number = 1")
+    assert problems(log) == [(3, 1, "TEXTS_AMISS"), (3, 1, "ERASED_UNLOGGED")]
+
+
+def test_the_night_finds_it_and_health_tells(log):
+    log.execute(f"UPDATE {LOG} SET user_id = 9 WHERE lead_id = 3 AND log_number = 2")
+    log.execute("RESET session_replication_role")
+    assert run_nightly(log)["log_problems"] == 1
+    shown = row(log, "SELECT status, found, runbook FROM lead_protection.health WHERE check_name = 'log_integrity'")
+    assert shown["status"] == "critical" and shown["found"].startswith("1 found by the nightly run of ")
+    assert shown["runbook"] == "The log does not prove itself"
+    assert row(log, "SELECT value FROM lead_protection.v_metrics WHERE metric = 'lead_log_problems'")["value"] == 1
+
+
+def test_the_owner_is_refused_what_only_a_superuser_can(log):
+    log.execute("RESET session_replication_role")
+    for change in (
+        "row_hash = NULL",
+        "log_number = 77",
+        "reason = NULL",
+        "reason = NULL, texts_salt = NULL",
+        "reason = NULL, texts_salt = NULL, texts_hash = '\\x00'",
+        "user_id = user_id",
+    ):
+        refused("LP012", log.execute, f"UPDATE {LOG} SET {change} WHERE lead_id = 3 AND log_number = 1")
+
+
+def test_an_unknown_lead_is_refused(log):
+    refused("LP002", call, log, "verify_protection_log", 77)
+
+
+@pytest.mark.parametrize("seed", range(10 if FAST else 100))
+def test_random_tamperings_are_all_found_and_nothing_else(log, seed):
+    """In one of the leads; each is undone for the next."""
+    draw = random.Random(seed)
+    lead_id, number = draw.randint(1, 6), draw.randint(1, 5)
+    at = f"WHERE lead_id = {lead_id} AND log_number = {number}"
+    column = draw.choice([c for c in CHANGES if c != "state_before"])
+    other = draw.choice([n for n in range(1, 6) if n != number])
+    tampering = draw.choice([
+        f"UPDATE {LOG} SET {column} = {CHANGES[column]} {at} RETURNING 1",
+        f"DELETE FROM {LOG} {at} RETURNING 1",
+        f"INSERT INTO {LOG} (lead_id, event_type, occurred_at) VALUES ({lead_id}, 'lead.x', now()) RETURNING 1",
+        None,
+        f"UPDATE {LOG} SET log_number = log_number + 10 WHERE lead_id = {lead_id} AND log_number >= {number}"
+        " RETURNING 1",
+        f"UPDATE {LOG} SET row_hash = sha256(row_hash) {at} RETURNING 1",
+    ])  # fmt: skip
+    # No salt: the row has no text, and is not changed by that.
+    no_salt = tampering is not None and "texts_salt" in tampering and number in (2, 4)
+    if tampering:
+        assert rows(log, tampering)
+    else:
+        swap(log, lead_id, number, other)
+    found = problems(log)
+    assert bool(found) != no_salt and {f[0] for f in found} <= {lead_id}, tampering
