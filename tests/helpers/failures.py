@@ -93,13 +93,15 @@ def job_is_deleted(server: Server, dbname: str) -> None:
 
 
 def log_is_written_past_its_trigger(server: Server, dbname: str) -> None:
-    """Somebody wrote a log row as a replica does, a day ago; the night found it."""
+    """Somebody had the trigger off that publishes log rows, a day ago; the night found it."""
     for statement in (
-        "SET session_replication_role = replica; INSERT INTO lead_protection.protection_log"
+        "ALTER TABLE lead_protection.protection_log DISABLE TRIGGER publish_log_rows;"
+        " INSERT INTO lead_protection.protection_log"
         " (lead_id, user_id, event_type, occurred_at, recorded_at, reason, details)"
         " SELECT 42, user_id, 'lead.clock.mended', now(), now() - INTERVAL '1 day', 'by hand',"
         ' \'{"cached": null, "derived": {}}\''
-        " FROM lead_protection.leads WHERE id = 42",
+        " FROM lead_protection.leads WHERE id = 42;"
+        " ALTER TABLE lead_protection.protection_log ENABLE TRIGGER publish_log_rows",
         "CALL lead_protection.run_nightly_maintenance()",
     ):
         server.psql(statement, dbname=dbname)

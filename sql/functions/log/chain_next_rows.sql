@@ -12,7 +12,7 @@ BEGIN
     FROM lead_protection.settings AS s
     WHERE s.log_chained_at IS NULL;
     IF NOT FOUND THEN
-        RETURN 0;
+        RETURN 0::bigint;
     END IF;
     -- Leads that have log rows and no chain. A lead that comes later begins with its chain.
     lead_ids := ARRAY(
@@ -32,7 +32,7 @@ BEGIN
             lead_protection.lock_free_leads(lead_ids, 'lead-protection-nightly', 'log_rows_chained')
         );
         UPDATE lead_protection.settings AS s SET log_chained_through = lead_ids[cardinality(lead_ids)];
-        RETURN cardinality(lead_ids);
+        RETURN cardinality(lead_ids)::bigint;
     END IF;
 
     -- The end of the list. Who was locked is for the next night, which begins anew.
@@ -49,7 +49,7 @@ BEGIN
             )
                 THEN clock_timestamp()
         END;
-    RETURN 0;
+    RETURN 0::bigint;
 END;
 $$;
 

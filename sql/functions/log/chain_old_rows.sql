@@ -8,7 +8,7 @@ AS $$
 DECLARE
     entry lead_protection.protection_log;
     previous lead_protection.protection_log;
-    chained bigint := 0;
+    chained bigint := 0::bigint;
     chained_at CONSTANT timestamptz := clock_timestamp();
 BEGIN
     FOR entry IN

@@ -47,7 +47,7 @@ BEGIN
         ORDER BY l.id
     );
     PERFORM lead_protection.lock_leads(ids);
-    SELECT count(*), coalesce(sum(e.texts), 0) INTO leads, texts
+    SELECT count(*), coalesce(sum(e.texts), 0)::bigint INTO leads, texts
     FROM lead_protection.erase_texts_of(
         ids, erase_texts.user_id, erase_texts.before, erase_texts.reason, erase_texts.actor_id
     ) AS e;

@@ -1,6 +1,6 @@
 -- The one place of the written form, version 1: docs/log-format.md says it byte by byte. As a table, so that it is
--- taken into the query that asks for it. Members of details come in the order in which jsonb keeps them: it is that of the
--- written form.
+-- taken into the query that asks for it. Members of details come in the order in which jsonb keeps them: it is that of
+-- the written form.
 CREATE OR REPLACE FUNCTION lead_protection.log_row_hash(entry lead_protection.protection_log)
 RETURNS TABLE (row_hash bytea)
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -9,7 +9,7 @@ DECLARE
     called CONSTANT text := nullif(current_setting('application_name'), '');
     places integer [];
     written bigint;
-    written_in_all bigint := 0;
+    written_in_all bigint := 0::bigint;
 BEGIN
     IF cardinality(write_log.entries) > 0 THEN
         places := ARRAY(
