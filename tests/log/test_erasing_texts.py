@@ -180,22 +180,22 @@ def test_the_night_erases_what_a_policy_keeps_no_longer(db, server):
     insert_leads_of_age(db, *[PROTECTED] * 5, EXPIRED)
     run_pipeline(db)
     for lead_id in range(1, 6):
-        call(db, "create_lead_hold", lead_id, 7, f"word of {lead_id}", 5)
-    call(db, "give_back_lead", 3, 7, "word of 3", 5)
+        call(db, "create_lead_hold", lead_id, 7, f"gossip on {lead_id}", 5)
+    call(db, "give_back_lead", 3, 7, "gossip on 3", 5)
     for lead_id in (1, 2, 5):
-        call(db, "close_lead", lead_id, 7, "LOST", f"word of {lead_id}", 5)
+        call(db, "close_lead", lead_id, 7, "LOST", f"gossip on {lead_id}", 5)
     db.execute("SET session_replication_role = replica")
     db.execute("UPDATE lead_protection.leads SET policy_id = %s WHERE id <> 5", (kept,))
     db.execute(
         "UPDATE lead_protection.leads SET closed_at = now() - INTERVAL '31 days' WHERE id IN (1, 5);"
         "UPDATE lead_protection.leads SET created_at = now() - INTERVAL '31 days' WHERE id = 3;"
-        "UPDATE lead_protection.lead_holds SET reason = 'word of 6', lead_id = 6 WHERE lead_id = 4"
+        "UPDATE lead_protection.lead_holds SET reason = 'gossip on 6', lead_id = 6 WHERE lead_id = 4"
     )
     db.execute("RESET session_replication_role")
     db.execute("SELECT lead_protection.refresh_lead_clocks('{1,2,3,4,5,6}')")
     assert run_nightly(db) == NIGHTLY_IDLE | {"texts_erased": 3}
     text = dump(server, db)
-    assert [n for n in range(1, 7) if f"word of {n}" in text] == [2, 4, 5]
+    assert [n for n in range(1, 7) if f"gossip on {n}" in text] == [2, 4, 5]
     assert run_nightly(db) == NIGHTLY_IDLE
 
 

@@ -318,7 +318,8 @@ def test_what_a_clock_that_ran_ahead_has_sent_is_taken_back(db, agents):
     assert "an early warning was sent" in found
     assert run_pipeline(db)["reactivations"] == 2
     assert db.execute("SELECT lead_id, sent_at <= now() FROM lead_protection.lead_warnings").fetchall() == [(2, True)]
-    statuses = db.execute("SELECT lead_id, status FROM lead_protection.event_deliveries ORDER BY lead_id").fetchall()
+    told = "SELECT lead_id, status FROM lead_protection.event_deliveries WHERE lead_id > 0 ORDER BY 1"
+    statuses = db.execute(told).fetchall()
     assert statuses == [(1, "discarded"), (2, "pending")]
     assert run_pipeline(db)["warnings"] == 0
     assert events(db) == [WARNING] * 2, "nobody is told that it was taken back: it announced no end"
