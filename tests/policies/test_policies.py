@@ -40,7 +40,7 @@ OTHER_TERMS = {
     "notice_counts_from": "delivered_working_day",
 }
 # What a term needs beside it.
-NEEDS = {
+NEEDS: dict[str, dict] = {
     "expiry_on": {"period_end": "end_of_day", "calendar_id": 1},
     "remind_on": {"calendar_id": 1},
     "notice_counts_from": {"notice_required": True, "calendar_id": 1},

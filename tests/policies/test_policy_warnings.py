@@ -1,5 +1,7 @@
 """Early warnings as terms of a policy version: what is taken, what is refused, and that they never change."""
 
+from typing import Any
+
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
@@ -7,7 +9,7 @@ from psycopg.types.json import Jsonb
 from helpers.calls import refused
 from helpers.warnings import create_version
 
-AGENTS = {"rule": "parallel", "notice_required": True}
+AGENTS: dict[str, Any] = {"rule": "parallel", "notice_required": True}
 ONE = [{"days_before": 17, "audience": "user"}]
 
 

@@ -19,9 +19,10 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.refuse_change() IS
-'Trigger: refuses the statement (LP012). On the log and its seals, the outbox, extensions, policy assignments, warnings '
-'of policies and calendars: they are append-only, except that erase_texts() erases texts, see guard_log_row(). On leads '
-'and their history: what was is proved from them. On the other facts: TRUNCATE would leave the clocks behind.';
+'Trigger: refuses the statement (LP012). On the log and its seals, the outbox, extensions, policy assignments, '
+'warnings of policies and calendars: they are append-only, except that erase_texts() erases texts, see '
+'guard_log_row(). On leads and their history: what was is proved from them. On the other facts: TRUNCATE would leave '
+'the clocks behind.';
 
 CREATE OR REPLACE TRIGGER refuse_change
 BEFORE DELETE OR TRUNCATE ON lead_protection.protection_log

@@ -16,7 +16,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (
     NULL, log_entry.lead_id, log_entry.user_id, log_entry.event_type, log_entry.occurred_at, NULL,
     log_entry.actor_id, log_entry.reason, log_entry.state_before, log_entry.state_after,
-    log_entry.expires_before, log_entry.expires_after, log_entry.details, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    log_entry.expires_before, log_entry.expires_after, log_entry.details,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 )::lead_protection.protection_log;
 
 COMMENT ON FUNCTION lead_protection.log_entry(

@@ -24,9 +24,9 @@ $$;
 COMMENT ON PROCEDURE lead_protection.run_protection_pipeline(integer) IS
 'Job lead-protection-reminders: follows what was written to adopted tables, records reactivations and expiries until '
 'none is left, and sends the reminders that are due, the longest due first, as many as configure_reminders() allows '
-'for one run and each user; the next runs send the rest; last it seals what is new in the log. batch_size: leads of each kind in one transaction. A lead '
-'that another session holds locked is passed over and left to the next run: result.skipped_locked counts them, '
-'passed_over_leads has them.
+'for one run and each user; the next runs send the rest; then the early warnings of policies that have any; last it '
+'seals what is new in the log. batch_size: leads of each kind in one transaction. A lead that another session holds '
+'locked is passed over and left to the next run: result.skipped_locked counts them, passed_over_leads has them.
 Commits after each batch, so it must be called outside a transaction block (2D000 otherwise). One row in job_runs a '
 'call. At its end it refreshes the metrics; if that fails, the run has succeeded all the same, with a warning and a '
 'row of its own, lead-protection-metrics. Level-triggered: what a missed run left is done by the next. While there is '

@@ -260,8 +260,8 @@ COMMENT ON FUNCTION lead_protection.create_policy_version(
 'any_day, or working_day: the reminder moves back to the one before; notice_counts_from: sent, delivered (as the '
 'mailer reports it), or delivered_working_day: a delivery on no working day counts as one at the beginning of the '
 'next; warnings: the early warnings, an array of objects with days_before (1 or more, fewer than the shortest '
-'protection by these terms has) and audience (a word such as user or manager), [] by default: none; texts_kept_days: 1 to '
-'36500, so long after a lead was closed, expired or given back the nightly job erases its texts; null, the default: '
+'protection by these terms has) and audience (a word such as user or manager), [] by default: none; texts_kept_days: 1 '
+'to 36500, so long after a lead was closed, expired or given back the nightly job erases its texts; null, the default: '
 'never.
 Returns one row: policy_id, name, version, and created = true. Repeated, when the latest version of the name has the '
 'same terms: returns that one with created = false, and makes none.

@@ -5,7 +5,7 @@ BEGIN ATOMIC
     WITH policy AS (
         SELECT p.*
         FROM lead_protection.protection_policies AS p
-        WHERE exported_terms.policy_ids IS NULL OR p.id = ANY(exported_terms.policy_ids)
+        WHERE exported_terms.policy_ids IS NULL OR p.id = any(exported_terms.policy_ids)
     )
 
     SELECT
@@ -14,9 +14,11 @@ BEGIN ATOMIC
                 SELECT
                     jsonb_object_agg(
                         p.id,
-                        -- All but what moves no date: a term that is new is exported, and refused by who does not know it.
-                        to_jsonb(p) - '{id,name,version,is_default,created_at,created_by}'::text []
-                        - '{extension_limit_days,hold_limit_days,hold_total_limit_days,approval_by_another,texts_kept_days}'::text []
+                        -- All but what moves no date: a new term is exported, and refused by who does not know it.
+                        to_jsonb(p) - ARRAY[
+                            'id', 'name', 'version', 'is_default', 'created_at', 'created_by', 'extension_limit_days',
+                            'hold_limit_days', 'hold_total_limit_days', 'approval_by_another', 'texts_kept_days'
+                        ]
                     )
                 FROM policy AS p
             ),
@@ -26,7 +28,7 @@ BEGIN ATOMIC
                         c.id,
                         jsonb_build_object(
                             'code', c.code, 'version', c.version, 'rest_days', c.rest_days,
-                            'days', ARRAY(
+                            'days', array(
                                 SELECT to_char(d.date, 'YYYY-MM-DD')
                                 FROM lead_protection.calendar_days AS d
                                 WHERE d.calendar_id = c.id

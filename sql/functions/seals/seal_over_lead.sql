@@ -19,5 +19,5 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION lead_protection.seal_over_lead(bigint) IS
-'The newest seal of the log, with the number of the last row of the lead that it covers (rows), as data; null: no row of '
-'the lead is sealed. Internal.';
+'The newest seal of the log, with the number of the last row of the lead that it covers (rows), as data; null: no row '
+'of the lead is sealed. Internal.';

@@ -1,6 +1,6 @@
 -- A log row has the number of its transaction, not of its commit. A transaction with a lower number may commit later;
--- but what is below the xmin of a snapshot has ended, and all that it wrote is seen. So the rows from the horizon of the
--- last seal up to that xmin are what is new, and none of them is ever passed over.
+-- but what is below the xmin of a snapshot has ended, and all that it wrote is seen. So the rows from the horizon of
+-- the last seal up to that xmin are what is new, and none of them is ever passed over.
 CREATE OR REPLACE FUNCTION lead_protection.seal_protection_log()
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off

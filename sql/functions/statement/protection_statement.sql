@@ -31,8 +31,8 @@ COMMENT ON FUNCTION lead_protection.protection_statement(bigint, timestamptz, te
 'A statement to be handed over: for whom a lead is protected at as_of, under which contract, from when to when and '
 'why. Each step with its date, each hold with what counted, its reason, who entered it and when, extensions, users, '
 'reminders with their delivery, what was shown at the time where it differs, the last 100 rows of the log, and a '
-'SHA-256 over these facts; and the newest seal of the log, with the row up to which it covers this lead. language: en or de. format: markdown, or html, which is one self-contained page for A4 '
-'with a time line.
+'SHA-256 over these facts; and the newest seal of the log, with the row up to which it covers this lead. language: en '
+'or de. format: markdown, or html, which is one self-contained page for A4 with a time line.
 From the facts as they are known now. Times are those of the policy''s zone, to the minute. Reasons of holds and '
 'extensions are told, those of the log are not. Changes nothing; the same facts at the same as_of have the same '
 'checksum, in each language and format.

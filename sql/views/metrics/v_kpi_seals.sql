@@ -1,3 +1,5 @@
+-- Joined to one row, so that there is one before the first seal, too; the linter takes it for needless.
+-- noqa: disable=ST11
 CREATE OR REPLACE VIEW lead_protection.v_kpi_seals AS
 SELECT
     newest.number AS seal,
