@@ -11,7 +11,7 @@ DECLARE
     server CONSTANT bigint := (SELECT c.system_identifier FROM pg_control_system() AS c);
     last lead_protection.log_seals;
     seal lead_protection.log_seals;
-    since xid8 := '0';
+    since xid8 := '0'::xid8;
     until xid8;
     known_size bigint;
     upper_level integer := 8;
@@ -45,7 +45,7 @@ BEGIN
         );
     GET DIAGNOSTICS sealed = ROW_COUNT;
     IF sealed = 0 THEN
-        RETURN 0;
+        RETURN 0::bigint;
     END IF;
     seal.tree_size := known_size + sealed;
 
