@@ -75,6 +75,7 @@ CALLS = {
     "record_lead_activity": "(1, 7, 'QUALIFIED_CALL', now() - INTERVAL '2 hours', 'key', 1)",
     "correct_lead_activity": "(7, 'call', 'QUALIFIED_CALL', date_trunc('day', now()) - INTERVAL '9 hours', 'x', 1)",
     "delete_lead_activity": "(7, 'call', 'x', 1)",
+    "erase_texts": "('x', 1, lead_ids => '{2,5}')",
     "create_policy_version": "('new', 1)",
     "set_default_policy": "({policy_id}, 1)",
     "assign_user_policy": "(7, {policy_id}, 1)",

@@ -61,7 +61,7 @@ GROUP BY c.relname ORDER BY c.relname
 """
 FINGERPRINT = """
 SELECT string_agg(format(
-    'SELECT %L AS name, count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM lead_protection.%I AS t',
+    'SELECT %%L AS name, count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM lead_protection.%%I AS t',
     c.relname, c.relname
 ), ' UNION ALL ')
 FROM pg_class AS c

@@ -201,16 +201,9 @@ INNER JOIN (
         'lead_log_problems',
         'lead_log_problems',
         '{}',
-        p.problems
-    FROM (
-        SELECT (r.result ->> 'log_problems')::bigint AS problems
-        FROM lead_protection.job_runs AS r
-        WHERE
-            r.job_name = 'lead-protection-nightly' AND r.result ? 'log_problems'
-            AND r.started_at <= clock_timestamp()
-        ORDER BY r.started_at DESC
-        LIMIT 1
-    ) AS p
+        p.found
+    FROM lead_protection.nightly_proofs AS p
+    WHERE p.step = 'log_problems'
     UNION ALL
     SELECT
         'lead_log_events_missing',

@@ -3,7 +3,7 @@ SELECT
     p.step,
     r.proved_at,
     r.found
-FROM (VALUES ('clocks_mended'), ('events_published')) AS p (step)
+FROM (VALUES ('clocks_mended'), ('log_problems'), ('events_published')) AS p (step)
 CROSS JOIN LATERAL (
     SELECT
         n.started_at AS proved_at,
