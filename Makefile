@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself (scripts/bootstrap) and can be repeated.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-all test-fast coverage lint bench clean
+.PHONY: help demo demo-stop test test-all test-fast coverage killed mutants lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,15 @@ coverage: ## run the tests as `make test` does, and show which statements of PL/
 	@scripts/bootstrap
 	@LEAD_PROTECTION_COVERAGE=1 PYTHONPATH=tests .venv/bin/python -m pytest -p helpers.statement_coverage \
 		--numprocesses 2 --dist worksteal $(ARGS)
+
+killed: ## end a backend at every single row that each call writes, and see that nothing is lost
+	@scripts/bootstrap
+	@KILLED_AT_EVERY_WRITE=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal \
+		tests/catalog/test_killed_at_every_write.py $(ARGS)
+
+mutants: ## break the rule in one place after the other: do the tests notice? ARGS='--every 10 --limit 1200'
+	@scripts/bootstrap
+	@.venv/bin/python scripts/mutants $(ARGS)
 
 lint: ## check the SQL, the shell, the workflows and the Python
 	@scripts/bootstrap

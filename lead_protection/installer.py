@@ -44,6 +44,9 @@ from lead_protection.database import (
 # The row of migration_checksums that tells which sql/ is loaded. No migration can have this name.
 CODE = "sql/"
 
+# Runs before the migrations of a transaction.
+UNBIND = "sql/unbind_rows.sql"
+
 OLDEST_SERVER, NEWEST_SERVER = 15, 18
 CHECKSUMS = LOCKED_TABLE
 # The one statement that an owner of nothing but this schema must not run, as migrations/0001_schema.sql has it.
@@ -298,6 +301,8 @@ def _apply_once(
     def apply_batch(batch: list[Migration], *, last: bool = False) -> None:
         transactional = all(m.use_transactions for m in batch)
         with connection.transaction() if transactional else _no_lock_timeout(connection, watch):
+            if transactional and batch:
+                _run_script(connection, home / UNBIND, home)
             for migration in batch:
                 with _migration_step(progress, migration, Path(migration.path), home):
                     backend.apply_one(migration)
@@ -407,8 +412,12 @@ def print_plan(connection: psycopg.Connection, home: Path) -> None:
             inside = wanted
 
     given = _schema_is_given(connection)
+    unbound = not state.applied
     for migration in state.pending:
         begin(migration.use_transactions)
+        if inside and not unbound:
+            print(f"\n-- {UNBIND}\n{(home / UNBIND).read_text(encoding='utf-8')}", end="")
+            unbound = True
         text = Path(migration.path).read_text(encoding="utf-8")
         if given:
             text = text.replace(CREATE_SCHEMA, f"-- {CREATE_SCHEMA} -- it is there, and empty")

@@ -16,6 +16,7 @@ from lead_protection.installer import (
     CODE,
     CREATE_SCHEMA,
     OLDEST_SERVER,
+    UNBIND,
     code_checksum,
     indexes_built_by,
     load_order,
@@ -49,7 +50,7 @@ def install_script(home: Path) -> str:
     }.items():
         head = head.replace(f"@{name}@", value)
 
-    parts = [head, _BEGIN]
+    parts = [head, _BEGIN, f"\n-- {UNBIND}\n{(home / UNBIND).read_text(encoding='utf-8')}"]
     for migration in migrations:
         parts.append(_guarded(migration))
     for path in load_order(home):

@@ -348,6 +348,7 @@
 \ir functions/pipeline/require_job_arguments.sql
 \ir functions/pipeline/record_expiries.sql
 \ir functions/pipeline/is_reactivated.sql
+\ir functions/pipeline/end_waits_ahead.sql
 \ir functions/pipeline/take_back_ahead.sql
 \ir functions/pipeline/record_reactivations.sql
 \ir functions/pipeline/recover_from_clock_ahead.sql
@@ -380,12 +381,14 @@
 \ir views/metrics/v_kpi_holds.sql
 \ir views/metrics/v_kpi_jobs.sql
 \ir views/health/v_passed_over_leads.sql
+\ir views/metrics/nightly_proofs.sql
 \ir views/metrics/v_kpi_clock_drift.sql
 \ir views/metrics/v_kpi_seals.sql
 \ir views/health/v_default_policy_change.sql
 \ir views/metrics/metric_definitions.sql
-\ir views/metrics/v_metrics.sql
+\ir views/metrics/metric_rows.sql
 \ir functions/metrics/metric_samples.sql
+\ir views/metrics/v_metrics.sql
 \ir functions/metrics/prometheus_metrics.sql
 
 -- health: what is wrong, and what to do

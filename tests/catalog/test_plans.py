@@ -195,3 +195,16 @@ def test_health_is_not_compiled_whatever_it_looks_at(big):
         "SELECT proconfig FROM pg_proc WHERE oid = 'lead_protection.health_now()'::regprocedure"
     ).fetchall()
     assert "jit=off" in config
+
+
+def test_metrics_are_not_compiled_by_whoever_selects_them(big):
+    """Through the door of metric_samples(); by default PostgreSQL compiles from a cost of 100,000 on."""
+    ((plan,),) = big.execute("EXPLAIN (FORMAT JSON) SELECT * FROM lead_protection.v_metrics").fetchall()
+    assert plan[0]["Plan"]["Total Cost"] < 1000
+    big.execute("SET jit = on; SET jit_above_cost = 1000")
+    text = json.dumps(big.execute("EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM lead_protection.v_metrics").fetchone())
+    assert "JIT" not in text
+    ((config,),) = big.execute(
+        "SELECT proconfig FROM pg_proc WHERE oid = 'lead_protection.metric_samples(text[])'::regprocedure"
+    ).fetchall()
+    assert "jit=off" in config

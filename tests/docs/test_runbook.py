@@ -97,6 +97,7 @@ SCENARIOS: dict[str, Scenario] = {
     "The server's clock is wrong": Scenario(
         failures.clock_ran_ahead, runbook_outcomes.rows_lie_ahead_no_more, ("clock_skew", "expiry_spike")
     ),
+    "The server's clock was behind": Scenario(failures.clock_was_behind, runbook_outcomes.leads_begin_when_they_came),
     "A lead is missing from the list": Scenario(failures.nothing_wrong, runbook_outcomes.lead_is_found),
     "A lead's user, start or end is wrong": Scenario(failures.nothing_wrong, runbook_outcomes.lead_is_put_right),
     "A user leaves": Scenario(failures.nothing_wrong, runbook_outcomes.leads_have_a_successor),

@@ -38,6 +38,8 @@ QUESTIONS = [
     ("hundreds of leads expired after an import", "en", "Many leads expire at once"),
     ("inserting new leads is refused with LP017", "en", "There is no default policy"),
     ("server time is in the future", "en", "The server's clock is wrong"),
+    ("the clock was behind and new leads expired", "en", "The server's clock was behind"),
+    ("Die Uhr ging nach, neue Leads sind abgelaufen", "de", "The server's clock was behind"),
     ("user ntp", "en", "The server's clock is wrong"),  # a rare word says more than a common one
     ("restored from backup, what now?", "en", "After a failover or a restore"),
     ("emergency stop", "en", "Pausing everything and resuming"),

@@ -274,6 +274,33 @@ def clock_ran_ahead(server: Server, dbname: str) -> None:
         server.psql(statement, dbname=dbname)
 
 
+def clock_was_behind(server: Server, dbname: str) -> None:
+    """By 300 days, while a lead came in and another changed hands; then it is right, and the pipeline runs."""
+    shift = "SET {0} = {0} - INTERVAL '7200 hours'"
+    taken = "SELECT lead_id FROM lead_protection.leads_behind"
+    for statement in (
+        "CALL lead_protection.run_protection_pipeline()",
+        "SELECT lead_protection.protect_lead(101, 900, 'crm-behind')",
+        "SELECT lead_protection.transfer_lead(lead_id, user_id, 104, 'a successor', 900)"
+        " FROM lead_protection.v_user_lead_protection WHERE state = 'PROTECTED' AND user_id = 101 AND NOT on_hold"
+        " AND created_at < now() - INTERVAL '1 day' ORDER BY lead_id LIMIT 1",
+        "CREATE TABLE lead_protection.leads_behind AS SELECT id AS lead_id FROM lead_protection.leads"
+        " WHERE created_at > now() - INTERVAL '1 minute'",
+        "SET session_replication_role = replica;"
+        f"UPDATE lead_protection.protection_log {shift.format('occurred_at')}"
+        f" WHERE lead_id IN ({taken}) AND occurred_at > now() - INTERVAL '1 minute';"
+        f"UPDATE lead_protection.outbox_events {shift.format(chr(34) + 'timestamp' + chr(34))}"
+        f" WHERE aggregateid::bigint IN ({taken}) AND \"timestamp\" > now() - INTERVAL '1 minute';"
+        f"UPDATE lead_protection.lead_history {shift.format('valid_until')} WHERE lead_id IN ({taken});"
+        f"UPDATE lead_protection.leads {shift.format('created_at')}, changed_at = changed_at - INTERVAL '7200 hours'"
+        f" WHERE id IN ({taken})",
+        f"SELECT lead_protection.refresh_lead_clocks(ARRAY({taken}))",
+        "DROP TABLE lead_protection.leads_behind",
+        "CALL lead_protection.run_protection_pipeline()",
+    ):
+        server.psql(statement, dbname=dbname)
+
+
 def pause_is_forgotten(server: Server, dbname: str) -> None:
     """Somebody paused, and the jobs have done nothing since."""
     server.psql("SELECT lead_protection.pause_protection('a migration of the CRM', 902)", dbname=dbname)

@@ -10,6 +10,7 @@ OPERATOR_NUMBER = {"actor_id": "901"}
 TWO_DAYS_AGO = "SELECT now() - INTERVAL '2 days'"
 
 PUT_IN: dict[str, Values] = {
+    "The server's clock was behind": {None: {"behind": "300 days"}},
     "A date is in dispute": {None: {"lead_id": "310", "as_of": "yesterday 12:00 Europe/Berlin"}},
     "Put a lead on hold": {
         None: OPERATOR_NUMBER | {"lead_id": "44", "user_id": "109", "reason": "price approval is awaited"}
@@ -407,6 +408,14 @@ def rows_lie_ahead_no_more(results: Results) -> None:
     amounts = [int(amount) for _, amount in recovered]
     assert amounts[0] == int(expiries) and amounts[1] > 0 and amounts[4] == 2 and amounts[5] > 0
     assert [row[:2] for row in health] == [["clock_skew", "ok"], ["expiry_spike", "ok"]]
+
+
+def leads_begin_when_they_came(results: Results) -> None:
+    behind, moved, now = results.take("behind", "moved", "now")
+    assert {row[1] for row in behind} >= {"lead.created", "lead.protection.transferred"}
+    assert all(row[3].startswith("299 days 23:") for row in behind)
+    assert len(moved) == 2 and {row[0] for row in moved} == {row[0] for row in behind}
+    assert [(row[0], row[2]) for row in now] == [(lead_id, "PROTECTED") for lead_id in sorted(r[0] for r in moved)]
 
 
 def pause_is_over(results: Results) -> None:

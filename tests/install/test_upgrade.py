@@ -213,6 +213,55 @@ def test_tables_that_were_adopted_are_followed_on_by_their_old_triggers(upgrade,
         assert db.execute("SELECT * FROM lead_protection.adopted_tables()").fetchall() == []
 
 
+# ---------------------------------------------------------------- functions that take the row of a table
+
+# A migration that PostgreSQL 17 refuses while such a function is bound to its names; the others take it as it is.
+TAKES_A_ROW = """
+    FROM pg_proc AS p, unnest(p.proargtypes::oid[]) AS a (oid)
+    INNER JOIN pg_type AS t ON t.oid = a.oid INNER JOIN pg_class AS c ON c.oid = t.typrelid AND c.relkind = 'r'
+    WHERE p.pronamespace = 'lead_protection'::regnamespace AND p.prosqlbody IS NOT NULL
+"""
+ADD_TO_EACH = f"""
+CREATE TABLE lead_protection.seen (bound integer);
+INSERT INTO lead_protection.seen SELECT count(*) {TAKES_A_ROW};
+DO $$ DECLARE name text; BEGIN
+    FOREACH name IN ARRAY ARRAY[{{tables}}] LOOP
+        EXECUTE format('ALTER TABLE %s ADD COLUMN more integer NOT NULL DEFAULT 1', name);
+        EXECUTE format('ALTER TABLE %s DROP COLUMN more', name);
+    END LOOP;
+END $$;
+"""
+
+
+def test_a_migration_may_add_a_column_to_a_table_whose_row_a_function_takes(sample, server, tree, catalog):
+    """The code answers on as it did, and is bound again in the end; an upgrade that fails undoes it."""
+    url = server.url(sample.info.dbname)
+    tables = [name for (name,) in sample.execute(f"SELECT DISTINCT c.oid::regclass::text {TAKES_A_ROW}")]
+    assert len(tables) >= 3
+    before, shown_before = catalog(url), shown(sample)
+    bound = sample.execute(f"SELECT count(*) {TAKES_A_ROW}").fetchone()
+    listed = ", ".join(f"'{name}'" for name in tables)
+    migration = tree / "migrations" / "9999_more.sql"
+
+    migration.write_text(f"{ADD_TO_EACH.format(tables=listed)}SELECT 1 / 0;\n")
+    status, output = run_cli("apply", "--database", url, tree=tree)
+    assert (status, "division by zero" in output) == (1, True), output
+    assert catalog(url) == before
+
+    migration.write_text(ADD_TO_EACH.format(tables=listed))
+    run_ok("apply", "--database", url, tree=tree)
+    assert sample.execute("SELECT bound FROM lead_protection.seen").fetchone() == (0,)
+    assert sample.execute(f"SELECT count(*) {TAKES_A_ROW}").fetchone() == bound
+    assert shown(sample) == shown_before
+
+    # As it is between two transactions of an upgrade.
+    sample.execute((PROJECT / "sql" / "unbind_rows.sql").read_text())
+    assert sample.execute(f"SELECT count(*) {TAKES_A_ROW}").fetchone() == (0,)
+    assert shown(sample) == shown_before
+    assert sample.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
+    sample.execute("CALL lead_protection.run_protection_pipeline()")
+
+
 # ---------------------------------------------------------------- a broken upgrade
 
 

@@ -233,6 +233,8 @@ def test_a_lease_given_ahead_is_over(db):
     ahead(db, "event_deliveries", "available_at", where="attempts = 1")
     status, found = skew(db)
     assert status == "critical" and found.startswith("a delivery to crm was put off in 36")
+    assert claim(db) == []
+    run_pipeline(db)
     (again,) = claim(db)
     assert (again.id, again.attempt) == (first.id, 2)
     assert skew(db) == ("ok", "nothing lies ahead")
@@ -243,8 +245,39 @@ def test_an_event_written_ahead_is_given_at_once_and_counts_no_attempt(db):
     register(db)
     insert_lead_of_age(db, 1, PROTECTED)
     emit(db)
-    ahead(db, "event_deliveries", "available_at", by="3 days")
+    ahead(db, "event_deliveries", "available_at", by="1 hour")
+    run_pipeline(db)
     assert [event.attempt for event in claim(db)] == [1]
+
+
+def test_the_pipeline_waits_for_no_consumer_that_has_a_delivery_in_hand(db, two):
+    register(db)
+    insert_lead_of_age(db, 1, PROTECTED)
+    insert_lead_of_age(db, 2, PROTECTED)
+    emit(db, 1)
+    emit(db, 2)
+    ahead(db, "event_deliveries", "available_at", by="3 days")
+    holder, _ = two
+    holder.execute("SELECT FROM lead_protection.event_deliveries ORDER BY sequence_number LIMIT 1 FOR UPDATE")
+    run_pipeline(db)
+    assert len(claim(db)) == 1
+    holder.rollback()
+    run_pipeline(db)
+    assert len(claim(db)) == 1
+
+
+def test_a_repetition_planned_ahead_waits_a_day_at_most(db):
+    insert_lead_of_age(db, 1, REMINDER_DUE)
+    run_pipeline(db)
+    (sent,) = rows(db, "SELECT window_date FROM lead_protection.lead_reminders")
+    db.execute(
+        "SELECT lead_protection.report_reminder_delivery(1, 7, %s, 'm-1', 'failed', 'box full')", (sent["window_date"],)
+    )
+    planned = "SELECT retry_at FROM lead_protection.reminder_deliveries"
+    before = row(db, planned)["retry_at"]
+    assert run_pipeline(db)["reminders"] == 0 and row(db, planned)["retry_at"] == before
+    ahead(db, "reminder_deliveries", "retry_at", by="2 days")
+    assert run_pipeline(db)["reminders"] == 1
 
 
 def test_the_longest_lease_and_the_longest_pause_are_waited_for(db):
@@ -256,6 +289,7 @@ def test_the_longest_lease_and_the_longest_pause_are_waited_for(db):
     emit(db, 2)
     (failed,) = claim(db)
     fail(db, failed)
+    run_pipeline(db)
     assert leased.id != failed.id and claim(db) == [] and skew(db) == ("ok", "nothing lies ahead")
 
 

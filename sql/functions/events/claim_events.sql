@@ -28,19 +28,6 @@ BEGIN
     END IF;
     claimed_at := clock_timestamp();
 
-    -- No lease and no pause is longer than a day: one that ends later was given while the clock ran ahead, and is over.
-    UPDATE lead_protection.event_deliveries AS d
-    SET available_at = claimed_at
-    FROM (
-        SELECT w.event_id
-        FROM lead_protection.event_deliveries AS w
-        WHERE
-            w.consumer_name = consumer.consumer_name AND w.status = 'pending'
-            AND w.available_at > claimed_at + INTERVAL '1 day 5 minutes'
-        FOR UPDATE SKIP LOCKED
-    ) AS ahead
-    WHERE d.event_id = ahead.event_id AND d.consumer_name = consumer.consumer_name;
-
     -- Its last lease ran out at the last attempt: whoever takes it dies of it.
     UPDATE lead_protection.event_deliveries AS d
     SET status = 'dead', settled_at = claimed_at, error = 'the lease ran out'
@@ -94,8 +81,8 @@ $$;
 COMMENT ON FUNCTION lead_protection.claim_events(text, integer, interval) IS
 'Hands out events that wait for the consumer, the longest waiting first, batch_size (1 to 10000) at most, no two of '
 'one lead: its next one comes when this one is acknowledged or a dead letter. They are the caller''s for the time of '
-'lease (elapsed, up to 1 day), under lease_token; then, unless acknowledged or failed, they can be claimed again; so '
-'can those whose lease or pause would end more than a day from now: the clock ran ahead. attempt counts from 1.
+'lease (elapsed, up to 1 day), under lease_token; then, unless acknowledged or failed, they can be claimed again. '
+'attempt counts from 1.
 Commit before you handle them. Many sessions may claim at once; none waits for another. Repeated: hands out the '
 'next ones; no rows: nothing waits now.
 At least once: whoever dies before acknowledging leaves events that are handed out again, with the same id. Errors: '

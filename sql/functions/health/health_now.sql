@@ -432,55 +432,37 @@ measured (check_name, measured, amount, found, since) AS (
     UNION ALL
     SELECT
         'log_events',
-        max(p.published),
-        max(p.published),
+        max(p.found),
+        max(p.found),
         coalesce(
             max(
                 format(
-                    '%s published by the nightly run of %s ago', p.published,
+                    '%s published by the nightly run of %s ago', p.found,
                     lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.proved_at, INTERVAL '0')))
                 )
             ),
             'not proved yet'
         ),
         max(p.proved_at)
-    FROM (
-        SELECT
-            r.started_at AS proved_at,
-            (r.result ->> 'events_published')::bigint AS published
-        FROM lead_protection.job_runs AS r
-        WHERE
-            r.job_name = 'lead-protection-nightly' AND r.result ? 'events_published'
-            AND r.started_at <= clock_timestamp()
-        ORDER BY r.started_at DESC
-        LIMIT 1
-    ) AS p
+    FROM lead_protection.nightly_proofs AS p
+    WHERE p.step = 'events_published'
     UNION ALL
     SELECT
         'log_integrity',
-        max(p.problems),
-        max(p.problems),
+        max(p.found),
+        max(p.found),
         coalesce(
             max(
                 format(
-                    '%s found by the nightly run of %s ago', p.problems,
+                    '%s found by the nightly run of %s ago', p.found,
                     lead_protection.elapsed_text(date_trunc('second', greatest(now() - p.proved_at, INTERVAL '0')))
                 )
             ),
             'not proved yet'
         ),
         max(p.proved_at)
-    FROM (
-        SELECT
-            r.started_at AS proved_at,
-            (r.result ->> 'log_problems')::bigint AS problems
-        FROM lead_protection.job_runs AS r
-        WHERE
-            r.job_name = 'lead-protection-nightly' AND r.result ? 'log_problems'
-            AND r.started_at <= clock_timestamp()
-        ORDER BY r.started_at DESC
-        LIMIT 1
-    ) AS p
+    FROM lead_protection.nightly_proofs AS p
+    WHERE p.step = 'log_problems'
     UNION ALL
     SELECT
         'expiry_spike',

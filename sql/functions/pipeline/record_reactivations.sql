@@ -19,6 +19,7 @@ BEGIN
         IF recorded > 0 THEN
             RETURN recorded;
         END IF;
+        PERFORM lead_protection.end_waits_ahead();
     END IF;
 
     decided_at := coalesce(record_reactivations.as_of, clock_timestamp());
@@ -132,4 +133,5 @@ COMMENT ON FUNCTION lead_protection.record_reactivations(timestamptz, integer) I
 'are left to the next run, and noted in passed_over_leads when no other is left. Returns how many it recorded; '
 'repeated, it records none twice: what is marked is not found again. A reminder is taken back once: if its window '
 'returns and is left again, that is not told again. First it takes back what was recorded while the clock ran ahead, '
-'see take_back_ahead(), unless as_of is given. Internal: run_job_step() calls it and has checked the arguments.';
+'see take_back_ahead() and '
+'end_waits_ahead(), unless as_of is given. Internal: run_job_step() calls it and has checked the arguments.';

@@ -7,6 +7,7 @@ AS $$
 DECLARE
     present timestamptz;
     handled bigint;
+    waits record;
 BEGIN
     recover_from_clock_ahead.what := 'leads whose expiries and reminders lay ahead';
     recover_from_clock_ahead.amount := 0;
@@ -17,24 +18,15 @@ BEGIN
     END LOOP;
     RETURN NEXT;
 
-    present := clock_timestamp();
+    waits := lead_protection.end_waits_ahead();
     recover_from_clock_ahead.what := 'deliveries that waited for a day ahead';
-    UPDATE lead_protection.event_deliveries AS d
-    SET available_at = present
-    WHERE
-        d.status = 'pending' AND d.available_at > present
-        -- One that was claimed or failed within a day from now may be leased, or wait, by the right time.
-        AND (d.attempts = 0 OR d.available_at > present + INTERVAL '1 day 5 minutes');
-    GET DIAGNOSTICS recover_from_clock_ahead.amount = ROW_COUNT;
+    recover_from_clock_ahead.amount := waits.deliveries;
     RETURN NEXT;
-
     recover_from_clock_ahead.what := 'repetitions of reminders that were planned for a day ahead';
-    UPDATE lead_protection.reminder_deliveries AS d
-    SET retry_at = present
-    WHERE d.retry_at > present + INTERVAL '1 day 5 minutes';
-    GET DIAGNOSTICS recover_from_clock_ahead.amount = ROW_COUNT;
+    recover_from_clock_ahead.amount := waits.repetitions;
     RETURN NEXT;
 
+    present := clock_timestamp();
     recover_from_clock_ahead.what := 'adopted rows that waited for a day ahead';
     UPDATE lead_protection.adoption_notes AS n
     SET noted_at = present

@@ -1,14 +1,9 @@
 CREATE OR REPLACE VIEW lead_protection.v_kpi_clock_drift AS
 SELECT
-    r.started_at AS proved_at,
-    (r.result ->> 'clocks_mended')::bigint AS drifted
-FROM lead_protection.job_runs AS r
-WHERE
-    r.job_name = 'lead-protection-nightly' AND r.result ? 'clocks_mended'
-    -- What a clock recorded that ran ahead would hide all later ones.
-    AND r.started_at <= clock_timestamp()
-ORDER BY r.started_at DESC
-LIMIT 1;
+    p.proved_at,
+    p.found AS drifted
+FROM lead_protection.nightly_proofs AS p
+WHERE p.step = 'clocks_mended';
 
 COMMENT ON VIEW lead_protection.v_kpi_clock_drift IS
 'What the last nightly proof of the cache found. No row: there was none yet. As of now: find_clock_drift(), which '
