@@ -1,1 +1,1 @@
-DROP FUNCTION IF EXISTS lead_protection.metric_samples(text []);
+DROP FUNCTION IF EXISTS lead_protection.metric_samples(text[]);

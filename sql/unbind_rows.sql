@@ -1,7 +1,7 @@
 -- What apply does before it migrates: a function in the standard form (RETURN …, BEGIN ATOMIC … END) that takes the row
--- of one of our tables becomes the same function with its body as a string. PostgreSQL 17 refuses to add a column with a
--- default to such a table, and so would refuse a migration. The code answers as it did, so triggers work on meanwhile;
--- the load that follows binds the bodies again.
+-- of one of our tables becomes the same function with its body as a string. PostgreSQL 17 refuses to add a column with
+-- a default to such a table, and so would refuse a migration. The code answers as it did, so triggers work on
+-- meanwhile; the load that follows binds the bodies again.
 DO $unbind$
 DECLARE
     definition text;

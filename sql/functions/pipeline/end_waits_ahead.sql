@@ -1,6 +1,6 @@
--- What a clock that ran ahead has put off would wait for its day, and hold up what comes after it. A delivery that nobody
--- has claimed never waits for a later instant. No lease and no pause is longer than a day: one that ends later than that
--- was given ahead.
+-- What a clock that ran ahead has put off would wait for its day, and hold up what comes after it. A delivery that
+-- nobody has claimed never waits for a later instant. No lease and no pause is longer than a day: one that ends later
+-- than that was given ahead.
 CREATE OR REPLACE FUNCTION lead_protection.end_waits_ahead(OUT deliveries bigint, OUT repetitions bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 -- The plan must not be one for the empty tables that the statistics may speak of.
