@@ -114,6 +114,7 @@ def consistent(db):
     apart = (
         "SELECT event_id, event_type FROM lead_protection.protection_log AS g"
         " FULL JOIN lead_protection.outbox_events AS o ON g.event_id = o.id AND g.event_type = o.type"
-        " AND g.lead_id::text = o.aggregateid WHERE g.event_id IS NULL OR o.id IS NULL"
+        " AND g.lead_id::text = o.aggregateid"
+        " WHERE (g.event_id IS NULL AND o.aggregatetype = 'lead') OR o.id IS NULL"
     )
     assert rows(db, apart) == []

@@ -37,24 +37,24 @@ BEGIN ATOMIC
             coalesce(
                 string_agg(
                     CASE
-                        WHEN jsonb_typeof(m.value) IN ('object', 'array')
+                        WHEN jsonb_typeof(member.value) IN ('object', 'array')
                             THEN
                                 concat(
-                                    octet_length(m.key), ':', m.key, jsonb_typeof(m.value),
-                                    octet_length(lead_protection.written_json(m.value)), ':',
-                                    lead_protection.written_json(m.value)
+                                    octet_length(member.key), ':', member.key, jsonb_typeof(member.value),
+                                    octet_length(lead_protection.written_json(member.value)), ':',
+                                    lead_protection.written_json(member.value)
                                 )
                         ELSE
                             concat(
-                                octet_length(m.key), ':', m.key, jsonb_typeof(m.value),
-                                octet_length(m.value #>> '{}'), ':', m.value #>> '{}'
+                                octet_length(member.key), ':', member.key, jsonb_typeof(member.value),
+                                octet_length(member.value #>> '{}'), ':', member.value #>> '{}'
                             )
                     END, ''
                 ),
                 ''
             ) AS written
-        FROM jsonb_each(log_row_hash.entry.details) AS m (key, value)
-        WHERE m.key <> 'evidence'
+        FROM jsonb_each(log_row_hash.entry.details) AS member (key, value)
+        WHERE member.key <> 'evidence'
     ) AS d;
 END;
 

@@ -8,13 +8,13 @@ SELECT CASE jsonb_typeof(written_json.given)
     WHEN 'object' THEN (
         SELECT coalesce(
             string_agg(
-                concat(octet_length(m.key), ':', m.key, jsonb_typeof(m.value), octet_length(w.text), ':', w.text),
-                '' ORDER BY octet_length(m.key), m.key COLLATE "C"
+                concat(octet_length(member.key), ':', member.key, jsonb_typeof(member.value), octet_length(w.text), ':', w.text),
+                '' ORDER BY octet_length(member.key), member.key COLLATE "C"
             ),
             ''
         )
-        FROM jsonb_each(written_json.given) AS m (key, value)
-        CROSS JOIN LATERAL lead_protection.written_json(m.value) AS w (text)
+        FROM jsonb_each(written_json.given) AS member (key, value)
+        CROSS JOIN LATERAL lead_protection.written_json(member.value) AS w (text)
     )
     WHEN 'array' THEN (
         SELECT coalesce(
