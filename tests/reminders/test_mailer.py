@@ -234,6 +234,7 @@ def test_a_warning_that_waited_until_the_end_is_not_mailed(db, warned, database_
     db.execute(
         "UPDATE lead_protection.outbox_events SET payload = payload"
         " || jsonb_build_object('protection_expires_at', lead_protection.instant_text(now()))"
+        " WHERE aggregatetype = 'lead'"
     )
     _, output = run_mailer(database_url, mailbox.address, *MANAGERS)
     assert output.count("lead 1: not mailed, EXPIRED") == 2 and not mailbox.mails
