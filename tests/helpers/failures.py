@@ -285,10 +285,9 @@ def clock_was_behind(server: Server, dbname: str) -> None:
         " FROM lead_protection.v_user_lead_protection WHERE state = 'PROTECTED' AND user_id = 101 AND NOT on_hold"
         " AND created_at < now() - INTERVAL '1 day' ORDER BY lead_id LIMIT 1",
         "CREATE TABLE lead_protection.leads_behind AS SELECT id AS lead_id FROM lead_protection.leads"
-        " WHERE created_at > now() - INTERVAL '1 minute'",
+        " WHERE request_key = 'crm-behind' OR (user_id = 104 AND created_at = changed_at"
+        " AND created_at > now() - INTERVAL '1 minute')",
         "SET session_replication_role = replica;"
-        f"UPDATE lead_protection.protection_log {shift.format('occurred_at')}"
-        f" WHERE lead_id IN ({taken}) AND occurred_at > now() - INTERVAL '1 minute';"
         f"UPDATE lead_protection.outbox_events {shift.format(chr(34) + 'timestamp' + chr(34))}"
         f" WHERE aggregateid::bigint IN ({taken}) AND \"timestamp\" > now() - INTERVAL '1 minute';"
         f"UPDATE lead_protection.lead_history {shift.format('valid_until')} WHERE lead_id IN ({taken});"

@@ -228,6 +228,11 @@ def skew(db) -> tuple[str, str]:
     return found["status"], found["found"]
 
 
+def claim_of_leads(db) -> list:
+    """Claim; the pipeline has its own events, too."""
+    return [event for event in claim(db) if event.type.startswith("lead.")]
+
+
 def test_a_lease_given_ahead_is_over(db):
     """Or the events, and all that come after them for their leads, would wait for a year."""
     register(db, types=HOLDS)
@@ -239,7 +244,7 @@ def test_a_lease_given_ahead_is_over(db):
     assert status == "critical" and found.startswith("a delivery to crm was put off in 36")
     assert claim(db) == []
     run_pipeline(db)
-    (again,) = claim(db)
+    (again,) = claim_of_leads(db)
     assert (again.id, again.attempt) == (first.id, 2)
     assert skew(db) == ("ok", "nothing lies ahead")
     assert claim(db) == []
@@ -251,7 +256,7 @@ def test_an_event_written_ahead_is_given_at_once_and_counts_no_attempt(db):
     emit(db)
     ahead(db, "event_deliveries", "available_at", by="1 hour")
     run_pipeline(db)
-    assert [event.attempt for event in claim(db)] == [1]
+    assert [event.attempt for event in claim_of_leads(db)] == [1]
 
 
 def test_the_pipeline_waits_for_no_consumer_that_has_a_delivery_in_hand(db, two):
@@ -264,10 +269,10 @@ def test_the_pipeline_waits_for_no_consumer_that_has_a_delivery_in_hand(db, two)
     holder, _ = two
     holder.execute("SELECT FROM lead_protection.event_deliveries ORDER BY sequence_number LIMIT 1 FOR UPDATE")
     run_pipeline(db)
-    assert len(claim(db)) == 1
+    assert [event.aggregateid for event in claim_of_leads(db)] == ["2"]
     holder.rollback()
     run_pipeline(db)
-    assert len(claim(db)) == 1
+    assert [event.aggregateid for event in claim_of_leads(db)] == ["1"]
 
 
 def test_a_repetition_planned_ahead_waits_a_day_at_most(db):
@@ -294,7 +299,7 @@ def test_the_longest_lease_and_the_longest_pause_are_waited_for(db):
     (failed,) = claim(db)
     fail(db, failed)
     run_pipeline(db)
-    assert leased.id != failed.id and claim(db) == [] and skew(db) == ("ok", "nothing lies ahead")
+    assert leased.id != failed.id and claim_of_leads(db) == [] and skew(db) == ("ok", "nothing lies ahead")
 
 
 RECOVER = "SELECT what, amount FROM lead_protection.recover_from_clock_ahead()"

@@ -1,0 +1,111 @@
+"""A database that is moved by the real tools: the same catalog, the same rows and dates, and nothing is sent twice."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from helpers.command_line import run_ok
+from helpers.facts import drift
+from helpers.project import run_program
+from helpers.rows import columns_of_tables, rows_of_tables
+
+pytestmark = pytest.mark.slow("a database with the demo's sample is dumped and restored")
+
+
+@pytest.fixture
+def lived_in(sample: psycopg.Connection) -> psycopg.Connection:
+    """A database in which all kinds of rows are."""
+    sample.execute("SELECT lead_protection.register_event_consumer('crm', since => '-infinity')")
+    sample.execute("CALL lead_protection.run_protection_pipeline()")
+    sample.execute("SELECT lead_protection.hold_leads('key', 'x', 1, ARRAY[12, 36])")
+    sample.execute(
+        "SELECT lead_protection.acknowledge_events('crm', lease_token, ARRAY[id])"
+        " FROM lead_protection.claim_events('crm', 5)"
+    )
+    sample.execute("CALL lead_protection.run_nightly_maintenance()")
+    return sample
+
+
+def look(db: psycopg.Connection, at: datetime) -> tuple:
+    """All rows, what is shown, and the numbers that come next."""
+    return (
+        rows_of_tables(db, columns_of_tables(db)),
+        db.execute("SELECT * FROM lead_protection.user_lead_protection(%s) ORDER BY lead_id", (at,)).fetchall(),
+        db.execute(
+            "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'lead_protection' ORDER BY 1"
+        ).fetchall(),
+    )
+
+
+def by_directory(server, source: str, target: str) -> None:
+    program(server, "pg_dump", "--format=custom", f"--file=/dev/shm/{target}.dump", server.url(source))
+    try:
+        program(server, "pg_restore", "--exit-on-error", f"--dbname={server.url(target)}", f"/dev/shm/{target}.dump")
+    finally:
+        run_program(["rm", "-f", f"/dev/shm/{target}.dump"])
+
+
+def by_psql(server, source: str, target: str) -> None:
+    server.psql("-f", "-", dbname=target, stdin=program(server, "pg_dump", server.url(source)))
+
+
+def one_schema(server, source: str, target: str) -> None:
+    """What the company has beside it, and yoyo's books, stay behind."""
+    dump = program(server, "pg_dump", "--schema=lead_protection", server.url(source))
+    server.psql("-f", "-", dbname=target, stdin=dump)
+
+
+def program(server, name: str, *args: str) -> str:
+    done = run_program([str(server.bin / name), *args])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("move", [by_directory, by_psql, one_schema])
+def test_a_dump_restored_into_a_new_database_goes_on_where_it_was(
+    move: Callable, lived_in, server, catalog, empty_database_url
+):
+    source, target = lived_in.info.dbname, psycopg.conninfo.conninfo_to_dict(empty_database_url)["dbname"]
+    at = datetime.now(UTC)
+    before, defined = look(lived_in, at), catalog(server.url(source))
+
+    move(server, source, target)
+
+    with psycopg.connect(empty_database_url, autocommit=True) as db:
+        assert look(db, at) == before
+        assert drift(db) == []
+        # Nothing is due once more, and the next numbers are new ones.
+        ledgers = (
+            "SELECT (SELECT count(*) FROM lead_protection.lead_reminders), count(*) FROM lead_protection.lead_expiries"
+        )
+        counted = db.execute(ledgers).fetchone()
+        db.execute("CALL lead_protection.run_protection_pipeline()")
+        db.execute("CALL lead_protection.run_nightly_maintenance()")
+        assert db.execute(ledgers).fetchone() == counted
+        db.execute("INSERT INTO lead_protection.leads (user_id) VALUES (101)")
+        made = "SELECT created FROM lead_protection.create_lead_hold(150, {}, 'x', 1)"
+        (user,) = db.execute("SELECT user_id FROM lead_protection.leads WHERE id = 150").fetchone()
+        assert db.execute(made.format(user)).fetchone() == (True,)
+        assert db.execute("SELECT count(*) FROM lead_protection.claim_events('crm', 1000)").fetchone()[0] > 0
+    # A dump writes some expressions in other words; the next apply has them as they were.
+    assert "0 pending" in run_ok("apply", "--database", empty_database_url)
+    assert catalog(empty_database_url) == defined
+    run_ok("status", "--database", empty_database_url)
+
+
+def test_data_alone_goes_into_the_tables_of_a_dump_and_not_of_an_apply(lived_in, server, empty_database_url):
+    """As docs/installing.md says: the definition of the same dump first, then its rows."""
+    source, target = lived_in.info.dbname, psycopg.conninfo.conninfo_to_dict(empty_database_url)["dbname"]
+    at = datetime.now(UTC)
+    before = look(lived_in, at)
+    for part in ("--section=pre-data", "--section=data", "--section=post-data"):
+        dump = program(server, "pg_dump", "--schema=lead_protection", part, server.url(source))
+        server.psql("-f", "-", dbname=target, stdin=dump)
+    with psycopg.connect(empty_database_url, autocommit=True) as db:
+        assert look(db, at) == before
+    assert "0 pending" in run_ok("apply", "--database", empty_database_url)
+    rows = program(server, "pg_dump", "--schema=lead_protection", "--data-only", server.url(source))
+    refused = server.psql("-f", "-", dbname=target, stdin=rows, check=False)
+    assert "duplicate key" in refused.stderr
