@@ -13,7 +13,9 @@ from helpers.project import PROJECT, run_program
 pytestmark = pytest.mark.slow("each test has a server of its own, or installs a release")
 
 ROLES = str(PROJECT / "sql" / "roles.sql")
-GROUP_ROLES = {f"lead_protection_{name}" for name in ("app", "consumer", "jobs", "monitor", "operator", "reader")}
+GROUP_ROLES = {
+    f"lead_protection_{name}" for name in ("app", "consumer", "jobs", "monitor", "operator", "privacy", "reader")
+}
 
 
 def cluster(own: OwnServer) -> list[str]:

@@ -307,7 +307,7 @@ RECOVER = "SELECT what, amount FROM lead_protection.recover_from_clock_ahead()"
 
 @pytest.mark.made_up_events("timestamps that lie ahead")
 def test_one_call_ends_all_that_lies_ahead_and_health_is_well(db):
-    register(db, types=HOLDS)
+    register(db)
     for lead_id in (1, 2, 3):
         insert_lead_of_age(db, lead_id, PROTECTED)
     emit(db, 3)
