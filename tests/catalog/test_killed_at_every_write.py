@@ -235,15 +235,19 @@ def test_a_procedure_that_dies_is_gone_on_with_by_the_next_call(name, world, new
 
 
 def test_an_apply_that_dies_has_changed_nothing_and_can_be_repeated(world, new_database, server, catalog, monkeypatch):
-    with new_database(world) as dbname, closing(session(server.url(dbname))) as db:
+    with new_database(world) as dbname:
         url = server.url(dbname)
-        db.execute("UPDATE lead_protection.help_operations SET summary = 'old'")
-        db.execute("UPDATE lead_protection.migration_checksums SET sha256 = 'old' WHERE migration_id = 'sql/'")
-        before, defined = fingerprint(db), catalog(url)
-        db.execute("SELECT setval('killing.writes', 1, false)")
+        # What is copied, nobody may be connected to.
+        with closing(session(url)) as db:
+            db.execute("UPDATE lead_protection.help_operations SET summary = 'old'")
+            sums = "UPDATE lead_protection.migration_checksums SET sha256 = repeat('0', 64) WHERE migration_id = 'sql/'"
+            db.execute(sums)
+            db.execute("SELECT setval('killing.writes', 1, false)")
         with new_database(dbname) as control:
             run_ok("apply", "--database", server.url(control))
             last, expected = writes(server.url(control)), catalog(server.url(control))
+        db = session(url)
+        before, defined = fingerprint(db), catalog(url)
         for at in instants(last) if EVERY else [1 + last // 2, "commit"]:
             db.execute("SELECT setval('killing.writes', 1, false)")
             monkeypatch.setenv("PGOPTIONS", f"-c killing.at={at}")
@@ -254,6 +258,7 @@ def test_an_apply_that_dies_has_changed_nothing_and_can_be_repeated(world, new_d
         run_ok("apply", "--database", url)
         assert catalog(url) == expected
         run_ok("status", "--database", url)
+        db.close()
 
 
 # Written by whoever may; the others of the API read, or only plan what somebody else runs.

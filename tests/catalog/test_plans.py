@@ -111,6 +111,9 @@ def test_the_reminders_that_wait_are_read_in_the_order_of_an_index_and_no_furthe
     # From 18 on the planner makes one look of the two at lead_clocks.
     scan = "Index Only Scan" if big.info.server_version < 180000 else "Index Scan"
     assert (scan, "lead_clocks_to_remind") in nodes
+    # The few rows of a lead's own log are sorted; they are in the order of their numbers.
+    own = [n for n in range(1, len(nodes)) if nodes[n] == ("Index Scan", "protection_log_numbers")]
+    nodes = [node for n, node in enumerate(nodes) if n + 1 not in own]
     # Where nothing is adopted, these are read as they stand: empty.
     assert not any(
         kind in ("Sort", "Seq Scan") and table not in ("adoptions", "adopted_leads") for kind, table in nodes

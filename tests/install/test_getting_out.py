@@ -168,7 +168,7 @@ def test_a_role_that_is_needed_elsewhere_stays(bare):
     stays = dict(re.findall(r"role (\w+) stays: (.*)", told))
     assert stays.keys() == GROUP_ROLES
     with bare.connect("other") as db:
-        assert db.execute(roles).fetchone() == (7,)
+        assert db.execute(roles).fetchone() == (8,)
         db.execute("SET ROLE lead_protection_app")
         db.execute("SELECT FROM lead_protection.v_user_lead_protection")
 

@@ -17,7 +17,7 @@ from helpers.project import PROJECT, poll
 pytestmark = pytest.mark.slow("each test has a server of its own")
 
 ROLES = str(PROJECT / "sql" / "roles.sql")
-GROUP_ROLES = [f"lead_protection_{name}" for name in ("app", "consumer", "jobs", "monitor", "operator")]
+GROUP_ROLES = [f"lead_protection_{name}" for name in ("app", "consumer", "jobs", "monitor", "operator", "privacy")]
 
 
 def preflight(output: str) -> str:
@@ -192,7 +192,7 @@ def test_roles_sql_may_be_run_again_and_makes_nothing_but_roles_and_grants(bare)
     once = everything()
     bare.server.psql(*arguments, dbname="crm", stdin=script)
     assert everything() == once
-    assert once[:9] == [
+    assert once[:10] == [
         ("Crm Jobs", True, False, False),
         ("Crm Owner", True, False, False),
         *((name, False, False, False) for name in (*GROUP_ROLES, "lead_protection_reader")),
