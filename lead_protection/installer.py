@@ -281,6 +281,8 @@ def apply(
                 pause = min(2 ** (attempt - 1), 30)
                 print(f"Attempt {attempt + 1} of {retries + 1} in {pause} s.", flush=True)
                 time.sleep(pause)
+                # By now there may be something to lock: what is pending is then looked up after it.
+                lock.take()
 
 
 class _Overtaken(Exception):

@@ -5,6 +5,7 @@ what the script did, and the script knows what apply did.
 """
 
 import json
+from itertools import groupby
 from pathlib import Path
 
 from yoyo.migrations import Migration
@@ -50,9 +51,12 @@ def install_script(home: Path) -> str:
     }.items():
         head = head.replace(f"@{name}@", value)
 
-    parts = [head, _BEGIN, f"\n-- {UNBIND}\n{(home / UNBIND).read_text(encoding='utf-8')}"]
-    for migration in migrations:
-        parts.append(_guarded(migration))
+    parts = [head, _BEGIN]
+    for transactional, group in groupby(migrations, lambda migration: migration.use_transactions):
+        batch = list(group)
+        if transactional:
+            parts.append(_unbind(home, batch))
+        parts += map(_guarded, batch)
     for path in load_order(home):
         parts.append(f"\n-- {path.relative_to(home).as_posix()}\n{path.read_text(encoding='utf-8')}")
     parts.append(f"\n-- docs/{runbook.PAGE}\n{runbook.load_sql(home)}")
@@ -62,6 +66,18 @@ COMMIT;
 \\echo Lead Protection {__version__} is installed.
 """)
     return "".join(parts)
+
+
+def _unbind(home: Path, batch: list[Migration]) -> str:
+    """Return what goes before a transaction's migrations, where any of them is pending."""
+    ids = ", ".join(f"'{migration.id}'" for migration in batch)
+    return f"""
+SELECT string_to_array(current_setting('lead_protection.pending'), ',') && ARRAY[{ids}] AS pending \\gset
+\\if :pending
+-- {UNBIND}
+{(home / UNBIND).read_text(encoding="utf-8")}
+\\endif
+"""
 
 
 def _guarded(migration: Migration) -> str:

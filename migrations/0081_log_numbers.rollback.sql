@@ -1,5 +1,3 @@
--- In the rollback's one transaction: the code that writes the log has gone already.
-CREATE INDEX IF NOT EXISTS protection_log_lead_time
-ON lead_protection.protection_log (lead_id, occurred_at);
+CREATE INDEX protection_log_lead_time ON lead_protection.protection_log (lead_id, occurred_at);
 COMMENT ON INDEX lead_protection.protection_log_lead_time IS 'A lead''s history in order.';
-DROP INDEX IF EXISTS lead_protection.protection_log_numbers;
+DROP INDEX lead_protection.protection_log_numbers;

@@ -103,6 +103,7 @@ def log_is_written_past_its_trigger(server: Server, dbname: str) -> None:
         " FROM lead_protection.leads WHERE id = 42;"
         " ALTER TABLE lead_protection.protection_log ENABLE TRIGGER publish_log_rows",
         "CALL lead_protection.run_nightly_maintenance()",
+        "SELECT lead_protection.seal_protection_log()",
     ):
         server.psql(statement, dbname=dbname)
 

@@ -434,7 +434,7 @@ def exercises_show_what_they_promise(results: Results) -> None:
     look, helped, pause, tampered, mended, mailer, no_default, default, left_behind, end = results.take(
         "look", "helped", "pause", "tampered", "mended", "mailer", "no-default", "default", "left-behind", "end"
     )
-    assert len(look) == 20
+    assert len(look) == 22
     assert helped[0][0] == "Reminder werden nicht versendet" and "Reminder sind überfällig" in helped[0][1]
     assert pause[1][0] == "skipped" and "training" in pause[1][1] and pause[2][0] == "warn"
     assert tampered[0][0] == "42" and tampered[1][0] == "warn"
