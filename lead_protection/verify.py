@@ -21,7 +21,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 ONE = timedelta(microseconds=1)
@@ -120,14 +120,14 @@ class Terms:
     def received(self, reminder: dict[str, Any], as_of: datetime) -> datetime | None:
         """When a notice counts as received, by what was known at an instant."""
         if self.counts_from == "sent" or reminder["adopted"]:
-            return reminder["sent_at"]
+            return cast(datetime, reminder["sent_at"])
         arrived = min((at for at in reminder["delivered_at"] if at <= as_of), default=None)
         if arrived is None or self.counts_from == "delivered":
             return arrived
         day = self.working_day(self.day(arrived), 1)
         return arrived if day == self.day(arrived) else self.midnight(day)
 
-    def stopped(self, base: datetime, begin: datetime, spans: list[tuple]) -> datetime:
+    def stopped(self, base: datetime, begin: datetime, spans: list[tuple[Any, ...]]) -> datetime:
         """What a clock reaches to that began at `begin`: each stop that begins before the protection ends moves it."""
         reached, days, last = base, 0, date.min
         for start, end in merged([(max(span[0], begin), span[1]) for span in spans if span[1] > begin]):
@@ -144,9 +144,9 @@ class Terms:
         return reached
 
 
-def merged(spans: list[tuple]) -> list[tuple]:
+def merged(spans: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Make one of those that overlap or touch; in order."""
-    result: list[tuple] = []
+    result: list[tuple[Any, ...]] = []
     for begin, end in sorted(spans):
         if result and begin <= result[-1][1]:
             result[-1] = result[-1][0], max(result[-1][1], end)
@@ -155,7 +155,9 @@ def merged(spans: list[tuple]) -> list[tuple]:
     return result
 
 
-def shown(lead: dict[str, list], policies: dict[str, Terms], qualifying: list[str], as_of: datetime) -> tuple | None:
+def shown(
+    lead: dict[str, list[Any]], policies: dict[str, Terms], qualifying: list[str], as_of: datetime
+) -> tuple[Any, ...] | None:
     """Tell user, expiry, state, on hold and due instant of a lead at `as_of`; None if its protection had not begun."""
     version = next(v for v in lead["versions"] if v["valid_until"] is None or as_of < v["valid_until"])
     user_id, start, closed_at = version["user_id"], version["started_at"], version["closed_at"]
@@ -179,7 +181,7 @@ def shown(lead: dict[str, list], policies: dict[str, Terms], qualifying: list[st
         days += sum(days for at, days in granted if at >= idle_from)
         clocks = [(start, terms.add(start, terms.months, on_request)), (idle_from, terms.add(idle_from, 0, days))]
 
-    def spans(open_until: datetime | None) -> list[tuple]:
+    def spans(open_until: datetime | None) -> list[tuple[Any, ...]]:
         """The holds from the start on; an open one until then, and none of it if that is None."""
         found = [(max(h["start_at"], start), h["end_at"] or closed_at or open_until) for h in holds]
         return [(begin, end) for begin, end in found if end is not None and begin < end]
@@ -380,7 +382,7 @@ class Check:
                 self.say(lead_id, row["log_number"], "row_hash", "a field of the row was changed")
             number, before = row["log_number"], row["row_hash"]
 
-    def tree(self, lead_id: int, log: list[dict[str, Any]], leaves: list[list]) -> None:
+    def tree(self, lead_id: int, log: list[dict[str, Any]], leaves: list[list[Any]]) -> None:
         """Each leaf has its row, with the hash that was sealed, and leads to the seal."""
         hashes, sealed = {row["log_number"]: row["row_hash"] for row in log}, {number for _, number, *_ in leaves}
         for number in sorted(hashes.keys() - sealed - {None}):
@@ -400,7 +402,7 @@ class Check:
                 if root != bytes.fromhex(self.seals[-1].root):
                     self.say(lead_id, number, "seal", f"the row is not one that seal {self.seals[-1].number} covers")
 
-    def dates(self, lead_id: int, facts: dict[str, list], lead: dict[str, Any]) -> None:
+    def dates(self, lead_id: int, facts: dict[str, list[Any]], lead: dict[str, Any]) -> None:
         """What the database shows follows from the facts."""
         found = shown(facts, self.policies, self.qualifying, self.as_of)
         told = parsed(lead["shown"] or {})
@@ -415,9 +417,9 @@ class Check:
             was = row["state_after"], at(row["expires_after"])
             self.otherwise += was[0] is not None and (now is None or (now[2], now[1]) != was)
 
-    def facts_by_log(self, lead_id: int, facts: dict[str, list], log: list[dict[str, Any]]) -> None:
+    def facts_by_log(self, lead_id: int, facts: dict[str, list[Any]], log: list[dict[str, Any]]) -> None:
         """What the log last told of a fact is what the fact is; what it never told of came by an adoption or import."""
-        told: dict[tuple, dict[str, Any]] = {("leads", lead_id): (lead := {})}
+        told: dict[tuple[Any, ...], dict[str, Any]] = {("leads", lead_id): (lead := {})}
         for row in log:
             kind, details, when = row["event_type"].removeprefix("lead."), row["details"], row["occurred_at"]
             if kind in ("created", "changed", "protection.backdated") and "started_at" in details:
