@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
+Row = tuple[Any, ...]
 ONE = timedelta(microseconds=1)
 CHECKPOINT = "lead-protection seal v1\nnumber {}\nsealed_at {}\ntree_size {}\nroot {}\nprevious {}\n"
 # What a policy may say. One that says more is of a later version, and its dates cannot be told here.
@@ -127,7 +128,7 @@ class Terms:
         day = self.working_day(self.day(arrived), 1)
         return arrived if day == self.day(arrived) else self.midnight(day)
 
-    def stopped(self, base: datetime, begin: datetime, spans: list[tuple[Any, ...]]) -> datetime:
+    def stopped(self, base: datetime, begin: datetime, spans: list[Row]) -> datetime:
         """What a clock reaches to that began at `begin`: each stop that begins before the protection ends moves it."""
         reached, days, last = base, 0, date.min
         for start, end in merged([(max(span[0], begin), span[1]) for span in spans if span[1] > begin]):
@@ -144,9 +145,9 @@ class Terms:
         return reached
 
 
-def merged(spans: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def merged(spans: list[Row]) -> list[Row]:
     """Make one of those that overlap or touch; in order."""
-    result: list[tuple[Any, ...]] = []
+    result: list[Row] = []
     for begin, end in sorted(spans):
         if result and begin <= result[-1][1]:
             result[-1] = result[-1][0], max(result[-1][1], end)
@@ -155,9 +156,7 @@ def merged(spans: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return result
 
 
-def shown(
-    lead: dict[str, list[Any]], policies: dict[str, Terms], qualifying: list[str], as_of: datetime
-) -> tuple[Any, ...] | None:
+def shown(lead: dict[str, list[Any]], policies: dict[str, Terms], qualifying: list[str], as_of: datetime) -> Row | None:
     """Tell user, expiry, state, on hold and due instant of a lead at `as_of`; None if its protection had not begun."""
     version = next(v for v in lead["versions"] if v["valid_until"] is None or as_of < v["valid_until"])
     user_id, start, closed_at = version["user_id"], version["started_at"], version["closed_at"]
@@ -181,7 +180,7 @@ def shown(
         days += sum(days for at, days in granted if at >= idle_from)
         clocks = [(start, terms.add(start, terms.months, on_request)), (idle_from, terms.add(idle_from, 0, days))]
 
-    def spans(open_until: datetime | None) -> list[tuple[Any, ...]]:
+    def spans(open_until: datetime | None) -> list[Row]:
         """The holds from the start on; an open one until then, and none of it if that is None."""
         found = [(max(h["start_at"], start), h["end_at"] or closed_at or open_until) for h in holds]
         return [(begin, end) for begin, end in found if end is not None and begin < end]
@@ -419,7 +418,7 @@ class Check:
 
     def facts_by_log(self, lead_id: int, facts: dict[str, list[Any]], log: list[dict[str, Any]]) -> None:
         """What the log last told of a fact is what the fact is; what it never told of came by an adoption or import."""
-        told: dict[tuple[Any, ...], dict[str, Any]] = {("leads", lead_id): (lead := {})}
+        told: dict[Row, dict[str, Any]] = {("leads", lead_id): (lead := {})}
         for row in log:
             kind, details, when = row["event_type"].removeprefix("lead."), row["details"], row["occurred_at"]
             if kind in ("created", "changed", "protection.backdated") and "started_at" in details:
