@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from helpers.facts import insert_holds, insert_lead, insert_policy
 from helpers.model import Clock, Hold, Lead, Policy, Reminder, Version, protection
 from helpers.pages import WRITE_REFERENCE
 from helpers.project import PROJECT
+from helpers.worlds import insert_world
 
 CASES = json.loads((PROJECT / "tests" / "rule" / "contract_cases.json").read_text())
 PAGE = PROJECT / "docs" / "contract.md"
@@ -29,31 +29,6 @@ def policy_of(case: dict) -> Policy:
 def instant(case: dict, local: str) -> datetime:
     """An instant of a case, which tells them in its policy's zone."""
     return datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(policy_of(case).time_zone)).astimezone(UTC)
-
-
-def insert_case(db, lead_id: int, case: dict, windows: list[date]) -> None:
-    """Write the facts of a case."""
-    terms = dict(case["terms"])
-    if code := terms.pop("calendar", None):
-        newest = "SELECT max(id) FROM lead_protection.calendars WHERE code = %s"
-        ((terms["calendar_id"],),) = db.execute(newest, (code,))
-    insert_lead(db, lead_id, instant(case, case["start"]), policy_id=insert_policy(db, name=f"case {lead_id}", **terms))
-    insert_holds(db, lead_id, [tuple(instant(case, bound) for bound in hold) for hold in case.get("holds", ())])
-    for (sent_at, delivered_at), window in zip(case.get("reminders", ()), windows, strict=True):
-        db.execute(
-            "INSERT INTO lead_protection.lead_reminders"
-            " (lead_id, user_id, window_date, protection_expires_at, due_at, sent_at)"
-            " VALUES (%(lead)s, 7, %(window)s, %(sent)s::timestamptz + INTERVAL '1 day', %(sent)s, %(sent)s)",
-            {"lead": lead_id, "window": window, "sent": instant(case, sent_at)},
-        )
-        if delivered_at:
-            db.execute(
-                "INSERT INTO lead_protection.reminder_deliveries"
-                " (lead_id, user_id, window_date, message_id, outcome, occurred_at)"
-                " VALUES (%s, 7, %s, 'm', 'delivered', %s)",
-                (lead_id, window, instant(case, delivered_at)),
-            )
-    db.execute("SELECT lead_protection.refresh_lead_clocks(ARRAY[%s]::bigint[])", (lead_id,))
 
 
 def world_of(case: dict) -> Lead:
@@ -85,7 +60,7 @@ def test_worked_cases(unchecked, session_zone):
     for number, case in enumerate(CASES, start=1):
         world = world_of(case)
         as_of = instant(case, case.get("as_of", case["start"]))
-        insert_case(unchecked, number, case, [reminder.window for reminder in world.reminders])
+        insert_world(unchecked, number, world)
         shown: dict[str, datetime | None] = {"the model": protection(world, as_of).protection_expires_at}
         for function in ("protection_as_of", "user_lead_protection"):
             shown[function], due = unchecked.execute(
