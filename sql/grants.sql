@@ -62,6 +62,7 @@ BEGIN
             ('create_calendar_version',           '',   'x',  '',   '',   ''),
             ('easter_sunday',                     'x',  'x',  'x',  '',   ''),
             ('is_working_day',                    'x',  'x',  'x',  '',   ''),
+            ('nearest_working_day',               'x',  'x',  'x',  '',   ''),
             ('next_working_day',                  'x',  'x',  'x',  '',   ''),
             ('previous_working_day',              'x',  'x',  'x',  '',   ''),
             -- rule

@@ -33,6 +33,7 @@
 \ir functions/calendars/put_calendar_version.sql
 \ir functions/calendars/ship_calendars.sql
 \ir functions/calendars/is_working_day.sql
+\ir functions/calendars/nearest_working_day.sql
 \ir functions/calendars/next_working_day.sql
 \ir functions/calendars/previous_working_day.sql
 \ir functions/calendars/require_known_calendar.sql

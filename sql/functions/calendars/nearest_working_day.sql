@@ -1,0 +1,23 @@
+-- Day by day, each a look-up or two by primary key: it stops at the first working day, most often at once. Not in SQL:
+-- a call would be planned anew in each statement.
+CREATE OR REPLACE FUNCTION lead_protection.nearest_working_day(calendar_id bigint, day date, step integer)
+RETURNS date
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_day date := nearest_working_day.day;
+    is_worked boolean;
+BEGIN
+    LOOP
+        is_worked := lead_protection.is_working_day(nearest_working_day.calendar_id, found_day);
+        IF is_worked IS NOT false THEN
+            RETURN CASE WHEN is_worked THEN found_day END;
+        END IF;
+        found_day := found_day + nearest_working_day.step;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION lead_protection.nearest_working_day(bigint, date, integer) IS
+'The day itself if it is a working day, or else the first one in the direction of step, 1 or -1. Null where '
+'is_working_day() is. Internal: next_working_day() and previous_working_day() call it.';
