@@ -10,11 +10,10 @@ DECLARE
 BEGIN
     LOOP
         is_worked := lead_protection.is_working_day(nearest_working_day.calendar_id, found_day);
-        IF is_worked IS NOT false THEN
-            RETURN CASE WHEN is_worked THEN found_day END;
-        END IF;
+        EXIT WHEN is_worked IS NOT false;
         found_day := found_day + nearest_working_day.step;
     END LOOP;
+    RETURN CASE WHEN is_worked THEN found_day END;
 END;
 $$;
 
