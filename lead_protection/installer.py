@@ -558,7 +558,13 @@ def _repair(connection: psycopg.Connection, index: InvalidIndex, progress: Progr
             connection.execute(f"LOCK TABLE {index.table} IN SHARE UPDATE EXCLUSIVE MODE")
         invalid = "SELECT NOT (indisvalid AND indisready) FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(%s)"
         if connection.execute(invalid, [index.name]).fetchone() == (True,):
-            connection.execute(index.repair)
+            try:
+                connection.execute(index.repair)
+            except psycopg.errors.InternalError_:  # tuple concurrently updated
+                # A build lets its lock go a moment before it commits. Who comes in between still finds the index
+                # INVALID, and its row changed by another.
+                if connection.execute(invalid, [index.name]).fetchone() == (True,):
+                    raise
 
 
 def _schema_is_given(connection: psycopg.Connection) -> bool:

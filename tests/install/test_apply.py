@@ -269,6 +269,24 @@ def test_a_build_that_is_still_at_work_is_waited_for_and_kept(database_url, db, 
     assert db.execute("SELECT 'lead_protection.extra'::regclass::oid").fetchone() == being_built
 
 
+@pytest.mark.slow("indexes are built, interrupted and built again")
+def test_a_build_that_has_let_its_lock_go_and_not_committed_is_kept(database_url, db, connect, tree):
+    """PostgreSQL unlocks the table before the transaction ends in which the index becomes valid."""
+    (tree / "migrations" / "9998_build.sql").write_text(BUILD)
+    db.execute(BUILD.splitlines()[1])
+    built = db.execute("SELECT 'lead_protection.extra'::regclass::oid").fetchone()
+    db.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'lead_protection.extra'::regclass")
+    build = connect(autocommit=False)
+    build.execute("UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'lead_protection.extra'::regclass")
+    process = start("apply", "--database", database_url, tree=tree)
+    lines_until(process, "waits for")
+    build.commit()
+    status, output = finish(process)
+    assert status == 0, output
+    assert db.execute(INVALID).fetchall() == []
+    assert db.execute("SELECT 'lead_protection.extra'::regclass::oid").fetchone() == built
+
+
 # ---------------------------------------------------------------- statements
 
 

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.previous_working_day(calendar_id bigint, day date)
 RETURNS date
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN lead_protection.nearest_working_day(previous_working_day.calendar_id, previous_working_day.day, -1);
+RETURN lead_protection.nearest_working_day(previous_working_day.calendar_id, previous_working_day.day, false);
 
 COMMENT ON FUNCTION lead_protection.previous_working_day(bigint, date) IS
 'The day itself if it is a working day by the calendar, or else the first one before it; see is_working_day(). Null if '
