@@ -60,7 +60,7 @@ class Tamperer:
                 row=number,
             )
             self.execute(
-                f"UPDATE {LOG} AS g SET row_hash = (SELECT h.row_hash FROM lead_protection.log_row_hash(g) AS h)"
+                f"UPDATE {LOG} AS g SET row_hash = lead_protection.log_row_hash(g)"
                 " WHERE lead_id = %(lead)s AND log_number = %(row)s",
                 row=number,
             )
