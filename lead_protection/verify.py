@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 Row = tuple[Any, ...]
-ONE = timedelta(microseconds=1)
+ONE, ERA = timedelta(microseconds=1), datetime(2000, 1, 1, tzinfo=UTC)
 CHECKPOINT = "lead-protection seal v1\nnumber {}\nsealed_at {}\ntree_size {}\nroot {}\nprevious {}\n"
 # What a policy may say. One that says more is of a later version, and its dates cannot be told here.
 TERMS: dict[str, tuple[str, ...]] = {
@@ -271,7 +271,7 @@ def row_hash(lead_id: int, row: dict[str, Any]) -> str:
     values = ["lead-protection log 1", lead_id, *(row[name] for name in names.split()), texts, members(row["details"])]
     for place in (8, 9, 11, 13, 16):
         if values[place] is not None:
-            values[place] = (datetime.fromisoformat(values[place]) - datetime(1970, 1, 1, tzinfo=UTC)) // ONE
+            values[place] = struct.pack(">q", (datetime.fromisoformat(values[place]) - ERA) // ONE).hex()
     return sha256(b"".join(map(field, values))).hexdigest()
 
 

@@ -35,7 +35,8 @@ def field(value: object) -> bytes:
         return b":"
     if isinstance(value, datetime):
         # No float: microseconds are whole numbers.
-        value = (value.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        passed = (value.astimezone(UTC) - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        value = f"{passed % 2**64:016x}"
     text = value if isinstance(value, bytes) else str(value).encode()
     return b"%d:%b" % (len(text), text)
 

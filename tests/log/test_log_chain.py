@@ -114,7 +114,7 @@ def test_a_row_of_the_page_has_its_hash(db):
     """The row by itself, made of the page's own fields: a vector for whoever writes a program for it."""
     form = (
         b"21:lead-protection log 1" b"2:42" b"1:1" b":" b"36:00000000-0000-4000-8000-000000000001" b"11:lead.closed"
-        b"1:7" b"1:5" b"16:1767261600000000" b"16:1767261600000001" b"9:PROTECTED" b":" b"6:CLOSED" b":"
+        b"1:7" b"1:5" b"16:0002ea4f6cacc800" b"16:0002ea4f6cacc801" b"9:PROTECTED" b":" b"6:CLOSED" b":"
         b"3:app" b":" b":" b":" b"21:7:outcomestring4:LOST"
     )  # fmt: skip
     computed = row(

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.require_instant(instant timestamptz, what text, may_be_ahead boolean)
 RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
     IF NOT tstzrange('1900-01-01 00:00:00+00', '3000-01-01 00:00:00+00') @> require_instant.instant THEN

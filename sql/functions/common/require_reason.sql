@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.require_reason(reason text, what text DEFAULT 'reason')
 RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
     -- Not \S, which a session with standard_conforming_strings off reads as S.

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.catalogued_reason(reason text)
 RETURNS lead_protection.hold_reasons
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     only_letters text;

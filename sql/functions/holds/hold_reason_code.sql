@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.hold_reason_code(reason text)
 RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     catalogued lead_protection.hold_reasons;

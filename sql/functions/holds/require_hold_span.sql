@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.require_hold_span(start_at timestamptz, end_at timestamptz)
 RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
     PERFORM lead_protection.require_instant(require_hold_span.start_at, 'start_at', may_be_ahead => true);

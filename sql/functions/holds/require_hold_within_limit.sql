@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION lead_protection.require_hold_within_limit(
     hold lead_protection.lead_holds, decided_at timestamptz
 )
 RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     limit_at CONSTANT timestamptz := (

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.lock_leads(lead_ids bigint[], follow_first boolean DEFAULT true)
 RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
     PERFORM l.id

@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION lead_protection.log_lead_change(
     details jsonb
 )
 RETURNS lead_protection.lead_change_result
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
     INSERT INTO lead_protection.protection_log (

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION lead_protection.read_lead(lead_id bigint, as_of timestamptz)
 RETURNS lead_protection.v_user_lead_protection
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     protection lead_protection.v_user_lead_protection;

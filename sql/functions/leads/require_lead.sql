@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION lead_protection.require_lead(
     lead_id bigint, as_of timestamptz, user_id bigint DEFAULT NULL
 )
 RETURNS lead_protection.v_user_lead_protection
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     protection lead_protection.v_user_lead_protection;

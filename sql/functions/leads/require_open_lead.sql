@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION lead_protection.require_open_lead(
     protection lead_protection.v_user_lead_protection, may_be_expired boolean
 )
 RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
     IF require_open_lead.protection.state = 'CLOSED' THEN
