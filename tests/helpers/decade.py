@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,6 +24,7 @@ from helpers.expected_ledgers import (
     EXPIRED,
     REACTIVATED,
     REMINDER,
+    STANDARD,
     TERMS,
     WARNING,
     Entry,
@@ -34,6 +36,7 @@ from helpers.facts import in_utc
 from helpers.faked_clock import FakedServer
 from helpers.model import Activity, Extension, Policy, Version
 from helpers.pages import RUNBOOK, named, sections
+from helpers.project import PROJECT
 from helpers.worlds import KINDS
 
 USERS = range(1, 13)
@@ -59,23 +62,64 @@ class Difference(AssertionError):
 class Decade:
     """One history; the same seed is the same history."""
 
-    def __init__(self, server: FakedServer, seed: int, start: datetime, *, leads_a_day: float, trouble: float = 1):
+    def __init__(
+        self,
+        server: FakedServer,
+        seed: int,
+        start: datetime,
+        *,
+        leads_a_day: float,
+        trouble: float = 1,
+        release: Path = PROJECT,
+    ):
         self.server, self.chance, self.now = server, random.Random(seed), start
         self.leads_a_day, self.trouble = leads_a_day, trouble
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.ledgers = Ledgers(TERMS)
         self.number = 0
+        self.turns: Counter[str] = Counter()
         self.at(start)
         server.server.execute("CREATE DATABASE decade")
         self.url = server.server.url("decade")
+        run_ok("apply", "--database", self.url, tree=release)
+        self.connect()
+        self.consumers = [Consumer(self, "crm"), Consumer(self, "mailer", mails=True)]
+        self.users = dict.fromkeys(USERS, STANDARD)
+        if release == PROJECT:
+            self.make_terms()
+
+    def make_terms(self) -> None:
+        """All kinds of terms, and users who have them."""
+        self.policies = {policy: self.make_policy(number, policy) for number, policy in enumerate(TERMS)}
+        for user in USERS:
+            self.users[user] = self.chance.choice(list(TERMS))
+            self.call("assign_user_policy(%s, %s, 1)", user, self.policies[self.users[user]])
+
+    def live_before(self, days: int) -> None:
+        """So many days of a release, by what it had already; then the upgrade."""
+        for number in range(days):
+            midnight = self.now.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+            if midnight.weekday() != 6:
+                self.at(midnight + timedelta(seconds=self.chance.randint(1, 30000)))
+                lead_id, user = 10**6 + number, self.chance.choice(USERS)
+                enter = "INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (%s, %s, now())"
+                self.db.execute(enter, (lead_id, user))
+                self.ledgers.stories[lead_id] = Story(lead_id, [Version(user, STANDARD, self.now)])
+            for what in self.chance.choices(["hold", "release", "extend"], k=2) + ["run", "night"]:
+                self.later(self.chance.randint(1, 10000))
+                if self.ledgers.stories:
+                    getattr(self, what)()
+            for consumer in self.consumers:
+                consumer.work()
+        self.db.close()
+        self.job.close()
+        self.later()
         run_ok("apply", "--database", self.url)
         self.connect()
-        self.policies = {policy: self.make_policy(number, policy) for number, policy in enumerate(TERMS)}
-        self.users = {user: self.chance.choice(list(TERMS)) for user in USERS}
-        for user, policy in self.users.items():
-            self.call("assign_user_policy(%s, %s, 1)", user, self.policies[policy])
-        self.consumers = [Consumer(self, "crm"), Consumer(self, "mailer", mails=True)]
+        self.done["upgrades"] += 1
+        self.make_terms()
+        self.compare_all()
 
     # --- Time, and sessions ------------------------------------------------------------------------------------------
 
@@ -112,6 +156,8 @@ class Decade:
 
     def make_policy(self, number: int, policy: Policy) -> int:
         """Make terms through the API."""
+        if policy == STANDARD:
+            return row(self.db, "SELECT id FROM lead_protection.protection_policies WHERE is_default")["id"]
         terms = dict(vars(policy))
         calendar = terms.pop("calendar")
         if calendar is not None:
@@ -139,9 +185,13 @@ class Decade:
             self.done[name] += 1
         return answer
 
-    def some(self) -> Story:
-        """A lead, rather one that is young."""
+    def some(self, *, held: bool = False) -> Story:
+        """A lead, rather one that is young; or rather one that has holds."""
         leads = list(self.ledgers.stories)
+        if held:
+            young = (self.ledgers.stories[lead_id] for lead_id in leads[-150:])
+            if found := [story for story in young if any(not hold.released for hold in story.holds)]:
+                return self.chance.choice(found)
         return self.ledgers.stories[self.chance.choice(leads if self.chance.random() < 0.1 else leads[-150:])]
 
     def key(self) -> str:
@@ -187,13 +237,13 @@ class Decade:
 
     def release(self) -> None:
         """What stops the clock now ends."""
-        story = self.some()
+        story = self.some(held=True)
         if self.call("release_lead_hold(%s, %s, 1)", story.lead_id, story.now.user_id).get("released"):
             self.ledgers.end_holds(self.ledgers.changed(story.lead_id), self.now, with_planned=False)
 
     def correct(self) -> None:
         """A hold gets another start and end, or is declared void."""
-        story = self.some()
+        story = self.some(held=True)
         if not story.holds:
             return
         hold = self.chance.choice(story.holds)
@@ -324,7 +374,7 @@ class Decade:
     def ahead(self) -> None:
         """The clock runs ahead while the jobs run; then it is put right, as the runbook says."""
         right = self.now
-        by = self.chance.choice([timedelta(minutes=7), timedelta(hours=3), timedelta(days=1), timedelta(days=365)])
+        by = self.next_of("ahead", [timedelta(minutes=7), timedelta(days=365), timedelta(days=1), timedelta(days=40)])
         self.done[f"ahead by {by}"] += 1
         self.at(right + by)
         for _ in range(self.chance.choice([1, 2])):
@@ -351,10 +401,15 @@ class Decade:
         self.later(600)
         self.run()
 
+    def next_of(self, what: str, choices: list[timedelta]) -> timedelta:
+        """One after the other, so that few are enough for all."""
+        self.turns[what] += 1
+        return choices[self.turns[what] % len(choices)]
+
     def behind(self) -> None:
         """The clock is behind, and the jobs are paused: leads come in, whose starts are moved as the runbook says."""
         self.enter()
-        right, by = self.now, self.chance.choice([timedelta(hours=5), timedelta(days=2), timedelta(days=300)])
+        right, by = self.now, self.next_of("behind", [timedelta(hours=5), timedelta(days=300), timedelta(days=2)])
         self.done[f"behind by {by}"] += 1
         self.call("pause_protection('the clock is behind', 1)")
         before = set(self.ledgers.stories)
@@ -383,8 +438,8 @@ class Decade:
         happens += [chance.choice(self.CALLS) for _ in range(chance.randint(0, 6)) if self.ledgers.stories]
         happens += ["night"] * (chance.random() < 0.15)
         if self.ledgers.stories:
-            happens += ["ahead"] * (chance.random() < 0.008 * self.trouble)
-            happens += ["behind"] * (chance.random() < 0.004 * self.trouble)
+            happens += ["ahead"] * (chance.random() < 0.012 * self.trouble)
+            happens += ["behind"] * (chance.random() < 0.006 * self.trouble)
         seconds = sorted(chance.sample(range(60, 86000, 7), len(happens)))
         chance.shuffle(happens)
         changes = day.weekday() == 6 and day.month in (3, 4, 10, 11)

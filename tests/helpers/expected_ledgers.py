@@ -380,9 +380,12 @@ class Ledgers:
         return min((mark for mark in marks if mark > at), default=NEVER)
 
 
-# Terms of all kinds, with early warnings; the first are the standard ones.
+# The terms that are there from the beginning.
+STANDARD = Policy()
+# Terms of all kinds, with early warnings.
 TERMS: Warnings = {
-    Policy(): ((30, "user"), (3, "manager")),
+    STANDARD: (),
+    Policy(reminder_time=time(9)): ((30, "user"), (3, "manager")),
     Policy("parallel", 6, 60, 10, "Europe/Berlin", time(8), True): ((12, "user"), (12, "manager"), (2, "manager")),
     Policy("sequential", 1, 10, 4, "America/New_York", time(2, 30)): ((20, "user"), (4, "user"), (3, "team")),
     Policy("sequential", 2, 20, 10, "Australia/Lord_Howe", time(2, 15), True): ((11, "user"), (9, "manager")),
