@@ -65,7 +65,7 @@ class Decade:
     def __init__(
         self,
         server: FakedServer,
-        seed: int,
+        seed: int | str,
         start: datetime,
         *,
         leads_a_day: float,
@@ -409,6 +409,7 @@ class Decade:
     def behind(self) -> None:
         """The clock is behind, and the jobs are paused: leads come in, whose starts are moved as the runbook says."""
         self.enter()
+        last = row(self.db, "SELECT max(sequence_number) AS number FROM lead_protection.outbox_events")["number"]
         right, by = self.now, self.next_of("behind", [timedelta(hours=5), timedelta(days=300), timedelta(days=2)])
         self.done[f"behind by {by}"] += 1
         self.call("pause_protection('the clock is behind', 1)")
@@ -419,7 +420,7 @@ class Decade:
             self.enter()
         self.at(right + timedelta(minutes=10))
         began = {lead_id: self.ledgers.stories[lead_id].now.start for lead_id in set(self.ledgers.stories) - before}
-        moved = {each["id"] for each in rows(self.db, moved_starts(), {"behind": by})}
+        moved = {each["id"] for each in rows(self.db, moved_starts(), {"behind": by, "first": last + 1})}
         for lead_id, start in began.items():
             if lead_id in moved:
                 self.ledgers.backdate(lead_id, start + by)
@@ -546,7 +547,7 @@ class Decade:
 def moved_starts() -> str:
     """How the runbook moves the starts of leads that came in while the clock was behind."""
     block = named(sections(RUNBOOK)["The server's clock was behind"])["moved"]
-    return block.text.replace("%", "%%").replace(":'behind'", "%(behind)s")
+    return block.text.replace("%", "%%").replace(":'behind'", "%(behind)s").replace(":first", "%(first)s")
 
 
 def same(what: str, found: Counter, wanted: Counter) -> None:

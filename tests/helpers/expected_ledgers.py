@@ -250,8 +250,11 @@ class Ledgers:
         warnings = [w for w, sent_at in story.warnings.items() if goes(story.warned_for[w], sent_at)]
         kept = [r for r in story.reminders if stays(r.due_at, r.sent_at)]
         kept_warnings = [w for w, sent_at in story.warnings.items() if stays(story.warned_for[w], sent_at)]
-        if not (expiries or reminders or warnings or kept or kept_warnings):
+        arrived = [r for r in story.reminders if r.delivered_at is not None and r.delivered_at > at + SKEW]
+        if not (expiries or reminders or warnings or kept or kept_warnings or arrived):
             return
+        for reminder in arrived:
+            reminder.delivered_at = at
         taken_back = [x for x in expiries if x.expires_at > at]
         for expiry in expiries:
             if expiry.expires_at > at:
@@ -261,8 +264,6 @@ class Ledgers:
         story.reminders = [r for r in story.reminders if r not in reminders]
         for reminder in kept:
             reminder.sent_at = at
-            if reminder.delivered_at is not None:
-                reminder.delivered_at = min(reminder.delivered_at, at)
         for warning in warnings:
             del story.warnings[warning]
         for warning in kept_warnings:

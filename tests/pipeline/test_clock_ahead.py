@@ -381,3 +381,31 @@ def test_what_waits_for_a_day_ahead_to_be_tried_again_waits_no_more(db):
     run_pipeline(db)
     assert rows(db, "SELECT lead_id FROM lead_protection.adopted_leads") == [{"lead_id": 2}]
     assert row(db, "SELECT attempts FROM lead_protection.adoption_queue")["attempts"] >= 1
+
+
+def test_what_was_reported_of_a_reminder_by_a_clock_ahead_counts_from_now(db):
+    """It was sent and arrived rightly, and the notice would be owed for a year more."""
+    policy = insert_policy(db, notice_required=True, notice_counts_from="delivered")
+    for lead_id in (1, 2):
+        insert_lead_of_age(db, lead_id, REMINDER_DUE)
+        db.execute("UPDATE lead_protection.leads SET policy_id = %s WHERE id = %s", (policy, lead_id))
+    run_pipeline(db)
+    for lead_id in (1, 2):
+        report = (
+            "SELECT lead_protection.report_reminder_delivery(lead_id, user_id, window_date, 'm', 'delivered')"
+            " FROM lead_protection.lead_reminders WHERE lead_id = %s"
+        )
+        db.execute(report, (lead_id,))
+    ahead(db, "reminder_deliveries", "occurred_at", where="lead_id = 1")
+    ahead(db, "reminder_deliveries", "occurred_at", by="1 minute", where="lead_id = 2")
+    db.execute("SELECT lead_protection.refresh_lead_clocks('{1,2}')")
+    noticed = (
+        "SELECT noticed_at <= now() AS now, protection_expires_at - now() < INTERVAL '11 days' AS soon"
+        " FROM lead_protection.lead_clocks ORDER BY lead_id"
+    )
+    assert rows(db, noticed) == [{"now": False, "soon": False}, {"now": False, "soon": True}]
+    assert run_pipeline(db)["reactivations"] == 1
+    # Within the skew time catches up by itself.
+    assert rows(db, noticed) == [{"now": True, "soon": True}, {"now": False, "soon": True}]
+    assert rows(db, "SELECT * FROM lead_protection.find_clock_drift()") == []
+    assert run_pipeline(db)["reactivations"] == 0
