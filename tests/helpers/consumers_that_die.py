@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from helpers.decade import Decade
 
 OF_LOG = "SELECT event_id FROM lead_protection.protection_log WHERE event_type = ANY(%s)"
-DISCARDED = (
-    "SELECT event_id FROM lead_protection.event_deliveries WHERE consumer_name = %s AND status = 'discarded'"
-)
+DISCARDED = "SELECT event_id FROM lead_protection.event_deliveries WHERE consumer_name = %s AND status = 'discarded'"
 
 
 class Consumer:

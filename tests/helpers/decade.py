@@ -8,17 +8,18 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from helpers.command_line import run_ok
 from helpers.calls import row, rows
+from helpers.command_line import run_ok
 from helpers.consumers_that_die import Consumer
 from helpers.expected_ledgers import (
     EXPIRED,
@@ -106,7 +107,7 @@ class Decade:
                 enter = "INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (%s, %s, now())"
                 self.db.execute(enter, (lead_id, user))
                 self.ledgers.stories[lead_id] = Story(lead_id, [Version(user, STANDARD, self.now)])
-            for what in self.chance.choices(["hold", "release", "extend"], k=2) + ["run", "night"]:
+            for what in [*self.chance.choices(["hold", "release", "extend"], k=2), "run", "night"]:
                 self.later(self.chance.randint(1, 10000))
                 if self.ledgers.stories:
                     getattr(self, what)()
@@ -143,10 +144,8 @@ class Decade:
         self.done["crashes"] += 1
         killer = threading.Timer(self.chance.choice([0, 0.002, 0.01, 0.03]), self.server.kill)
         killer.start()
-        try:
+        with suppress(psycopg.OperationalError):
             work()
-        except psycopg.OperationalError:
-            pass
         killer.join()
         self.db.close()
         self.job.close()
@@ -343,18 +342,19 @@ class Decade:
                 self.done["move_leads_to_policy"] += 1
                 self.ledgers.move(answer["lead_id"], policy, self.now)
 
-    CALLS = ("hold",) * 6 + ("release",) * 4 + ("correct",) * 2 + ("act",) * 6 + ("extend",) * 2
-    CALLS += ("transfer",) * 3 + ("close",) * 3 + ("backdate", "move")
+    # The more often, the more likely.
+    CALLS: ClassVar = [*["hold"] * 6, *["act"] * 6, *["release"] * 4, *["transfer", "close"] * 3, *["correct"] * 2,
+        "extend", "extend", "backdate", "move"]  # fmt: skip
 
     # --- Jobs and days -----------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """The pipeline, as pg_cron calls it; now and then the server is killed while it runs."""
+    def run(self, *, killed: bool = False) -> None:
+        """The pipeline, as pg_cron calls it; now and then, or if `killed`, the server is killed while it runs."""
 
         def work() -> None:
             self.job.execute("CALL lead_protection.run_protection_pipeline()")
 
-        if self.chance.random() < 0.005 * self.trouble:
+        if self.chance.random() < 0.005 * self.trouble or killed:
             self.crash(work)
         else:
             work()
@@ -503,7 +503,7 @@ class Decade:
             entries += at
         same("the log", self.logged(None), entries)
         stories = self.ledgers.stories.items()
-        wanted = {
+        wanted: dict[str, list[tuple]] = {
             "reminders": [
                 (n, r.user_id, r.window, r.due_at, r.sent_at, r.reactivated_at) for n, s in stories for r in s.reminders
             ],
