@@ -206,7 +206,7 @@ class Decade:
     def enter(self) -> None:
         """A lead comes in."""
         user = self.chance.choice(USERS)
-        started_at = self.chance.choice([None, None, None, self.ago(40)])
+        started_at = self.chance.choice([None, None, self.ago(40), self.ago(100)])
         policy = self.chance.choice([None, None, self.chance.choice(list(TERMS))])
         answer = self.call(
             "protect_lead(%s, 1, %s, %s, NULL, %s)", user, self.key(), started_at, policy and self.policies[policy]

@@ -20,7 +20,7 @@ def test_the_ledgers_hold_what_the_model_says_whatever_happens(number):
     chance = random.Random(drawn)
     start = datetime(chance.randint(2016, 2030), chance.choice([3, 10]), 20, tzinfo=UTC)
     with faked_server(start) as server:
-        decade = Decade(server, drawn, start, leads_a_day=5, trouble=2)
+        decade = Decade(server, drawn, start, leads_a_day=8, trouble=2)
         decade.go(cases(90, usual=12, fast=12), 15)
         decade.later()
         decade.run(killed=True)
