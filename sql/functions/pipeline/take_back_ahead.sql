@@ -175,6 +175,6 @@ COMMENT ON FUNCTION lead_protection.take_back_ahead(integer) IS
 'lead.protection.reactivated in log and outbox: the expiry is marked, the reminder leaves the ledger with what was '
 'reported of it, and is sent when it is due; so is a warning, of which no event tells; a consumer that has not '
 'handled its event yet does not get it any more. One that is due within 5 minutes stays. Those that time has caught '
-'up with stay, and bear the present instant; so does what was reported of them, for a clock that counts from it. batch_size: so many leads. Leads locked by others are left to the next '
-'run, and noted in passed_over_leads. Returns of how many leads it was; repeated: 0. Internal: record_reactivations() '
-'calls it.';
+'up with stay, and bear the present instant; so does what was reported of them, for a clock that counts from it. '
+'batch_size: so many leads. Leads locked by others are left to the next run, and noted in passed_over_leads. Returns '
+'of how many leads it was; repeated: 0. Internal: record_reactivations() calls it.';
