@@ -36,7 +36,7 @@ from helpers.expected_ledgers import (
 from helpers.facts import in_utc
 from helpers.faked_clock import FakedServer
 from helpers.model import Activity, Extension, Policy, Version
-from helpers.pages import RUNBOOK, named, sections
+from helpers.pages import wrong_starts
 from helpers.project import PROJECT
 from helpers.worlds import KINDS
 
@@ -420,7 +420,7 @@ class Decade:
             self.enter()
         self.at(right + timedelta(minutes=10))
         began = {lead_id: self.ledgers.stories[lead_id].now.start for lead_id in set(self.ledgers.stories) - before}
-        moved = {each["id"] for each in rows(self.db, moved_starts(), {"behind": by, "first": last + 1})}
+        moved = {each["id"] for each in rows(self.db, wrong_starts("moved"), {"behind": by, "first": last + 1})}
         for lead_id, start in began.items():
             if lead_id in moved:
                 self.ledgers.backdate(lead_id, start + by)
@@ -542,12 +542,6 @@ class Decade:
         self.later(3600)
         for consumer in self.consumers:
             consumer.finish()
-
-
-def moved_starts() -> str:
-    """How the runbook moves the starts of leads that came in while the clock was behind."""
-    block = named(sections(RUNBOOK)["The server's clock was behind"])["moved"]
-    return block.text.replace("%", "%%").replace(":'behind'", "%(behind)s").replace(":first", "%(first)s")
 
 
 def same(what: str, found: Counter, wanted: Counter) -> None:

@@ -16,7 +16,7 @@ from helpers.debian_tools import unpacked
 from helpers.project import poll, run_program
 from helpers.server import PRIVATE_POSTGRES, Server, private_postgres, server_directory
 
-# The sessions of a killed server, and jit, which takes longer than what it compiles.
+# What is committed must outlive the kill; each step of the clock is an hour or more.
 SETTINGS = ("synchronous_commit = on", "jit = off", "checkpoint_timeout = '1d'", "log_min_messages = fatal")
 
 
@@ -52,7 +52,8 @@ class FakedServer:
 
     def start(self) -> None:
         """Start the server, or wait for the one that starts."""
-        done = run_program([str(PRIVATE_POSTGRES), "start", "--fast", self.directory], env=self.env)
+        # The script counts its seconds by the clock that stands still.
+        done = run_program([str(PRIVATE_POSTGRES), "start", "--fast", self.directory], env=self.env, timeout=180)
         if done.returncode != 0:
             raise RuntimeError(done.stdout + done.stderr)
 

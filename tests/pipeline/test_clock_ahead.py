@@ -7,6 +7,7 @@ from helpers.calls import row, rows
 from helpers.consumer_calls import claim, emit, fail, register
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_lead_of_age, insert_policy
 from helpers.jobs import last_run, run_pipeline
+from helpers.pages import wrong_starts
 
 EXPIRY, REMINDER = "lead.protection.expired", "lead.protection.reminder"
 REACTIVATED = "lead.protection.reactivated"
@@ -409,3 +410,25 @@ def test_what_was_reported_of_a_reminder_by_a_clock_ahead_counts_from_now(db):
     assert rows(db, noticed) == [{"now": True, "soon": True}, {"now": False, "soon": True}]
     assert rows(db, "SELECT * FROM lead_protection.find_clock_drift()") == []
     assert run_pipeline(db)["reactivations"] == 0
+
+
+@pytest.mark.made_up_events("timestamps of other days")
+def test_a_clock_that_was_behind_is_told_from_one_that_ran_ahead_before(db):
+    """Behind events that were written ahead the next ones look as if the clock were behind; these leads stay."""
+    for lead_id, days in ((1, 10), (2, 30), (3, 1), (4, 3)):
+        db.execute(
+            "INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (%s, 7, now() - %s * INTERVAL '1 day')",
+            (lead_id, days),
+        )
+    db.execute("SET session_replication_role = replica")
+    db.execute(
+        'UPDATE lead_protection.outbox_events AS e SET "timestamp" = l.created_at'
+        " FROM lead_protection.leads AS l WHERE e.aggregateid = l.id::text"
+    )
+    db.execute("RESET session_replication_role")
+    # Lead 1 was written ahead, and 4 behind, by two days.
+    behind = [each for each in rows(db, wrong_starts("behind")) if each["behind"]]
+    assert [each["lead_id"] for each in behind] == ["2", "4"]
+    values = {"behind": "2 days", "first": behind[1]["sequence_number"]}
+    assert [each["id"] for each in rows(db, wrong_starts("moved"), values)] == [4]
+    assert rows(db, wrong_starts("moved"), values) == []
