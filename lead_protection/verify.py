@@ -338,11 +338,8 @@ class Check:
             raise CannotBeChecked("this is no export of a version that this program knows")
         policies, calendars = head["policies"] or {}, head["calendars"] or {}
         self.policies = {key: Terms(policy, calendars) for key, policy in policies.items()}
-        self.qualifying, self.as_of, self.whole = (
-            head["qualifying"],
-            datetime.fromisoformat(head["as_of"]),
-            head["whole"],
-        )
+        self.qualifying, self.whole = head["qualifying"], head["whole"]
+        self.as_of = datetime.fromisoformat(head["as_of"])
         self.seals, self.outside = [Seal(*seal) for seal in head["seals"]], outside
         self.problems: list[Problem] = []
         self.leaves = bytearray()
@@ -367,6 +364,7 @@ class Check:
     def chain(self, lead_id: int, log: list[dict[str, Any]]) -> None:
         """Each row has the next number, the hash of the one before, and its own."""
         number, before = 0, None
+        erased = max((row["log_number"] or 0 for row in log if row["event_type"] == "lead.texts.erased"), default=0)
         for row in log:
             if row["log_number"] is None:
                 self.say(lead_id, None, "log_number", f"event {row['event_id']} is not chained")
@@ -379,6 +377,10 @@ class Check:
                 self.say(lead_id, row["log_number"], "previous_hash", "it is not the hash of the row before")
             if row_hash(lead_id, row) != row["row_hash"]:
                 self.say(lead_id, row["log_number"], "row_hash", "a field of the row was changed")
+            if row.get("texts") == "added":
+                self.say(lead_id, row["log_number"], "texts", "it has a text that its hash does not know")
+            if row.get("texts") == "erased" and row["log_number"] > erased:
+                self.say(lead_id, row["log_number"], "texts", "they were erased, and no later row says so")
             number, before = row["log_number"], row["row_hash"]
 
     def tree(self, lead_id: int, log: list[dict[str, Any]], leaves: list[list[Any]]) -> None:
@@ -430,9 +432,8 @@ class Check:
             # One that was closed when it was deleted stays closed since it was.
             still = kind == "deleted" and "outcome_before" in details
             if kind in ("closed", "deleted", "reopened", "created", "changed") and not still:
-                lead["closed_at"] = {"closed": when, "deleted": when, "reopened": None}.get(
-                    kind, details.get("closed_at")
-                )
+                then = {"closed": when, "deleted": when, "reopened": None}
+                lead["closed_at"] = then.get(kind, details.get("closed_at"))
             if "policy_id" in details:
                 lead["policy_id"] = details["policy_id"]
             if kind.startswith("hold.") and kind != "hold.limit_near" and "hold_start_at" in details:
@@ -471,8 +472,7 @@ class Check:
         # The own ones are as good as those from outside, unless they contradict them.
         own = [] if self.outside and len(self.problems) > so_far else self.seals
         ordered = sorted({*own, *self.outside}, key=lambda seal: seal.tree_size)
-        computed = roots(self.leaves, {seal.tree_size for seal in ordered})
-        good = 0
+        computed, good = roots(self.leaves, {seal.tree_size for seal in ordered}), 0
         for seal in ordered if self.whole else []:
             if computed.get(seal.tree_size) == seal.root:
                 self.sealed = good = seal.tree_size

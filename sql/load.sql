@@ -44,6 +44,7 @@
 -- log: a chain of hashes for each lead
 \ir functions/log/written_instant.sql
 \ir functions/log/written_json.sql
+\ir functions/log/written_value.sql
 \ir functions/log/log_texts_hash.sql
 \ir functions/log/log_row_hash.sql
 \ir functions/log/chain_old_rows.sql

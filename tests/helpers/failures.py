@@ -70,7 +70,7 @@ def seals_are_held_up(server: Server, dbname: str) -> None:
         "SET session_replication_role = replica; UPDATE lead_protection.protection_log"
         " SET recorded_at = recorded_at - INTERVAL '2 hours' WHERE lead_id = 44;"
         "UPDATE lead_protection.protection_log AS g"
-        " SET row_hash = (SELECT h.row_hash FROM lead_protection.log_row_hash(g) AS h) WHERE lead_id = 44",
+        " SET row_hash = lead_protection.log_row_hash(g) WHERE lead_id = 44",
     ):
         server.psql(statement, dbname=dbname)
 

@@ -72,7 +72,7 @@ def test_a_changed_row_is_found(log, column):
 def test_a_changed_row_with_a_fresh_hash_is_found_by_the_next(log):
     log.execute(f"UPDATE {LOG} SET user_id = 9 WHERE lead_id = 3 AND log_number = 2")
     log.execute(
-        f"UPDATE {LOG} AS g SET row_hash = h.row_hash FROM {LOG} AS o, lead_protection.log_row_hash(o) AS h"
+        f"UPDATE {LOG} AS g SET row_hash = lead_protection.log_row_hash(o) FROM {LOG} AS o"
         " WHERE o.event_id = g.event_id AND g.lead_id = 3 AND g.log_number = 2"
     )
     assert problems(log) == [(3, 3, "CHAIN_BROKEN")]

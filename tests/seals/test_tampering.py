@@ -60,7 +60,7 @@ class Tamperer:
                 row=number,
             )
             self.execute(
-                f"UPDATE {LOG} AS g SET row_hash = (SELECT h.row_hash FROM lead_protection.log_row_hash(g) AS h)"
+                f"UPDATE {LOG} AS g SET row_hash = lead_protection.log_row_hash(g)"
                 " WHERE lead_id = %(lead)s AND log_number = %(row)s",
                 row=number,
             )
@@ -74,6 +74,24 @@ class Tamperer:
         column = self.chance.choice(list(CHANGES))
         self.execute(
             f"UPDATE {LOG} SET {column.strip()} = {CHANGES[column]} WHERE lead_id = %(lead)s AND log_number = %(row)s"
+        )
+        return self.here(self.number)
+
+    def add_a_text(self) -> str:
+        """To a row that had none, or whose texts were erased: its hash does not say which texts there are."""
+        self.execute(
+            f"UPDATE {LOG} SET texts_salt = NULL, reason = 'invented' WHERE lead_id = %(lead)s AND log_number = %(row)s"
+        )
+        return self.here(self.number)
+
+    def erase_texts_in_silence(self) -> str:
+        self.execute("DELETE FROM lead_protection.protection_log WHERE event_type = 'lead.texts.erased'")
+        self.lead_id, self.number = self.chance.choice(
+            self.execute(f"SELECT lead_id, log_number FROM {LOG} WHERE texts_salt IS NOT NULL ORDER BY 1, 2").fetchall()
+        )
+        self.execute(
+            f"UPDATE {LOG} AS g SET reason = NULL, details = details - 'evidence', texts_salt = NULL,"
+            " texts_hash = lead_protection.log_texts_hash(g) WHERE lead_id = %(lead)s AND log_number = %(row)s"
         )
         return self.here(self.number)
 
@@ -99,10 +117,11 @@ class Tamperer:
             return self.here(self.number)
         self.execute(f"UPDATE {LOG} SET log_number = log_number + 1 WHERE lead_id = %(lead)s AND log_number > %(row)s")
         self.invented("log_number + 1")
-        if self.chance.random() < 0.5:
+        # Behind the last row that is sealed there is nothing that a seal could tell from a new row.
+        if self.number < self.last and self.chance.random() < 0.5:
             self.rehash(self.number + 1)
-            # The last row of the lead that is sealed is now its new one, or one that was moved up.
-            return self.here(*range(self.number, self.last + 1)) if self.number < self.last else ""
+            # The last row of the lead that is sealed is now one that was moved up.
+            return self.here(*range(self.number, self.last + 1))
         return self.here(*range(self.number, self.last + 2))
 
     def insert_without_number(self) -> str:
@@ -212,9 +231,10 @@ class Tamperer:
         return rf"^the log: seal: seal {len(self.kept)} was kept outside, and here it is another one"
 
     WAYS = (
-        "change", "change", "change", "change", "delete", "insert", "insert_without_number", "swap", "renumber",
-        "move_to_another_lead", "truncate_the_end", "delete_a_whole_lead", "restore_an_older_log", "restore_everything",
-        "rewrite_the_chain", "rewrite_chain_and_leaves", "rewrite_everything",
+        "change", "change", "change", "change", "add_a_text", "erase_texts_in_silence", "delete", "insert",
+        "insert_without_number", "swap", "renumber", "move_to_another_lead", "truncate_the_end", "delete_a_whole_lead",
+        "restore_an_older_log", "restore_everything", "rewrite_the_chain", "rewrite_chain_and_leaves",
+        "rewrite_everything",
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ BEGIN
     IF new.reason IS NOT NULL OR new.details ? 'evidence' THEN
         new.texts_salt := uuid_send(gen_random_uuid());
     END IF;
-    SELECT h.row_hash INTO new.row_hash FROM lead_protection.log_row_hash(new) AS h;
+    new.row_hash := lead_protection.log_row_hash(new);
     RETURN new;
 END;
 $$;

@@ -31,7 +31,7 @@ BEGIN
         IF entry.reason IS NOT NULL OR entry.details ? 'evidence' THEN
             entry.texts_salt := uuid_send(gen_random_uuid());
         END IF;
-        SELECT h.row_hash INTO entry.row_hash FROM lead_protection.log_row_hash(entry) AS h;
+        entry.row_hash := lead_protection.log_row_hash(entry);
         UPDATE lead_protection.protection_log AS g
         SET
             log_number = entry.log_number, previous_hash = entry.previous_hash, row_hash = entry.row_hash,

@@ -28,7 +28,7 @@ BEGIN
             g.previous_hash,
             g.row_hash,
             g.chained_at,
-            h.row_hash AS computed,
+            lead_protection.log_row_hash(g) AS computed,
             coalesce(lag(g.log_number) OVER in_lead, 0) AS number_before,
             lag(g.row_hash) OVER in_lead AS hash_before,
             num_nonnulls(g.texts_salt, g.texts_hash)
@@ -36,7 +36,6 @@ BEGIN
             g.texts_hash IS NOT NULL AND (g.reason IS NOT NULL OR g.details ? 'evidence') AS texts_came_back,
             g.texts_hash
         FROM lead_protection.protection_log AS g
-        CROSS JOIN LATERAL lead_protection.log_row_hash(g) AS h
         WHERE (g.lead_id = asked OR asked IS NULL) AND g.log_number IS NOT NULL
         WINDOW in_lead AS (PARTITION BY g.lead_id ORDER BY g.log_number)
     ) AS c

@@ -34,7 +34,16 @@ BEGIN
         SELECT
             n.event_id, n.lead_id, n.user_id, n.event_type, n.occurred_at, n.recorded_at, n.actor_id, n.reason,
             n.state_before, n.state_after, n.expires_before, n.expires_after, n.details,
-            n.session_role, n.application_name, n.log_number, n.previous_hash, h.row_hash, n.texts_salt
+            n.session_role, n.application_name, n.log_number, n.previous_hash,
+            lead_protection.log_row_hash(
+                (
+                    n.event_id, n.lead_id, n.user_id, n.event_type, n.occurred_at, n.recorded_at, n.actor_id, n.reason,
+                    n.state_before, n.state_after, n.expires_before, n.expires_after, n.details, n.session_role,
+                    n.application_name, n.log_number, n.previous_hash, n.row_hash, n.chained_at, n.texts_salt,
+                    n.texts_hash, NULL
+                )::lead_protection.protection_log
+            ),
+            n.texts_salt
         FROM (
             SELECT
                 gen_random_uuid() AS event_id,
@@ -69,15 +78,7 @@ BEGIN
                 LIMIT 1
             ) AS p ON true
             WHERE places[e.ordinality] = place
-        ) AS n
-        CROSS JOIN LATERAL lead_protection.log_row_hash(
-            (
-                n.event_id, n.lead_id, n.user_id, n.event_type, n.occurred_at, n.recorded_at, n.actor_id, n.reason,
-                n.state_before, n.state_after, n.expires_before, n.expires_after, n.details, n.session_role,
-                n.application_name, n.log_number, n.previous_hash, n.row_hash, n.chained_at, n.texts_salt,
-                n.texts_hash, NULL
-            )::lead_protection.protection_log
-        ) AS h;
+        ) AS n;
         GET DIAGNOSTICS written = ROW_COUNT;
         written_in_all := written_in_all + written;
     END LOOP;

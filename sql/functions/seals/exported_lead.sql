@@ -57,6 +57,12 @@ BEGIN
                                         )
                                     ELSE jsonb_build_object('texts_hash', encode(lead_protection.log_texts_hash(g), 'hex'))
                                 END
+                                || CASE
+                                    WHEN g.texts_salt IS NOT NULL THEN jsonb '{}'
+                                    WHEN g.reason IS NOT NULL OR g.details ? 'evidence' THEN '{"texts": "added"}'
+                                    WHEN g.texts_hash IS NOT NULL THEN '{"texts": "erased"}'
+                                    ELSE '{}'
+                                END
                                 ORDER BY g.log_number, g.occurred_at, g.event_id
                             )
                         FROM lead_protection.protection_log AS g
