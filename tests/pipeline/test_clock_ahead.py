@@ -432,3 +432,14 @@ def test_a_clock_that_was_behind_is_told_from_one_that_ran_ahead_before(db):
     values = {"behind": "2 days", "first": behind[1]["sequence_number"]}
     assert [each["id"] for each in rows(db, wrong_starts("moved"), values)] == [4]
     assert rows(db, wrong_starts("moved"), values) == []
+
+
+def test_what_lies_ahead_is_looked_for_by_indexes(db):
+    """At each run of the pipeline: the ledgers grow for ever."""
+    read = (
+        "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
+        " AND relname IN ('lead_expiries', 'lead_reminders', 'lead_warnings', 'reminder_deliveries')"
+    )
+    with db.transaction():
+        db.execute("SELECT lead_protection.take_back_ahead(1000)")
+        assert rows(db, read) == []
