@@ -1,6 +1,6 @@
 # Every target makes what it needs by itself (scripts/bootstrap) and can be repeated.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-all test-fast coverage killed mutants lint bench clean
+.PHONY: help demo demo-stop test test-all test-fast coverage killed decade mutants lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,10 @@ killed: ## end a backend at every single row that each call writes, and see that
 	@scripts/bootstrap
 	@KILLED_AT_EVERY_WRITE=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal \
 		tests/catalog/test_killed_at_every_write.py $(ARGS)
+
+decade: ## live through ten years on a server whose clock is set, half an hour; ARGS='--seed 7' or ARGS='--years 1'
+	@scripts/bootstrap
+	@.venv/bin/python scripts/decade $(ARGS)
 
 mutants: ## break the rule in one place after the other: do the tests notice? ARGS='--every 10 --limit 1200'
 	@scripts/bootstrap

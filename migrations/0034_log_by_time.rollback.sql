@@ -1,3 +1,4 @@
+DROP INDEX lead_protection.reminder_deliveries_occurred_at;
 DROP INDEX lead_protection.lead_history_user;
 DROP INDEX lead_protection.lead_reminders_sent_at;
 DROP INDEX lead_protection.protection_log_recorded;

@@ -1,6 +1,6 @@
 -- The log's rows of the last days, which the nightly proof compares with the outbox: a few pages, however long the log.
--- And reminders by their time, so that those are found that were sent while a clock ran ahead; and a user's leads of
--- former times, for statement_of_user().
+-- And reminders, and what was reported of them, by their time, so that those are found that were sent while a clock ran
+-- ahead; and a user's leads of former times, for statement_of_user().
 -- depends: 0034_indexes
 -- transactional: false
 
@@ -16,3 +16,8 @@ COMMENT ON INDEX lead_protection.lead_reminders_sent_at IS
 CREATE INDEX CONCURRENTLY IF NOT EXISTS lead_history_user ON lead_protection.lead_history (user_id, lead_id);
 COMMENT ON INDEX lead_protection.lead_history_user IS
 'Which leads a user had: what statement_of_user() looks up.';
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS reminder_deliveries_occurred_at
+ON lead_protection.reminder_deliveries (occurred_at);
+COMMENT ON INDEX lead_protection.reminder_deliveries_occurred_at IS
+'What was reported of reminders by when it was: what lies ahead, for take_back_ahead().';

@@ -86,6 +86,12 @@ def named(some: list[Block]) -> dict[str, Block]:
     return found
 
 
+def wrong_starts(name: str) -> str:
+    """A block of the runbook for leads that came in while the clock was behind, with placeholders of psycopg."""
+    text = named(sections(RUNBOOK)["The server's clock was behind"])[name].text
+    return text.replace("%", "%%").replace(":'behind'", "%(behind)s").replace(":first", "%(first)s")
+
+
 class Results(dict):
     """What blocks printed, by their names."""
 

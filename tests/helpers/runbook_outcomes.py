@@ -10,7 +10,7 @@ OPERATOR_NUMBER = {"actor_id": "901"}
 TWO_DAYS_AGO = "SELECT now() - INTERVAL '2 days'"
 
 PUT_IN: dict[str, Values] = {
-    "The server's clock was behind": {None: {"behind": "300 days"}},
+    "The server's clock was behind": {None: {"behind": "300 days", "first": "1"}},
     "A date is in dispute": {None: {"lead_id": "310", "as_of": "yesterday 12:00 Europe/Berlin"}},
     "Put a lead on hold": {
         None: OPERATOR_NUMBER | {"lead_id": "44", "user_id": "109", "reason": "price approval is awaited"}

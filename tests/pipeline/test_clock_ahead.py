@@ -7,6 +7,7 @@ from helpers.calls import row, rows
 from helpers.consumer_calls import claim, emit, fail, register
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, events, insert_lead_of_age, insert_policy
 from helpers.jobs import last_run, run_pipeline
+from helpers.pages import wrong_starts
 
 EXPIRY, REMINDER = "lead.protection.expired", "lead.protection.reminder"
 REACTIVATED = "lead.protection.reactivated"
@@ -381,3 +382,64 @@ def test_what_waits_for_a_day_ahead_to_be_tried_again_waits_no_more(db):
     run_pipeline(db)
     assert rows(db, "SELECT lead_id FROM lead_protection.adopted_leads") == [{"lead_id": 2}]
     assert row(db, "SELECT attempts FROM lead_protection.adoption_queue")["attempts"] >= 1
+
+
+def test_what_was_reported_of_a_reminder_by_a_clock_ahead_counts_from_now(db):
+    """It was sent and arrived rightly, and the notice would be owed for a year more."""
+    policy = insert_policy(db, notice_required=True, notice_counts_from="delivered")
+    for lead_id in (1, 2):
+        insert_lead_of_age(db, lead_id, REMINDER_DUE)
+        db.execute("UPDATE lead_protection.leads SET policy_id = %s WHERE id = %s", (policy, lead_id))
+    run_pipeline(db)
+    for lead_id in (1, 2):
+        report = (
+            "SELECT lead_protection.report_reminder_delivery(lead_id, user_id, window_date, 'm', 'delivered')"
+            " FROM lead_protection.lead_reminders WHERE lead_id = %s"
+        )
+        db.execute(report, (lead_id,))
+    ahead(db, "reminder_deliveries", "occurred_at", where="lead_id = 1")
+    ahead(db, "reminder_deliveries", "occurred_at", by="1 minute", where="lead_id = 2")
+    db.execute("SELECT lead_protection.refresh_lead_clocks('{1,2}')")
+    noticed = (
+        "SELECT noticed_at <= now() AS now, protection_expires_at - now() < INTERVAL '11 days' AS soon"
+        " FROM lead_protection.lead_clocks ORDER BY lead_id"
+    )
+    assert rows(db, noticed) == [{"now": False, "soon": False}, {"now": False, "soon": True}]
+    assert run_pipeline(db)["reactivations"] == 1
+    # Within the skew time catches up by itself.
+    assert rows(db, noticed) == [{"now": True, "soon": True}, {"now": False, "soon": True}]
+    assert rows(db, "SELECT * FROM lead_protection.find_clock_drift()") == []
+    assert run_pipeline(db)["reactivations"] == 0
+
+
+@pytest.mark.made_up_events("timestamps of other days")
+def test_a_clock_that_was_behind_is_told_from_one_that_ran_ahead_before(db):
+    """Behind events that were written ahead the next ones look as if the clock were behind; these leads stay."""
+    for lead_id, days in ((1, 10), (2, 30), (3, 1), (4, 3)):
+        db.execute(
+            "INSERT INTO lead_protection.leads (id, user_id, created_at) VALUES (%s, 7, now() - %s * INTERVAL '1 day')",
+            (lead_id, days),
+        )
+    db.execute("SET session_replication_role = replica")
+    db.execute(
+        'UPDATE lead_protection.outbox_events AS e SET "timestamp" = l.created_at'
+        " FROM lead_protection.leads AS l WHERE e.aggregateid = l.id::text"
+    )
+    db.execute("RESET session_replication_role")
+    # Lead 1 was written ahead, and 4 behind, by two days.
+    behind = [each for each in rows(db, wrong_starts("behind")) if each["behind"]]
+    assert [each["lead_id"] for each in behind] == ["2", "4"]
+    values = {"behind": "2 days", "first": behind[1]["sequence_number"]}
+    assert [each["id"] for each in rows(db, wrong_starts("moved"), values)] == [4]
+    assert rows(db, wrong_starts("moved"), values) == []
+
+
+def test_what_lies_ahead_is_looked_for_by_indexes(db):
+    """At each run of the pipeline: the ledgers grow for ever."""
+    read = (
+        "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
+        " AND relname IN ('lead_expiries', 'lead_reminders', 'lead_warnings', 'reminder_deliveries')"
+    )
+    with db.transaction():
+        db.execute("SELECT lead_protection.take_back_ahead(1000)")
+        assert rows(db, read) == []

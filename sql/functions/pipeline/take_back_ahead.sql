@@ -8,23 +8,26 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
+    -- A constant: no index is asked for what may be another instant at each row.
+    present CONSTANT timestamptz := clock_timestamp();
+    -- Within the skew that is allowed time catches up: better early than twice.
+    caught_up CONSTANT timestamptz := present + INTERVAL '5 minutes';
     ahead CONSTANT bigint [] := ARRAY(
         SELECT x.lead_id
         FROM lead_protection.lead_expiries AS x
-        WHERE x.reactivated_at IS NULL AND x.recorded_at > clock_timestamp()
+        WHERE x.reactivated_at IS NULL AND x.recorded_at > present
         UNION
         SELECT r.lead_id
         FROM lead_protection.lead_reminders AS r
-        WHERE
-            r.sent_at > clock_timestamp()
-            -- Within the skew that is allowed time catches up: better early than twice.
-            AND (r.due_at <= clock_timestamp() OR lead_protection.exceeds_clock_skew(r.due_at))
+        WHERE r.sent_at > present AND (r.due_at <= present OR r.due_at > caught_up)
         UNION
         SELECT w.lead_id
         FROM lead_protection.lead_warnings AS w
-        WHERE
-            w.sent_at > clock_timestamp()
-            AND (w.due_at <= clock_timestamp() OR lead_protection.exceeds_clock_skew(w.due_at))
+        WHERE w.sent_at > present AND (w.due_at <= present OR w.due_at > caught_up)
+        UNION
+        SELECT d.lead_id
+        FROM lead_protection.reminder_deliveries AS d
+        WHERE d.occurred_at > caught_up
     );
     lead_ids bigint [];
     before lead_protection.lead_clocks [];
@@ -84,6 +87,14 @@ BEGIN
     DELETE FROM lead_protection.lead_reminders AS r
     USING unnest(reminders) AS t
     WHERE (r.lead_id, r.user_id, r.window_date) = (t.lead_id, t.user_id, t.window_date);
+    -- What has arrived has: a notice that counts from then would be owed until that day.
+    UPDATE lead_protection.reminder_deliveries AS d
+    SET occurred_at = decided_at
+    WHERE d.lead_id = ANY(lead_ids) AND lead_protection.exceeds_clock_skew(d.occurred_at);
+    IF FOUND THEN
+        -- Of most reports no clock needs to know: no trigger tells it.
+        PERFORM lead_protection.refresh_lead_clocks(lead_ids);
+    END IF;
     UPDATE lead_protection.lead_reminders AS r
     SET sent_at = decided_at, fell_due_at = least(r.fell_due_at, decided_at)
     WHERE r.lead_id = ANY(lead_ids) AND r.sent_at > decided_at AND r.due_at <= decided_at;
@@ -164,6 +175,6 @@ COMMENT ON FUNCTION lead_protection.take_back_ahead(integer) IS
 'lead.protection.reactivated in log and outbox: the expiry is marked, the reminder leaves the ledger with what was '
 'reported of it, and is sent when it is due; so is a warning, of which no event tells; a consumer that has not '
 'handled its event yet does not get it any more. One that is due within 5 minutes stays. Those that time has caught '
-'up with stay, and bear the present instant. batch_size: so many leads. Leads locked by others are left to the next '
-'run, and noted in passed_over_leads. Returns of how many leads it was; repeated: 0. Internal: record_reactivations() '
-'calls it.';
+'up with stay, and bear the present instant; so does what was reported of them, for a clock that counts from it. '
+'batch_size: so many leads. Leads locked by others are left to the next run, and noted in passed_over_leads. Returns '
+'of how many leads it was; repeated: 0. Internal: record_reactivations() calls it.';
