@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION lead_protection.end_waits_ahead(OUT deliveries bigint, OUT repetitions bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 -- The plan must not be one for the empty tables that the statistics may speak of.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
 AS $$
 DECLARE
     present CONSTANT timestamptz := clock_timestamp();

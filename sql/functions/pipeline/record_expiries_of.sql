@@ -1,8 +1,8 @@
 CREATE OR REPLACE FUNCTION lead_protection.record_expiries_of(lead_ids bigint[], decided_at timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
--- One plan for all batches, which must not be one for the empty tables that a session may have met first.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+-- Planned for each batch: a plan for the tables as a session met them first, empty, may read an index through.
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
 AS $$
 DECLARE
     entries lead_protection.protection_log [];

@@ -185,7 +185,9 @@ BEGIN ATOMIC
             ) AS received_at
         FROM lead_protection.lead_reminders AS r
         WHERE
-            r.lead_id = present.id AND r.user_id = lead.user_id AND r.sent_at <= derive_lead_clocks.as_of
+            r.lead_id = present.id AND r.user_id = lead.user_id
+            -- No condition for an index: a plan made while there were no reminders would read all of them by it.
+            AND (r.sent_at <= derive_lead_clocks.as_of) IS TRUE
             -- Those of an earlier protection of the same user do not count, unless the ledger takes no second one.
             AND (r.sent_at >= lead.created_at OR r.window_date = reminder_window.window_date)
     ) AS reminder
