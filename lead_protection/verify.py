@@ -261,18 +261,18 @@ def members(details: dict[str, Any]) -> bytes:
     return b"".join(field(name) + typed(details[name]) for name in names)
 
 
-def row_hash(lead_id: int, row: dict[str, Any]) -> str:
-    """Recompute the hash of a row of the log."""
+def row_hash(before: str | None, lead_id: int, row: dict[str, Any]) -> str:
+    """Recompute the hash of a row of the log, by that of the row before it."""
     texts = row.get("texts_hash")
     if row.get("texts_salt") is not None:
         texts = sha256(bytes.fromhex(row["texts_salt"]) + field(row["reason"]) + field(row["evidence"])).hexdigest()
-    names = "log_number previous_hash event_id event_type user_id actor_id occurred_at recorded_at state_before"
+    names = "log_number event_id event_type user_id actor_id occurred_at recorded_at state_before"
     names += " expires_before state_after expires_after session_role application_name chained_at"
     values = ["lead-protection log 1", lead_id, *(row[name] for name in names.split()), texts, members(row["details"])]
-    for place in (8, 9, 11, 13, 16):
+    for place in (7, 8, 10, 12, 15):
         if values[place] is not None:
             values[place] = struct.pack(">q", (datetime.fromisoformat(values[place]) - ERA) // ONE).hex()
-    return sha256(b"".join(map(field, values))).hexdigest()
+    return sha256(bytes.fromhex(before or "") + sha256(b"".join(map(field, values))).digest()).hexdigest()
 
 
 # --- The Merkle tree, by RFC 6962 ------------------------------------------------------------------------------------
@@ -352,8 +352,8 @@ class Check:
 
     def lead(self, lead: dict[str, Any]) -> None:
         self.leads, self.rows = self.leads + 1, self.rows + len(lead["log"])
-        self.chain(lead["lead_id"], lead["log"])
-        self.tree(lead["lead_id"], lead["log"], lead["leaves"])
+        self.chain(lead["lead_id"], lead["log"], {number: hashed for _, number, hashed, *_ in lead["leaves"]})
+        self.tree(lead["lead_id"], lead["leaves"])
         facts = {name: [parsed(fact) for fact in found or []] for name, found in lead["facts"].items()}
         if facts["versions"]:
             self.dates(lead["lead_id"], facts, lead)
@@ -361,38 +361,33 @@ class Check:
         elif lead["log"]:
             self.say(lead["lead_id"], None, "leads", "the log tells of the lead, and it is gone")
 
-    def chain(self, lead_id: int, log: list[dict[str, Any]]) -> None:
-        """Each row has the next number, the hash of the one before, and its own."""
-        number, before = 0, None
+    def chain(self, lead_id: int, log: list[dict[str, Any]], sealed: dict[int, str]) -> None:
+        """Each row has the next number, and the hash that was sealed: over itself and the hash of the one before."""
+        number = 0
         erased = max((row["log_number"] or 0 for row in log if row["event_type"] == "lead.texts.erased"), default=0)
+        there = {row["log_number"] for row in log} - {None}
+        for missing in sorted(({*range(1, max(there, default=0))} | sealed.keys()) - there):
+            was = "was sealed, and " if missing in sealed else ""
+            self.say(lead_id, missing, "log_number", f"the row {was}is gone")
         for row in log:
-            if row["log_number"] is None:
+            before, number = number, row["log_number"]
+            if number is None:
                 self.say(lead_id, None, "log_number", f"event {row['event_id']} is not chained")
                 continue
-            for missing in range(number + 1, row["log_number"]):
-                self.say(lead_id, missing, "log_number", "the row is gone")
-            if row["log_number"] <= number:
-                self.say(lead_id, row["log_number"], "log_number", "two rows have this number")
-            if row["previous_hash"] != before:
-                self.say(lead_id, row["log_number"], "previous_hash", "it is not the hash of the row before")
-            if row_hash(lead_id, row) != row["row_hash"]:
-                self.say(lead_id, row["log_number"], "row_hash", "a field of the row was changed")
-            if row.get("texts") == "added":
-                self.say(lead_id, row["log_number"], "texts", "it has a text that its hash does not know")
-            if row.get("texts") == "erased" and row["log_number"] > erased:
-                self.say(lead_id, row["log_number"], "texts", "they were erased, and no later row says so")
-            number, before = row["log_number"], row["row_hash"]
-
-    def tree(self, lead_id: int, log: list[dict[str, Any]], leaves: list[list[Any]]) -> None:
-        """Each leaf has its row, with the hash that was sealed, and leads to the seal."""
-        hashes, sealed = {row["log_number"]: row["row_hash"] for row in log}, {number for _, number, *_ in leaves}
-        for number in sorted(hashes.keys() - sealed - {None}):
-            if number < max(sealed, default=0):
+            if number == before:
+                self.say(lead_id, number, "log_number", "two rows have this number")
+            if number not in sealed and number < max(sealed, default=0):
                 self.say(lead_id, number, "seal", "the row was not sealed, and a later one was")
+            if number in sealed and row_hash(sealed.get(number - 1), lead_id, row) != sealed[number]:
+                self.say(lead_id, number, "row_hash", "the row was sealed, and said something else then")
+            if row.get("texts") == "added":
+                self.say(lead_id, number, "texts", "it has texts that were erased")
+            if row.get("texts") == "erased" and number > erased:
+                self.say(lead_id, number, "texts", "they were erased, and no later row says so")
+
+    def tree(self, lead_id: int, leaves: list[list[Any]]) -> None:
+        """Each leaf leads to the seal."""
         for leaf, number, hashed, *path in leaves:
-            if hashes.get(number) != hashed:
-                found = "is gone" if number not in hashes else "had another hash then"
-                self.say(lead_id, number, "seal", f"the row was sealed, and {found}")
             data = struct.pack(">qq32s", lead_id, number, bytes.fromhex(hashed))
             if self.whole:
                 self.leaves += bytes(max(0, 48 * leaf + 48 - len(self.leaves)))

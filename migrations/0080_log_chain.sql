@@ -1,4 +1,5 @@
--- The log proves itself: a chain of hashes for each lead, and texts by commitment, so that they can be erased.
+-- The log proves itself: each lead's rows are numbered, to be chained by hashes as they are sealed (0085), and texts
+-- count by a commitment, so that they can be erased.
 -- depends: 0070_calendars
 
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -6,22 +7,18 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- Without defaults and checks of the rows that are there: nothing is rewritten, however long the log.
 ALTER TABLE lead_protection.protection_log
 ADD COLUMN log_number integer,
-ADD COLUMN previous_hash bytea,
-ADD COLUMN row_hash bytea,
 ADD COLUMN chained_at timestamptz,
 ADD COLUMN texts_salt bytea,
 ADD COLUMN texts_hash bytea;
+-- After the column: the rows that are there are not rewritten.
+ALTER TABLE lead_protection.protection_log ALTER COLUMN texts_salt SET DEFAULT uuid_send(gen_random_uuid());
 
 COMMENT ON COLUMN lead_protection.protection_log.log_number IS
 '1, 2, … in the lead, in the order of the log; null: from before the chain, and not chained yet.';
-COMMENT ON COLUMN lead_protection.protection_log.previous_hash IS
-'row_hash of the row before it in the lead; null for row 1.';
-COMMENT ON COLUMN lead_protection.protection_log.row_hash IS
-'SHA-256 of the row in its written form, which docs/log-format.md says byte by byte.';
 COMMENT ON COLUMN lead_protection.protection_log.chained_at IS
-'When an upgrade chained the row, which is older than the chain; null: it was chained as it was written.';
+'When an upgrade numbered the row, which is older than the chain; null: it was numbered as it was written.';
 COMMENT ON COLUMN lead_protection.protection_log.texts_salt IS
-'Random, for the commitment to reason and evidence; null: the row has no text, or its texts were erased.';
+'Random, for the commitment to reason and evidence; null: its texts were erased.';
 COMMENT ON COLUMN lead_protection.protection_log.texts_hash IS
 'The commitment to texts that were erased, in whose place it stands; null: none was.';
 

@@ -36,7 +36,9 @@ COMMENT ON TABLE lead_protection.log_leaves IS
 COMMENT ON COLUMN lead_protection.log_leaves.leaf IS 'The number of the leaf, from 0 on, without gaps.';
 COMMENT ON COLUMN lead_protection.log_leaves.lead_id IS 'The lead of the log row.';
 COMMENT ON COLUMN lead_protection.log_leaves.log_number IS 'The number of the log row in its lead.';
-COMMENT ON COLUMN lead_protection.log_leaves.row_hash IS 'The hash of the log row when it was sealed.';
+COMMENT ON COLUMN lead_protection.log_leaves.row_hash IS
+'The hash of the log row when it was sealed, over its written form and the hash of the row before it in the lead:
+docs/log-format.md says it byte by byte.';
 
 CREATE TABLE lead_protection.log_nodes (
     level integer NOT NULL CONSTRAINT log_nodes_level_of_blocks CHECK (level > 0 AND level % 8 = 0),

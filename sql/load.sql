@@ -46,7 +46,10 @@
 \ir functions/log/written_json.sql
 \ir functions/log/written_value.sql
 \ir functions/log/log_texts_hash.sql
+\ir functions/log/log_row_digest.sql
 \ir functions/log/log_row_hash.sql
+\ir functions/log/next_log_row_hash.sql
+\ir functions/log/log_chain.sql
 \ir functions/log/chain_old_rows.sql
 \ir functions/log/chain_log_row.sql
 \ir functions/log/log_entry.sql

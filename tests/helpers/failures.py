@@ -66,11 +66,9 @@ def seals_are_held_up(server: Server, dbname: str) -> None:
     for statement in (
         "SELECT lead_protection.create_lead_hold(44, 109, 'price approval', 901)",
         "CALL lead_protection.run_protection_pipeline()",
-        # As if it had been written then, hash and all.
+        # As if it had been written then, after the last run had sealed.
         "SET session_replication_role = replica; UPDATE lead_protection.protection_log"
-        " SET recorded_at = recorded_at - INTERVAL '2 hours' WHERE lead_id = 44;"
-        "UPDATE lead_protection.protection_log AS g"
-        " SET row_hash = lead_protection.log_row_hash(g) WHERE lead_id = 44",
+        " SET recorded_at = recorded_at - INTERVAL '2 hours' WHERE lead_id = 44",
     ):
         server.psql(statement, dbname=dbname)
 
@@ -113,6 +111,7 @@ def log_is_tampered_with(server: Server, dbname: str) -> None:
     for statement in (
         "SELECT count(*) FROM lead_protection.create_lead_hold("
         "42, (SELECT user_id FROM lead_protection.leads WHERE id = 42), 'said so', 900)",
+        "CALL lead_protection.run_protection_pipeline()",
         "SET session_replication_role = replica; UPDATE lead_protection.protection_log"
         " SET expires_after = expires_after + INTERVAL '10 days' WHERE lead_id = 42 AND log_number = 1",
         "CALL lead_protection.run_nightly_maintenance()",

@@ -12,7 +12,6 @@ from psycopg.rows import dict_row
 FIELDS = (
     "lead_id",
     "log_number",
-    "previous_hash",
     "event_id",
     "event_type",
     "user_id",
@@ -64,28 +63,30 @@ def members(details: dict[str, Any]) -> bytes:
 
 def texts_hash(row: dict[str, Any]) -> str | None:
     """Return the commitment to the texts of a row."""
-    if row["texts_salt"] is None:
-        return None if row["texts_hash"] is None else bytes(row["texts_hash"]).hex()
+    if row["texts_hash"] is not None:
+        return bytes(row["texts_hash"]).hex()
+    if row["reason"] is None and "evidence" not in row["details"]:
+        return None
     texts = field(row["reason"]) + field(row["details"].get("evidence"))
     return hashlib.sha256(bytes(row["texts_salt"]) + texts).hexdigest()
 
 
-def row_hash(row: dict[str, Any]) -> bytes:
-    """Return the hash that a row must have."""
+def row_hash(row: dict[str, Any], before: bytes | None) -> bytes:
+    """Return the hash that a row must have, after a row with the given one."""
     form = field("lead-protection log 1")
     for name in FIELDS:
-        value = row[name]
-        form += field(bytes(value).hex() if name == "previous_hash" and value is not None else value)
+        form += field(row[name])
     form += field(texts_hash(row))
     form += field(members({k: v for k, v in row["details"].items() if k != "evidence"}))
-    return hashlib.sha256(form).digest()
+    return hashlib.sha256((before or b"") + hashlib.sha256(form).digest()).digest()
 
 
 def log_rows(db: psycopg.Connection[Any], lead_id: int | None = None) -> list[dict[str, Any]]:
-    """Return log rows in the order of their chains; details with numbers as they are written."""
+    """Return log rows in the order of their chains, each with its leaf's hash; details with numbers as written."""
     with db.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
-            "SELECT g.*, g.details::text AS details FROM lead_protection.protection_log AS g"
+            "SELECT g.*, g.details::text AS details, f.row_hash FROM lead_protection.protection_log AS g"
+            " LEFT JOIN lead_protection.log_leaves AS f USING (lead_id, log_number)"
             " WHERE g.lead_id = %(lead)s OR %(lead)s IS NULL ORDER BY g.lead_id, g.log_number",
             {"lead": lead_id},
         )
@@ -96,14 +97,14 @@ def log_rows(db: psycopg.Connection[Any], lead_id: int | None = None) -> list[di
 
 
 def broken(rows: list[dict[str, Any]]) -> list[tuple[int, int | None]]:
-    """Return lead and number of each row whose hash, number or previous hash is not what it must be."""
+    """Return lead and number of each row whose number or hash is not what it must be; each must be sealed."""
     wrong = []
     before: dict[str, Any] | None = None
     for row in rows:
         if before is not None and before["lead_id"] != row["lead_id"]:
             before = None
         number, previous = (before["log_number"], before["row_hash"]) if before else (0, None)
-        if (row["log_number"], row["previous_hash"], row["row_hash"]) != (number + 1, previous, row_hash(row)):
+        if (row["log_number"], row["row_hash"]) != (number + 1, row_hash(row, previous)):
             wrong.append((row["lead_id"], row["log_number"]))
         before = row
     return wrong

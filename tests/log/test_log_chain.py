@@ -1,4 +1,4 @@
-"""Each log row bears its number in the lead, the hash of the row before it and its own: however it was written."""
+"""Each log row bears its number in the lead, and is sealed with a hash over it and the one before: however written."""
 
 import hashlib
 import re
@@ -12,6 +12,7 @@ from helpers.calls import call, row, rows
 from helpers.facts import EXPIRED, NIGHTLY_IDLE, PROTECTED, REMINDER_DUE, insert_leads_of_age
 from helpers.jobs import run_nightly, run_pipeline
 from helpers.project import PROJECT
+from helpers.seals import seal
 
 VERIFY = "SELECT lead_id, log_number, problem FROM lead_protection.verify_protection_log(%s)"
 AS_A_REPLICA = "SET session_replication_role = replica"
@@ -26,7 +27,8 @@ def log_by_hand(db, lead_id, **columns) -> None:
 
 
 def proved(db) -> list[dict]:
-    """Check the log against the second writing of its form, and by its own word; return its rows."""
+    """Seal the log; check it against the second writing of its form, and by its own word; return its rows."""
+    seal(db)
     logged = log_form.log_rows(db)
     assert logged and log_form.broken(logged) == [] and db.execute(VERIFY, (None,)).fetchall() == []
     return logged
@@ -43,8 +45,8 @@ def test_what_functions_and_jobs_log_is_chained(db):
     assert [(r["log_number"], r["event_type"]) for r in logged if r["lead_id"] == 1] == [
         (1, "lead.hold.created"), (2, "lead.hold.released"), (3, "lead.protection.transferred"),
     ]  # fmt: skip
-    assert all(r["chained_at"] is None and (r["texts_salt"] is None) == (r["reason"] is None) for r in logged)
-    salts = [bytes(r["texts_salt"]) for r in logged if r["texts_salt"]]
+    assert all(r["chained_at"] is None for r in logged)
+    salts = [bytes(r["texts_salt"]) for r in logged]
     assert len(set(salts)) == len(salts) and {len(s) for s in salts} == {16}
 
 
@@ -113,20 +115,23 @@ def test_the_documented_example_is_what_is_written(db):
 def test_a_row_of_the_page_has_its_hash(db):
     """The row by itself, made of the page's own fields: a vector for whoever writes a program for it."""
     form = (
-        b"21:lead-protection log 1" b"2:42" b"1:1" b":" b"36:00000000-0000-4000-8000-000000000001" b"11:lead.closed"
+        b"21:lead-protection log 1" b"2:42" b"1:1" b"36:00000000-0000-4000-8000-000000000001" b"11:lead.closed"
         b"1:7" b"1:5" b"16:0002ea4f6cacc800" b"16:0002ea4f6cacc801" b"9:PROTECTED" b":" b"6:CLOSED" b":"
         b"3:app" b":" b":" b":" b"21:7:outcomestring4:LOST"
     )  # fmt: skip
     computed = row(
         db,
-        "SELECT lead_protection.log_row_hash(g) AS row_hash"
+        "SELECT lead_protection.log_row_hash(NULL, lead_protection.log_row_digest(g)) AS first,"
+        " lead_protection.log_row_hash(sha256('before'), lead_protection.log_row_digest(g)) AS later"
         " FROM jsonb_populate_record(NULL::lead_protection.protection_log, %s) AS g",
         '{"lead_id": 42, "log_number": 1, "event_id": "00000000-0000-4000-8000-000000000001",'
         ' "event_type": "lead.closed", "user_id": 7, "actor_id": 5, "occurred_at": "2026-01-01 10:00:00Z",'
         ' "recorded_at": "2026-01-01 10:00:00.000001Z", "state_before": "PROTECTED", "state_after": "CLOSED",'
         ' "session_role": "app", "details": {"outcome": "LOST"}}',
-    )["row_hash"]
-    assert bytes(computed) == hashlib.sha256(form).digest()
+    )
+    digest, before = hashlib.sha256(form).digest(), hashlib.sha256(b"before").digest()
+    assert bytes(computed["first"]) == hashlib.sha256(digest).digest()
+    assert bytes(computed["later"]) == hashlib.sha256(before + digest).digest()
 
 
 def test_rollbacks_and_savepoints_leave_no_gap(db):
@@ -212,7 +217,7 @@ def make_older_than_the_chain(db) -> None:
     db.execute(AS_A_REPLICA)
     db.execute(
         "UPDATE lead_protection.protection_log"
-        " SET log_number = NULL, previous_hash = NULL, row_hash = NULL, texts_salt = NULL;"
+        " SET log_number = NULL, texts_salt = NULL, transaction_id = NULL;"
         "UPDATE lead_protection.settings SET log_chained_at = NULL"
     )
     db.execute("RESET session_replication_role")

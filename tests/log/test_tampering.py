@@ -8,6 +8,7 @@ from helpers.calls import call, refused, row, rows
 from helpers.facts import PROTECTED, insert_leads_of_age
 from helpers.jobs import run_nightly
 from helpers.project import FAST
+from helpers.seals import seal
 
 pytestmark = pytest.mark.made_up_log("it is tampered with")
 LOG = "lead_protection.protection_log"
@@ -15,14 +16,14 @@ LOG = "lead_protection.protection_log"
 
 @pytest.fixture
 def log(db):
-    """Leads 1 to 6 with five rows each."""
+    """Leads 1 to 6 with five rows each, all sealed."""
     insert_leads_of_age(db, *[PROTECTED] * 6)
     for lead_id in range(1, 7):
         for _ in range(2):
             call(db, "create_lead_hold", lead_id, 7, "said so", 5)
             call(db, "release_lead_hold", lead_id, 7, 5)
         call(db, "close_lead", lead_id, 7, "LOST", "said so", 5)
-    assert problems(db) == []
+    assert problems(db) == [] and seal(db) == 30 and problems(db) == []
     db.execute("SET session_replication_role = replica")
     yield db
     db.execute("RESET session_replication_role")
@@ -30,7 +31,7 @@ def log(db):
 
 def problems(db, lead_id=None) -> list[tuple]:
     found = call(db, "verify_protection_log", lead_id)
-    assert all(f["found"] and f["event_id"] for f in found)
+    assert all(f["found"] and (f["event_id"] or f["problem"] == "ROW_MISSING") for f in found)
     return [(f["lead_id"], f["log_number"], f["problem"]) for f in found]
 
 
@@ -72,48 +73,67 @@ def test_a_changed_row_is_found(log, column):
 def test_a_changed_row_with_a_fresh_hash_is_found_by_the_next(log):
     log.execute(f"UPDATE {LOG} SET user_id = 9 WHERE lead_id = 3 AND log_number = 2")
     log.execute(
-        f"UPDATE {LOG} AS g SET row_hash = lead_protection.log_row_hash(o) FROM {LOG} AS o"
-        " WHERE o.event_id = g.event_id AND g.lead_id = 3 AND g.log_number = 2"
+        "UPDATE lead_protection.log_leaves AS f"
+        " SET row_hash = lead_protection.log_row_hash(b.row_hash, lead_protection.log_row_digest(g))"
+        f" FROM {LOG} AS g, lead_protection.log_leaves AS b WHERE (f.lead_id, f.log_number) = (3, 2)"
+        " AND (g.lead_id, g.log_number) = (3, 2) AND (b.lead_id, b.log_number) = (3, 1)"
     )
-    assert problems(log) == [(3, 3, "CHAIN_BROKEN")]
+    assert problems(log) == [(3, 3, "ROW_CHANGED")]
 
 
 def test_a_removed_row_is_found(log):
     log.execute(f"DELETE FROM {LOG} WHERE lead_id = 3 AND log_number = 2")
-    assert problems(log) == [(3, 3, "ROW_MISSING"), (3, None, "EVENT_WITHOUT_ROW")]
+    assert problems(log) == [(3, 2, "ROW_MISSING"), (3, None, "EVENT_WITHOUT_ROW")]
     (found, _) = call(log, "verify_protection_log", 3)
-    assert found["found"] == "rows 2 to 2 are missing"
+    assert found["found"] == "it was sealed, and is not there"
+
+
+def test_a_row_that_was_removed_before_it_was_sealed_is_found(log):
+    log.execute("RESET session_replication_role")
+    call(log, "reopen_lead", 3, 7, "said so", 5)
+    call(log, "create_lead_hold", 3, 7, "said so", 5)
+    log.execute("SET session_replication_role = replica")
+    log.execute(f"DELETE FROM {LOG} WHERE lead_id = 3 AND log_number = 6")
+    assert problems(log) == [(3, 7, "ROW_MISSING"), (3, None, "EVENT_WITHOUT_ROW")]
+    (found, _) = call(log, "verify_protection_log", 3)
+    assert found["found"] == "rows 6 to 6 are missing"
 
 
 def test_a_removed_beginning_and_a_removed_end_are_found(log):
     log.execute(f"DELETE FROM {LOG} WHERE (lead_id = 3 AND log_number = 1) OR (lead_id = 4 AND log_number >= 4)")
-    gone = [(lead_id, None, "EVENT_WITHOUT_ROW") for lead_id in (3, 4, 4)]
-    assert sorted(problems(log), key=str) == sorted([(3, 2, "ROW_MISSING"), *gone], key=str)
+    gone: list[tuple] = [(lead_id, None, "EVENT_WITHOUT_ROW") for lead_id in (3, 4, 4)]
+    gone += [(lead_id, number, "ROW_MISSING") for lead_id, number in ((3, 1), (4, 4), (4, 5))]
+    assert sorted(problems(log), key=str) == sorted(gone, key=str)
 
 
 def test_an_invented_row_is_found(log):
     log.execute(f"INSERT INTO {LOG} (lead_id, event_type, occurred_at) VALUES (3, 'lead.closed', now())")
     assert problems(log) == [(3, None, "NOT_CHAINED")]
-    log.execute(f"UPDATE {LOG} SET log_number = 6, row_hash = previous_hash WHERE log_number IS NULL")
-    assert problems(log) == [(3, 6, "CHAIN_BROKEN"), (3, 6, "ROW_CHANGED")]
+    log.execute(f"UPDATE {LOG} SET log_number = 6 WHERE log_number IS NULL")
+    assert problems(log) == [], "like any other that is not sealed yet, and as late as that one"
+    log.execute(f"UPDATE {LOG} SET transaction_id = '3' WHERE log_number = 6")
+    assert problems(log) == [(3, 6, "NOT_SEALED")]
+    log.execute(f"UPDATE {LOG} SET transaction_id = pg_current_xact_id() WHERE log_number = 6")
+    log.execute("DELETE FROM lead_protection.log_leaves WHERE lead_id = 3 AND log_number = 4")
+    assert problems(log) == [(3, 4, "NOT_SEALED"), (3, 5, "ROW_CHANGED")]
 
 
 def test_two_rows_that_changed_places_are_found(log):
     swap(log, 3, 2, 4)
-    found = problems(log)
-    assert {(3, 2, "ROW_CHANGED"), (3, 4, "ROW_CHANGED"), (3, 2, "CHAIN_BROKEN"), (3, 4, "CHAIN_BROKEN")} <= set(found)
+    assert problems(log) == [(3, 2, "ROW_CHANGED"), (3, 4, "ROW_CHANGED")]
 
 
 def test_a_renumbered_end_is_found(log):
     log.execute(f"DELETE FROM {LOG} WHERE lead_id = 3 AND log_number = 2")
     for number in (3, 4, 5):
         log.execute(f"UPDATE {LOG} SET log_number = log_number - 1 WHERE lead_id = 3 AND log_number = {number}")
-    assert (3, 2, "CHAIN_BROKEN") in problems(log) and (3, 2, "ROW_CHANGED") in problems(log)
+    changed = [(3, number, "ROW_CHANGED") for number in (2, 3, 4)]
+    assert problems(log) == [*changed, (3, 5, "ROW_MISSING"), (3, None, "EVENT_WITHOUT_ROW")]
 
 
 def test_a_row_given_to_another_lead_is_found(log):
     log.execute(f"UPDATE {LOG} SET lead_id = 4, log_number = 6 WHERE lead_id = 3 AND log_number = 5")
-    assert {p for p in problems(log) if p[0] == 4} == {(4, 6, "CHAIN_BROKEN"), (4, 6, "ROW_CHANGED")}
+    assert problems(log) == [(4, 6, "NOT_SEALED"), (3, 5, "ROW_MISSING"), (3, None, "EVENT_WITHOUT_ROW")]
 
 
 def test_a_row_marked_as_older_than_the_chain_is_found(log):
@@ -145,8 +165,8 @@ def test_the_night_finds_it_and_health_tells(log):
 def test_the_owner_is_refused_what_only_a_superuser_can(log):
     log.execute("RESET session_replication_role")
     for change in (
-        "row_hash = NULL",
         "log_number = 77",
+        "transaction_id = NULL",
         "reason = NULL",
         "reason = NULL, texts_salt = NULL",
         "reason = NULL, texts_salt = NULL, texts_hash = '\\x00'",
@@ -174,7 +194,7 @@ def test_random_tamperings_are_all_found_and_nothing_else(log, seed):
         None,
         f"UPDATE {LOG} SET log_number = log_number + 10 WHERE lead_id = {lead_id} AND log_number >= {number}"
         " RETURNING 1",
-        f"UPDATE {LOG} SET row_hash = sha256(row_hash) {at} RETURNING 1",
+        f"UPDATE lead_protection.log_leaves SET row_hash = sha256(row_hash) {at} RETURNING 1",
     ])  # fmt: skip
     # No salt: the row has no text, and is not changed by that.
     no_salt = tampering is not None and "texts_salt" in tampering and number in (2, 4)

@@ -20,7 +20,7 @@ DECLARE
     found bigint [];
     shown lead_protection.v_user_lead_protection [];
 BEGIN
-    -- A commitment needs a row that is in its chain.
+    -- A commitment needs a salt.
     PERFORM lead_protection.chain_old_rows(ids);
 
     event_ids := ARRAY(
@@ -36,7 +36,7 @@ BEGIN
             texts_hash = lead_protection.log_texts_hash(g), texts_salt = NULL
         WHERE
             g.lead_id = ANY(ids) AND g.event_id = ANY(event_ids) AND g.texts_salt IS NOT NULL
-            AND g.event_type <> 'lead.texts.erased'
+            AND (g.reason IS NOT NULL OR g.details ? 'evidence') AND g.event_type <> 'lead.texts.erased'
         RETURNING g.lead_id
     )
 

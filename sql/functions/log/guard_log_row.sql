@@ -7,15 +7,13 @@ AS $$
 DECLARE
     allowed lead_protection.protection_log := old;
 BEGIN
-    IF old.row_hash IS NULL AND new.chained_at IS NOT NULL THEN
-        -- A row from before the chain is chained.
+    IF old.log_number IS NULL AND new.chained_at IS NOT NULL THEN
+        -- A row from before the chain is numbered.
         allowed.log_number := new.log_number;
-        allowed.previous_hash := new.previous_hash;
-        allowed.row_hash := new.row_hash;
         allowed.chained_at := new.chained_at;
         allowed.texts_salt := new.texts_salt;
         allowed.transaction_id := new.transaction_id;
-    ELSIF old.texts_salt IS NOT NULL THEN
+    ELSIF old.texts_salt IS NOT NULL AND (old.reason IS NOT NULL OR old.details ? 'evidence') THEN
         -- The commitment takes the place of the texts.
         allowed.reason := NULL;
         allowed.details := old.details - 'evidence';
@@ -33,8 +31,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.guard_log_row() IS
-'Trigger: refuses to change a row of the log (LP012), except that a row from before the chain is chained, and that the '
-'commitment to its texts takes their place.';
+'Trigger: refuses to change a row of the log (LP012), except that a row from before the chain is numbered, and that '
+'the commitment to its texts takes their place.';
 
 CREATE OR REPLACE TRIGGER guard_log_row
 BEFORE UPDATE ON lead_protection.protection_log

@@ -21,7 +21,7 @@ WHERE
             FROM lead_protection.protection_log AS g
             WHERE
                 g.lead_id = l.id AND g.event_type <> 'lead.texts.erased'
-                AND (g.texts_salt IS NOT NULL OR (g.row_hash IS NULL AND g.reason IS NOT NULL))
+                AND (g.reason IS NOT NULL OR g.details ? 'evidence')
         )
         OR EXISTS (
             SELECT

@@ -1,35 +1,8 @@
--- The one place of the written form, version 1: docs/log-format.md says it byte by byte. One expression, with no query
--- in it, so that PL/pgSQL prepares it once in a transaction, and queries take it in.
-CREATE OR REPLACE FUNCTION lead_protection.log_row_hash(entry lead_protection.protection_log)
+CREATE OR REPLACE FUNCTION lead_protection.log_row_hash(before bytea, digest bytea)
 RETURNS bytea
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN sha256(
-    convert_to(
-        concat(
-            '21:lead-protection log 1',
-            octet_length(log_row_hash.entry.lead_id::text), ':', log_row_hash.entry.lead_id,
-            octet_length(log_row_hash.entry.log_number::text), ':', log_row_hash.entry.log_number,
-            coalesce('64:' || encode(log_row_hash.entry.previous_hash, 'hex'), ':'),
-            '36:', log_row_hash.entry.event_id,
-            octet_length(log_row_hash.entry.event_type), ':', log_row_hash.entry.event_type,
-            octet_length(log_row_hash.entry.user_id::text), ':', log_row_hash.entry.user_id,
-            octet_length(log_row_hash.entry.actor_id::text), ':', log_row_hash.entry.actor_id,
-            lead_protection.written_instant(log_row_hash.entry.occurred_at),
-            lead_protection.written_instant(log_row_hash.entry.recorded_at),
-            octet_length(log_row_hash.entry.state_before), ':', log_row_hash.entry.state_before,
-            lead_protection.written_instant(log_row_hash.entry.expires_before),
-            octet_length(log_row_hash.entry.state_after), ':', log_row_hash.entry.state_after,
-            lead_protection.written_instant(log_row_hash.entry.expires_after),
-            octet_length(log_row_hash.entry.session_role::text), ':', log_row_hash.entry.session_role,
-            octet_length(log_row_hash.entry.application_name), ':', log_row_hash.entry.application_name,
-            lead_protection.written_instant(log_row_hash.entry.chained_at),
-            coalesce('64:' || encode(lead_protection.log_texts_hash(log_row_hash.entry), 'hex'), ':'),
-            lead_protection.written_json(log_row_hash.entry.details - 'evidence')
-        ),
-        'UTF8'
-    )
-);
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN sha256(coalesce(log_row_hash.before, ''::bytea) || log_row_hash.digest);
 
-COMMENT ON FUNCTION lead_protection.log_row_hash(lead_protection.protection_log) IS
-'The hash that a log row must have: SHA-256 of its written form, version 1, which docs/log-format.md says byte by '
-'byte. Internal.';
+COMMENT ON FUNCTION lead_protection.log_row_hash(bytea, bytea) IS
+'The hash of a log row in its lead''s chain: SHA-256 of the hash of the row before it (null: there is none), and of '
+'its own digest, as log_row_digest() gives it. Internal.';

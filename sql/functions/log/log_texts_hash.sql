@@ -2,9 +2,9 @@ CREATE OR REPLACE FUNCTION lead_protection.log_texts_hash(entry lead_protection.
 RETURNS bytea
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
-    WHEN log_texts_hash.entry.texts_salt IS NULL THEN log_texts_hash.entry.texts_hash
-    ELSE sha256(
-        log_texts_hash.entry.texts_salt
+    WHEN log_texts_hash.entry.texts_hash IS NOT NULL THEN log_texts_hash.entry.texts_hash
+    WHEN log_texts_hash.entry.reason IS NOT NULL OR log_texts_hash.entry.details ? 'evidence' THEN sha256(
+        coalesce(log_texts_hash.entry.texts_salt, ''::bytea)
         || convert_to(
             concat(
                 octet_length(log_texts_hash.entry.reason), ':', log_texts_hash.entry.reason,

@@ -14,6 +14,17 @@ AS $$
 DECLARE
     asked CONSTANT bigint := verify_protection_log.lead_id;
     chained_since CONSTANT timestamptz := (SELECT s.log_chained_at FROM lead_protection.settings AS s);
+    -- Where the last seal was made on another server, the numbers of transactions say nothing.
+    horizon CONSTANT xid8 := coalesce(
+        (
+            SELECT s.horizon
+            FROM lead_protection.log_seals AS s
+            WHERE
+                s.number = (SELECT max(n.number) FROM lead_protection.log_seals AS n)
+                AND s.system_identifier = (SELECT c.system_identifier FROM pg_control_system() AS c)
+        ),
+        '0'
+    );
 BEGIN
     IF asked IS NOT NULL THEN
         PERFORM lead_protection.require_lead(asked, now());
@@ -25,17 +36,17 @@ BEGIN
             g.lead_id,
             g.log_number,
             g.event_id,
-            g.previous_hash,
-            g.row_hash,
             g.chained_at,
-            lead_protection.log_row_hash(g) AS computed,
+            g.transaction_id,
+            f.row_hash,
+            lead_protection.log_row_digest(g) AS digest,
             coalesce(lag(g.log_number) OVER in_lead, 0) AS number_before,
-            lag(g.row_hash) OVER in_lead AS hash_before,
-            num_nonnulls(g.texts_salt, g.texts_hash)
-            - (g.texts_hash IS NOT NULL OR g.reason IS NOT NULL OR g.details ? 'evidence')::integer AS texts_amiss,
-            g.texts_hash IS NOT NULL AND (g.reason IS NOT NULL OR g.details ? 'evidence') AS texts_came_back,
-            g.texts_hash
+            lag(f.row_hash) OVER in_lead AS hash_before,
+            g.texts_hash,
+            num_nonnulls(g.texts_salt, g.texts_hash) <> 1
+            OR (g.texts_hash IS NOT NULL AND (g.reason IS NOT NULL OR g.details ? 'evidence')) AS texts_amiss
         FROM lead_protection.protection_log AS g
+        LEFT JOIN lead_protection.log_leaves AS f ON g.lead_id = f.lead_id AND g.log_number = f.log_number
         WHERE (g.lead_id = asked OR asked IS NULL) AND g.log_number IS NOT NULL
         WINDOW in_lead AS (PARTITION BY g.lead_id ORDER BY g.log_number)
     ) AS c
@@ -43,16 +54,39 @@ BEGIN
         SELECT
             'ROW_MISSING' AS problem,
             format('rows %s to %s are missing', c.number_before + 1, c.log_number - 1) AS found
-        WHERE c.log_number <> c.number_before + 1
+        WHERE
+            c.log_number > c.number_before + 1
+            AND NOT EXISTS (
+                SELECT FROM lead_protection.log_leaves AS f
+                WHERE f.lead_id = c.lead_id AND f.log_number > c.number_before AND f.log_number < c.log_number
+            )
         UNION ALL
-        SELECT 'CHAIN_BROKEN', 'previous_hash is not the hash of the row before it'
-        WHERE c.log_number = c.number_before + 1 AND c.previous_hash IS DISTINCT FROM c.hash_before
+        SELECT 'ROW_CHANGED', 'it was sealed, and said something else then'
+        WHERE
+            c.row_hash <> lead_protection.log_row_hash(
+                CASE
+                    WHEN c.log_number = c.number_before + 1 THEN c.hash_before
+                    ELSE (
+                        SELECT f.row_hash FROM lead_protection.log_leaves AS f
+                        WHERE f.lead_id = c.lead_id AND f.log_number = c.log_number - 1
+                    )
+                END,
+                c.digest
+            )
         UNION ALL
-        SELECT 'ROW_CHANGED', 'row_hash is not the hash of what the row says'
-        WHERE c.row_hash IS DISTINCT FROM c.computed
+        SELECT 'NOT_SEALED', 'rows that are younger were sealed, and it was not there'
+        WHERE
+            c.row_hash IS NULL
+            AND (
+                coalesce(c.transaction_id, '0') < horizon
+                OR EXISTS (
+                    SELECT FROM lead_protection.log_leaves AS f
+                    WHERE f.lead_id = c.lead_id AND f.log_number > c.log_number
+                )
+            )
         UNION ALL
-        SELECT 'TEXTS_AMISS', 'texts without a salt, or a salt without texts, or texts that were erased'
-        WHERE c.texts_amiss <> 0 OR c.texts_came_back
+        SELECT 'TEXTS_AMISS', 'no salt for its texts, or texts that were erased'
+        WHERE c.texts_amiss
         UNION ALL
         SELECT 'ERASED_UNLOGGED', 'its texts were erased, and no lead.texts.erased after it says so'
         WHERE
@@ -67,6 +101,15 @@ BEGIN
         WHERE c.chained_at > chained_since
     ) AS p
     UNION ALL
+    SELECT f.lead_id, f.log_number, NULL, 'ROW_MISSING', 'it was sealed, and is not there'
+    FROM lead_protection.log_leaves AS f
+    WHERE
+        (f.lead_id = asked OR asked IS NULL)
+        AND NOT EXISTS (
+            SELECT FROM lead_protection.protection_log AS g
+            WHERE g.lead_id = f.lead_id AND g.log_number = f.log_number
+        )
+    UNION ALL
     SELECT
         g.lead_id, g.log_number, g.event_id, 'NOT_CHAINED',
         format('a row of %s recorded at %s, which none of our functions wrote', g.event_type, g.recorded_at)
@@ -80,7 +123,7 @@ BEGIN
             )
         )
     UNION ALL
-    -- The end of a chain that was cut off: its events are there for 90 days.
+    -- The end of a chain that was cut off before it was sealed: its events are there for 90 days.
     SELECT
         e.aggregateid::bigint, NULL, e.id, 'EVENT_WITHOUT_ROW',
         format('%s was published, and is not in the log', e.type)
@@ -95,12 +138,13 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.verify_protection_log(bigint) IS
-'Proves the log from itself: a row for each problem, none if all is well. lead_id null (the default): of all leads, '
-'which reads the whole log once. log_number, event_id: where; found: what, in words. problem:
-ROW_CHANGED (the row does not say any more what it said), ROW_MISSING (numbers before it are missing), CHAIN_BROKEN '
-'(it was written after another row than the one that stands before it), NOT_CHAINED (written past our functions), '
-'CHAINED_LATE (marked as older than the chain when none could be any more), TEXTS_AMISS (texts and salt do not go '
-'together), ERASED_UNLOGGED (texts were erased past erase_texts()), EVENT_WITHOUT_ROW (published within the last 90 '
+'Proves the log against what was sealed: a row for each problem, none if all is well. lead_id null (the default): of '
+'all leads, which reads the whole log once. log_number, event_id: where; found: what, in words. problem:
+ROW_CHANGED (the row does not say any more what it said when it was sealed), ROW_MISSING (it was sealed, or there are '
+'later ones), NOT_SEALED (put in where rows were sealed already), NOT_CHAINED (written past our functions), '
+'CHAINED_LATE (marked as older than the chain when none could be any more), TEXTS_AMISS (texts without a salt, or that '
+'were erased), ERASED_UNLOGGED (texts were erased past erase_texts()), EVENT_WITHOUT_ROW (published within the last 90 '
 'days, and not in the log: the end of a chain was cut off).
-Who rewrites a whole chain with fresh hashes, or cuts off its end with the events, is not found from within: compare '
-'with a seal that was kept outside. Locks nothing; answers on a standby, too. Error: LP002 unknown lead.';
+What the last run of the pipeline has not sealed yet may be changed unseen, and so may all by whoever makes the seals '
+'anew, too: compare with a seal that was kept outside. Locks nothing; answers on a standby, too. Error: LP002 unknown '
+'lead.';

@@ -31,8 +31,6 @@ BEGIN
                             jsonb_agg(
                                 jsonb_build_object(
                                     'log_number', g.log_number,
-                                    'previous_hash', encode(g.previous_hash, 'hex'),
-                                    'row_hash', encode(g.row_hash, 'hex'),
                                     'event_id', g.event_id,
                                     'event_type', g.event_type,
                                     'user_id', g.user_id,
@@ -49,7 +47,9 @@ BEGIN
                                     'details', g.details - 'evidence'
                                 )
                                 || CASE
-                                    WHEN exported_lead.with_texts AND g.texts_salt IS NOT NULL
+                                    WHEN
+                                        exported_lead.with_texts
+                                        AND (g.reason IS NOT NULL OR g.details ? 'evidence')
                                         THEN jsonb_build_object(
                                             'texts_salt', encode(g.texts_salt, 'hex'),
                                             'reason', g.reason,
@@ -58,10 +58,9 @@ BEGIN
                                     ELSE jsonb_build_object('texts_hash', encode(lead_protection.log_texts_hash(g), 'hex'))
                                 END
                                 || CASE
-                                    WHEN g.texts_salt IS NOT NULL THEN jsonb '{}'
+                                    WHEN g.texts_hash IS NULL THEN jsonb '{}'
                                     WHEN g.reason IS NOT NULL OR g.details ? 'evidence' THEN '{"texts": "added"}'
-                                    WHEN g.texts_hash IS NOT NULL THEN '{"texts": "erased"}'
-                                    ELSE '{}'
+                                    ELSE '{"texts": "erased"}'
                                 END
                                 ORDER BY g.log_number, g.occurred_at, g.event_id
                             )

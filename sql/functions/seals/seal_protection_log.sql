@@ -1,6 +1,8 @@
 -- A log row has the number of its transaction, not of its commit. A transaction with a lower number may commit later;
 -- but what is below the xmin of a snapshot has ended, and all that it wrote is seen. So the rows from the horizon of
--- the last seal up to that xmin are what is new, and none of them is ever passed over.
+-- the last seal up to that xmin are what is new, and none of them is ever passed over. Of a lead, whose row its writers
+-- lock, they are those that come next: here is where they are chained, and not where each is written, which would take
+-- the writer's time and prove nothing before the seal.
 CREATE OR REPLACE FUNCTION lead_protection.seal_protection_log()
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -31,18 +33,27 @@ BEGIN
         until := '18446744073709551615';
     END IF;
 
+    -- Materialized: what is sorted are digests, and not whole rows.
+    WITH new_row AS MATERIALIZED (
+        SELECT g.lead_id, g.log_number, lead_protection.log_row_digest(g) AS digest
+        FROM lead_protection.protection_log AS g
+        WHERE
+            -- A row without a number was written past the log's trigger: verify_protection_log() tells.
+            g.log_number IS NOT NULL AND g.transaction_id >= since AND g.transaction_id < until
+            AND NOT EXISTS (
+                SELECT FROM lead_protection.log_leaves AS f
+                WHERE f.lead_id = g.lead_id AND f.log_number = g.log_number
+            )
+    )
+
     INSERT INTO lead_protection.log_leaves (leaf, lead_id, log_number, row_hash)
     SELECT
-        known_size - 1 + row_number() OVER (ORDER BY g.lead_id, g.log_number),
-        g.lead_id, g.log_number, g.row_hash
-    FROM lead_protection.protection_log AS g
-    WHERE
-        -- A row without a hash was written past the log's trigger: verify_protection_log() tells.
-        g.row_hash IS NOT NULL AND g.transaction_id >= since AND g.transaction_id < until
-        AND NOT EXISTS (
-            SELECT FROM lead_protection.log_leaves AS f
-            WHERE f.lead_id = g.lead_id AND f.log_number = g.log_number
-        );
+        known_size - 1 + row_number() OVER (ORDER BY n.lead_id, n.log_number),
+        n.lead_id,
+        n.log_number,
+        lead_protection.log_chain(b.row_hash, n.digest) OVER (PARTITION BY n.lead_id ORDER BY n.log_number)
+    FROM new_row AS n
+    LEFT JOIN lead_protection.log_leaves AS b ON n.lead_id = b.lead_id AND n.log_number - 1 = b.log_number;
     GET DIAGNOSTICS sealed = ROW_COUNT;
     IF sealed = 0 THEN
         RETURN 0::bigint;
@@ -97,8 +108,8 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.seal_protection_log() IS
-'Seals what is new in the log: each row whose transaction, and every one before it, has ended becomes a leaf of the '
-'Merkle tree, and the new root a row of log_seals, an event log.sealed, and a line in the server''s log. Returns how '
-'many rows it sealed; repeated: 0, and nothing is written. One at a time; nobody who writes the log waits for it. '
-'While a transaction that has written something stays open, what was logged since it began is not sealed. Internal: '
-'run_protection_pipeline() calls it.';
+'Seals what is new in the log: each row whose transaction, and every one before it, has ended is chained to the row '
+'before it in its lead and becomes a leaf of the Merkle tree, and the new root a row of log_seals, an event '
+'log.sealed, and a line in the server''s log. Returns how many rows it sealed; repeated: 0, and nothing is written. '
+'One at a time; nobody who writes the log waits for it. While a transaction that has written something stays open, what '
+'was logged since it began is not sealed. Internal: run_protection_pipeline() calls it.';

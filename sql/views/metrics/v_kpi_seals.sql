@@ -10,7 +10,7 @@ SELECT
         SELECT min(coalesce(g.chained_at, g.recorded_at))
         FROM lead_protection.protection_log AS g
         WHERE
-            g.row_hash IS NOT NULL AND g.transaction_id >= coalesce(newest.horizon, '0'::xid8)
+            g.log_number IS NOT NULL AND g.transaction_id >= coalesce(newest.horizon, '0'::xid8)
             AND NOT EXISTS (
                 SELECT FROM lead_protection.log_leaves AS f
                 WHERE f.lead_id = g.lead_id AND f.log_number = g.log_number
