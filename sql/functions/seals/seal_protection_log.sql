@@ -111,5 +111,5 @@ COMMENT ON FUNCTION lead_protection.seal_protection_log() IS
 'Seals what is new in the log: each row whose transaction, and every one before it, has ended is chained to the row '
 'before it in its lead and becomes a leaf of the Merkle tree, and the new root a row of log_seals, an event '
 'log.sealed, and a line in the server''s log. Returns how many rows it sealed; repeated: 0, and nothing is written. '
-'One at a time; nobody who writes the log waits for it. While a transaction that has written something stays open, what '
-'was logged since it began is not sealed. Internal: run_protection_pipeline() calls it.';
+'One at a time; nobody who writes the log waits for it. While a transaction that has written something stays open, '
+'what was logged since it began is not sealed. Internal: run_protection_pipeline() calls it.';
