@@ -1,7 +1,7 @@
 """Fixtures: one private PostgreSQL a session, a database as freshly applied for each test.
 
 Everything is applied once, through the command line, into a template. Each test has a clone of it for itself: the one
-that the test before had, if that changed nothing but rows, which are put back (see SharedDatabase).
+that the test before had, cleaned, if that left our definitions as they were (see SharedDatabase).
 pg_cron lives in the database `postgres`, apart from the tests' databases, which come and go.
 """
 
