@@ -1,5 +1,7 @@
 # Every target makes what it needs by itself (scripts/bootstrap) and can be repeated.
 .DEFAULT_GOAL := help
+# Python keeps what it compiled, whatever the shell says: else each process of the tests compiles them, for 7 seconds.
+export PYTHONDONTWRITEBYTECODE =
 .PHONY: help demo demo-stop test test-all test-fast coverage killed decade mutants lint bench clean
 
 help: ## show this list

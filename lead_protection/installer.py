@@ -18,6 +18,7 @@ import psycopg
 import yoyo
 from psycopg import sql
 from psycopg.abc import Params
+from psycopg.pq import TransactionStatus
 from yoyo import internalmigrations
 from yoyo.backends import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
@@ -118,12 +119,13 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no t
 
     By itself yoyo runs each migration on a new connection and keeps its books on another, so that each is
     committed alone. On one connection an outer transaction holds migrations, books and sql/ together, and
-    yoyo's own transactions become savepoints in it. The search path of that connection is pinned, so yoyo's tables are
-    named with their schema.
+    yoyo's own transactions, one for each statement, are nothing in it: what fails undoes it whole. The search path of
+    that connection is pinned, so yoyo's tables are named with their schema.
     """
 
     def __init__(self, connection: psycopg.Connection):
         self._given = connection
+        self._books_are_current = False
         self._books = books_schema(connection)
         self._schema_is_given = _schema_is_given(connection)
         uri = DatabaseURI("postgresql+psycopg", None, None, None, None, connection.info.dbname, {})
@@ -135,7 +137,9 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no t
     def copy(self) -> AbstractContextManager[Self]:
         return nullcontext(self)
 
-    def transaction(self, rollback_on_exit: bool = False) -> AbstractContextManager[psycopg.Transaction]:
+    def transaction(self, rollback_on_exit: bool = False) -> AbstractContextManager[psycopg.Transaction | None]:
+        if not rollback_on_exit and self._given.info.transaction_status != TransactionStatus.IDLE:
+            return nullcontext()
         return self._given.transaction(force_rollback=rollback_on_exit)
 
     def cursor(self) -> psycopg.Cursor:
@@ -157,8 +161,11 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no t
 
     def ensure_internal_schema_updated(self) -> None:
         # yoyo would take its lock table first, which outlives a killed process; we have a lock of our own.
+        if self._books_are_current:
+            return
         if internalmigrations.needs_upgrading(self):
             internalmigrations.upgrade(self)
+        self._books_are_current = True
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,10 @@
 -- Nothing for PUBLIC, and for each group role what its work needs, as one matrix. A right that a later version takes
--- out of it is taken away on apply, because everything is revoked first.
-REVOKE ALL ON SCHEMA lead_protection FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA lead_protection FROM PUBLIC;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA lead_protection FROM PUBLIC;
-REVOKE ALL ON ALL ROUTINES IN SCHEMA lead_protection FROM PUBLIC;
-
+-- out of it is taken away on apply, because everything is revoked first. An object is touched once for all roles.
 DO $grants$
 DECLARE
     group_role text;
+    here text[] := '{}';
+    roles text;
     entry record;
 BEGIN
     FOREACH group_role IN ARRAY ARRAY['app', 'operator', 'monitor', 'jobs', 'consumer', 'privacy'] LOOP
@@ -17,19 +14,23 @@ BEGIN
                 USING HINT = pg_catalog.format(
                     'Have it made with CREATE ROLE %I NOLOGIN, then run apply again.', group_role
                 );
-            CONTINUE;
+        ELSE
+            here := here || group_role;
         END IF;
-        EXECUTE pg_catalog.format(
-            'REVOKE ALL ON SCHEMA lead_protection FROM %1$I;
-            REVOKE ALL ON ALL TABLES IN SCHEMA lead_protection FROM %1$I;
-            REVOKE ALL ON ALL SEQUENCES IN SCHEMA lead_protection FROM %1$I;
-            REVOKE ALL ON ALL ROUTINES IN SCHEMA lead_protection FROM %1$I;
-            GRANT USAGE ON SCHEMA lead_protection TO %1$I',
-            group_role
-        );
-        -- An application may say of a new lead whose it is and since when, and nothing else: it gets its user's policy, and
-        -- another one only by an operator (protect_lead(), move_leads_to_policy()). closed_at is for the null that an ORM
-        -- writes: refuse_closed_lead().
+    END LOOP;
+    roles := pg_catalog.array_to_string('{PUBLIC}' || here, ', ');
+    EXECUTE pg_catalog.format(
+        'REVOKE ALL ON SCHEMA lead_protection FROM %1$s;
+        REVOKE ALL ON ALL TABLES IN SCHEMA lead_protection FROM %1$s;
+        REVOKE ALL ON ALL SEQUENCES IN SCHEMA lead_protection FROM %1$s;
+        REVOKE ALL ON ALL ROUTINES IN SCHEMA lead_protection FROM %1$s',
+        roles
+    );
+    FOREACH group_role IN ARRAY here LOOP
+        EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA lead_protection TO %I', group_role);
+        -- An application may say of a new lead whose it is and since when, and nothing else: it gets its user's policy,
+        -- and another one only by an operator (protect_lead(), move_leads_to_policy()). closed_at is for the null that
+        -- an ORM writes: refuse_closed_lead().
         IF group_role = 'lead_protection_app' THEN
             GRANT INSERT (id, user_id, created_at, closed_at) ON lead_protection.leads TO lead_protection_app;
         END IF;
@@ -43,14 +44,11 @@ BEGIN
     -- runs with the rights of whoever reads the view.
     FOR entry IN
         SELECT
-            m.object,
-            g.group_role,
-            c.oid IS NOT NULL AS is_read,
-            (
-                SELECT p.oid::regprocedure
-                FROM pg_catalog.pg_proc AS p
-                WHERE p.pronamespace = 'lead_protection'::regnamespace AND p.proname = m.object
-            ) AS routine
+            CASE
+                WHEN c.oid IS NOT NULL THEN pg_catalog.format('SELECT ON lead_protection.%I', m.object)
+                ELSE pg_catalog.format('EXECUTE ON ROUTINE %s', p.oid::regprocedure)
+            END AS rights,
+            pg_catalog.string_agg(pg_catalog.quote_ident(g.group_role), ', ' ORDER BY g.group_role) AS group_roles
         FROM (
             VALUES
             -- object                             app   oper. mon.  jobs  consumer
@@ -229,14 +227,13 @@ BEGIN
             )
         ) AS g (group_role, granted)
         LEFT JOIN pg_catalog.pg_class AS c
-            ON c.relnamespace = 'lead_protection'::regnamespace AND m.object = c.relname
-        WHERE g.granted = 'x' AND pg_catalog.to_regrole(g.group_role) IS NOT NULL
+            ON c.relnamespace = 'lead_protection'::regnamespace AND c.relname = m.object::name
+        LEFT JOIN pg_catalog.pg_proc AS p
+            ON p.pronamespace = 'lead_protection'::regnamespace AND p.proname = m.object::name
+        WHERE g.granted = 'x' AND g.group_role = any(here)
+        GROUP BY m.object, c.oid, p.oid
     LOOP
-        EXECUTE CASE
-            WHEN entry.is_read
-                THEN pg_catalog.format('GRANT SELECT ON lead_protection.%I TO %I', entry.object, entry.group_role)
-            ELSE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO %I', entry.routine, entry.group_role)
-        END;
+        EXECUTE 'GRANT ' || entry.rights || ' TO ' || entry.group_roles;
     END LOOP;
 END
 $grants$;

@@ -1,7 +1,7 @@
 """Fixtures: one private PostgreSQL a session, a database as freshly applied for each test.
 
 Everything is applied once, through the command line, into a template. Each test has a clone of it for itself: the one
-that the test before had, if that changed nothing but rows, which are put back (see SharedDatabase).
+that the test before had, cleaned, if that left our definitions as they were (see SharedDatabase).
 pg_cron lives in the database `postgres`, apart from the tests' databases, which come and go.
 """
 
@@ -66,6 +66,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--fast"):
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+    # What takes longest begins first, and stays in one process, where what it prepares is made once: one that has done
+    # its share takes over from the end of another's.
+    items.sort(key=lambda item: not item.path.is_relative_to(PROJECT / "tests" / "install"))
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,7 @@ import pytest
 from helpers.adoption_calls import ADOPT_CALLS, let_pauses_pass, news, queue
 from helpers.sources import CRM, follow
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 # --- activities ---
 

@@ -6,9 +6,7 @@ from helpers.adoption_calls import ages, news, queue
 from helpers.facts import events
 from helpers.sources import follow
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 STOPS = """
 CREATE TABLE crm.stops (id int PRIMARY KEY, lead_id bigint, start_at timestamptz, end_at timestamptz, reason text);

@@ -5,9 +5,7 @@ import pytest
 from helpers.adoption_calls import ADOPT_CALLS, lead_here, sqlstate
 from helpers.sources import LEGACY, fill
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 # --- users with names ---
 

@@ -9,9 +9,7 @@ from helpers.adoption_calls import lead_here, news, queue, schema_of, sqlstate
 from helpers.command_line import run_cli, run_ok
 from helpers.sources import CRM, assert_in_step
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 # --- adopted again, in another way, twice ---
 

@@ -9,9 +9,7 @@ from psycopg import sql
 from helpers.adoption_calls import news, queue, schema_of
 from helpers.sources import CRM, SOURCES, assert_in_step, fill, follow, under_load
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 # --- three tables, adopted while they are written to ---
 

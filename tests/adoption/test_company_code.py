@@ -2,9 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 FOLLOW = "SELECT lead_protection.follow_adoption_queue()"
 ADOPT = "CALL lead_protection.adopt_leads('crm.l', 900, converted_when => 'crm.spy(note)', nobody_when => 'false')"

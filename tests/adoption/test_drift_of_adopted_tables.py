@@ -5,9 +5,7 @@ import pytest
 from helpers.adoption_calls import check, lead_here, let_pauses_pass, queue, run_the_night, sqlstate
 from helpers.sources import CRM, assert_in_step, follow
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 # --- written past the triggers ---
 

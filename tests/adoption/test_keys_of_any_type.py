@@ -7,9 +7,7 @@ import pytest
 from helpers.adoption_calls import lead_here, news, queue, sqlstate
 from helpers.sources import CRM, follow
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 KEYS = {
     "uuid": [str(uuid.UUID(int=n)) for n in (1, 2, 3)],

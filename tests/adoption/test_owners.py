@@ -6,9 +6,7 @@ from helpers.adoption_calls import lead_here, news
 from helpers.facts import states
 from helpers.sources import follow
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 TABLE = """
 CREATE SCHEMA crm;

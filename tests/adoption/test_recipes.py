@@ -14,9 +14,7 @@ from helpers.model import Lead, Policy, Version, protection
 from helpers.pages import APP, RECIPES, Block, Runner, sections
 from helpers.recipes import SYSTEMS, Company
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 PAGE = sections(RECIPES)
 QUICK = ("Odoo", "Django-CRM")

@@ -7,9 +7,7 @@ import pytest
 from helpers.adoption_calls import ages, list_states, news, previewed, sqlstate
 from helpers.sources import CRM
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 # --- switching on ---
 

@@ -5,9 +5,7 @@ import pytest
 from helpers.adoption_calls import lead_here, news, queue, run_the_night
 from helpers.sources import CRM, follow
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 # --- both sides change a lead ---
 

@@ -5,9 +5,7 @@ import pytest
 from helpers.adoption_calls import lead_here, let_pauses_pass, news, queue, sqlstate
 from helpers.sources import CRM, LEGACY, assert_in_step, follow
 
-pytestmark = pytest.mark.slow(
-    "a table of a company changes the definition of the database: each test has a clone of its own"
-)
+pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped again")
 
 BAD_ROWS = [
     ("INSERT INTO {} (id, owner_id, created_at) VALUES (9, 101, NULL)", "LP049"),

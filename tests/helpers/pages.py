@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -56,7 +57,11 @@ ID = re.compile(r"^<!-- id: ([a-z0-9-]+) -->\n\Z", re.MULTILINE)
 
 def sections(page: Path) -> dict[str, list[Block]]:
     """Return the blocks that can be run, by the heading of second level above them."""
-    text = page.read_text(encoding="utf-8")
+    return {heading: [*some] for heading, some in _sections(page.read_text(encoding="utf-8")).items()}
+
+
+@cache
+def _sections(text: str) -> dict[str, list[Block]]:
     found: dict[str, list[Block]] = {}
     for match in FENCE.finditer(text):
         words = tuple(match[1].split())

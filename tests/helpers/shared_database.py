@@ -1,6 +1,6 @@
 """A database that one test after the other works in, cleaned in between, with the connection that stays warm."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 
 import psycopg
@@ -40,6 +40,20 @@ DEFINITION = " UNION ALL ".join(
     ]
 )
 
+# What a test has made beside ours, in an order in which it goes: each with all that depends on it.
+ADDED = """
+SELECT format('DROP SCHEMA IF EXISTS %%I CASCADE', nspname) FROM pg_catalog.pg_namespace
+WHERE oid > %(newest)s AND nspname !~ '^pg_'
+UNION ALL
+SELECT format('DROP %%s IF EXISTS %%s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, oid::regclass)
+FROM pg_catalog.pg_class WHERE oid > %(newest)s AND relkind IN ('r', 'v') AND relpersistence <> 't'
+UNION ALL
+SELECT format('DROP ROUTINE IF EXISTS %%s CASCADE', oid::regprocedure) FROM pg_catalog.pg_proc WHERE oid > %(newest)s
+"""
+NEWEST = " UNION ALL ".join(
+    f"SELECT max(oid)::bigint AS oid FROM pg_catalog.{name}" for name in (*CATALOGS, "pg_class")
+)
+
 # What a session can have set, and still hold. Prepared statements stay: psycopg remembers which it made.
 RESET = """
 RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; CLOSE ALL; DISCARD SEQUENCES; DISCARD TEMP;
@@ -50,8 +64,8 @@ SELECT pg_catalog.pg_advisory_unlock_all()
 class SharedDatabase:
     """A clone of the template that is given from test to test as long as they change nothing but rows.
 
-    What a test leaves behind must not reach the next: the rows are put back as they were in the template, and a
-    database whose definition, settings or sessions are not as they were is dropped.
+    What a test leaves behind must not reach the next: the rows are put back as they were in the template, what it has
+    made beside ours is dropped, and a database whose definition, settings or sessions are then not as they were goes.
     """
 
     def __init__(self, new_database: Callable, server: Server, template: str) -> None:
@@ -96,8 +110,9 @@ class SharedDatabase:
                 " AND relnamespace = 'lead_protection'::regnamespace ORDER BY 1"
             )
         ]
-        self.seeds = {table: self.copy_out(table) for table in self.tables if self.version(table)}
-        self.template_versions = {table: self.version(table) for table in self.seeds}
+        self.template_versions = {table: found for table, found in self.read_versions(self.tables).items() if found[0]}
+        self.seeds = {table: self.copy_out(table) for table in self.template_versions}
+        self.newest = self.cleaner.execute(f"SELECT max(oid) FROM ({NEWEST}) AS n").fetchone()[0]
         self.sequences = self.cleaner.execute(
             "SELECT c.oid::regclass::text, s.start_value, s.last_value FROM pg_sequences AS s INNER JOIN pg_class"
             " AS c ON c.relname = s.sequencename AND c.relnamespace = s.schemaname::regnamespace"
@@ -132,25 +147,41 @@ class SharedDatabase:
 
     def clean(self) -> bool:
         """Put all rows back; False if the database cannot serve another test."""
-        if self.connection.closed or self.defined() != self.definition:
+        if self.connection.closed or (self.defined() != self.definition and not self.drop_added()):
             return False
-        changed = [table for table in self.seeds if self.version(table) != self.versions[table]]
-        emptied = [table for table in self.tables if table not in self.seeds] + changed
+        found = self.read_versions(self.versions)
+        changed = [table for table in found if found[table] != self.versions[table]]
         with self.cleaner.transaction():
-            self.cleaner.execute(";".join(f"DELETE FROM {table}" for table in emptied))
+            added = [
+                f"DELETE FROM {table} WHERE age(xmin) < age('{self.versions[table][1]}'::xid)" for table in changed
+            ]
+            emptied = [f"DELETE FROM {table}" for table in self.tables if table not in self.versions]
+            self.cleaner.execute(";".join(emptied + added))
+            found = self.read_versions(changed)
+            changed = [table for table in changed if found[table] != self.versions[table]]
             for table in changed:
+                self.cleaner.execute(f"DELETE FROM {table}")
                 with self.cleaner.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.SQL(table))) as copy:
                     copy.write(self.seeds[table])
+        self.versions |= self.read_versions(changed)
         self.cleaner.execute(
             ";".join(
                 f"SELECT setval('{name}', {last if last is not None else start}, {last is not None})"
                 for name, start, last in self.sequences
             )
         )
-        self.versions |= {table: self.version(table) for table in changed}
         # What this session has read must not show later, in statistics that a test looks at.
         self.cleaner.execute("SELECT pg_stat_force_next_flush()")
         return True
+
+    def drop_added(self) -> bool:
+        """Drop what was made beside ours; False if it was not only that."""
+        for (statement,) in self.cleaner.execute(ADDED, {"newest": self.newest}).fetchall():
+            self.cleaner.execute(statement)
+        # With that psycopg forgets what it prepared for a table of a name that may come again.
+        self.connection.execute("BEGIN")
+        self.connection.rollback()
+        return self.defined() == self.definition
 
     def connect(self) -> psycopg.Connection:
         """A session in the database that is closed with it."""
@@ -165,7 +196,8 @@ class SharedDatabase:
         with self.cleaner.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(sql.SQL(table))) as copy:
             return b"".join(bytes(part) for part in copy)
 
-    def version(self, table: str) -> tuple | None:
-        """A value that differs once the table was changed; None: it has no rows."""
-        count, newest = self.cleaner.execute(f"SELECT count(*), max(xmin::text::bigint) FROM {table}").fetchone()
-        return (count, newest) if count else None
+    def read_versions(self, tables: Iterable[str]) -> dict[str, list]:
+        """Per table a value that differs once it was changed: how many rows it has, and who wrote the youngest."""
+        each = "SELECT '{0}', count(*), age('3'::xid) + 3 - min(age(xmin)) FROM {0}"
+        query = " UNION ALL ".join(each.format(table) for table in tables)
+        return {table: version for table, *version in self.cleaner.execute(query)} if query else {}

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -106,6 +107,21 @@ def psql(server: Server):
     return run_script
 
 
+@pytest.fixture(scope="module")
+def by_script(new_database: Callable, server: Server) -> Iterator[str]:
+    """A database that the script has installed, as a template."""
+    with new_database() as name:
+        server.psql("-f", "-", dbname=name, stdin=run_ok("sql"))
+        yield name
+
+
+@pytest.fixture
+def scripted_url(by_script: str, new_database: Callable, server: Server) -> Iterator[str]:
+    """The URL of a database of this test's own that the script has installed."""
+    with new_database(by_script) as name:
+        yield server.url(name)
+
+
 def test_the_script_installs_what_apply_installs(empty_database_url, database_url, catalog, fresh_catalog, psql):
     output = psql(run_ok("sql"), empty_database_url).stdout
     assert output.splitlines()[: len(MIGRATIONS)] == MIGRATIONS
@@ -118,45 +134,41 @@ def test_the_script_installs_what_apply_installs(empty_database_url, database_ur
     main_path_works(empty_database_url)
 
 
-def test_the_command_line_takes_over_what_the_script_installed(empty_database_url, catalog, psql):
-    psql(run_ok("sql"), empty_database_url)
-    before = catalog(empty_database_url)
-    shown = run_ok("status", "--database", empty_database_url)
+def test_the_command_line_takes_over_what_the_script_installed(scripted_url, catalog):
+    before = catalog(scripted_url)
+    shown = run_ok("status", "--database", scripted_url)
     assert re.search(rf"(?m)^Migrations\n  {len(MIGRATIONS)} applied\n  sql/ +loaded\n\n", shown)
-    assert fetch(empty_database_url, "SELECT FROM pg_class WHERE relname LIKE '%yoyo%'") == []
+    assert fetch(scripted_url, "SELECT FROM pg_class WHERE relname LIKE '%yoyo%'") == []
 
-    assert "0 pending" in run_ok("apply", "--database", empty_database_url)
-    assert catalog(empty_database_url) == before
+    assert "0 pending" in run_ok("apply", "--database", scripted_url)
+    assert catalog(scripted_url) == before
     books = "SELECT migration_id FROM _yoyo_migration ORDER BY 1"
-    assert fetch(empty_database_url, books) == [(name,) for name in MIGRATIONS]
-    url = empty_database_url.replace("postgresql://", "postgresql+psycopg://")
+    assert fetch(scripted_url, books) == [(name,) for name in MIGRATIONS]
+    url = scripted_url.replace("postgresql://", "postgresql+psycopg://")
     done = run_program([sys.executable, "-m", "yoyo", "list", "--database", url], cwd=PROJECT)
     assert len(re.findall(r"(?m)^A ", done.stdout)) == len(MIGRATIONS), done.stdout + done.stderr
-    run_ok("rollback", "--all", "--yes", "--database", empty_database_url)
-    assert fetch(empty_database_url, NOTHING) == []
+    run_ok("rollback", "--all", "--yes", "--database", scripted_url)
+    assert fetch(scripted_url, NOTHING) == []
 
 
-def test_the_command_line_can_roll_back_what_the_script_installed(empty_database_url, catalog, psql):
-    psql(run_ok("sql"), empty_database_url)
-    before = catalog(empty_database_url)
-    run_ok("rollback", "--steps", "2", "--yes", "--database", empty_database_url)
-    assert "2 pending" in run_ok("apply", "--database", empty_database_url)
-    assert catalog(empty_database_url) == before
+def test_the_command_line_can_roll_back_what_the_script_installed(scripted_url, catalog):
+    before = catalog(scripted_url)
+    run_ok("rollback", "--steps", "2", "--yes", "--database", scripted_url)
+    assert "2 pending" in run_ok("apply", "--database", scripted_url)
+    assert catalog(scripted_url) == before
 
 
-def test_the_script_run_again_changes_nothing(empty_database_url, catalog, psql):
-    script = run_ok("sql")
-    psql(script, empty_database_url)
-    with psycopg.connect(empty_database_url) as db:
+def test_the_script_run_again_changes_nothing(scripted_url, catalog, psql):
+    with psycopg.connect(scripted_url) as db:
         insert_lead_of_age(db, 1, REMINDER_DUE)
     rows = (
         "SELECT (SELECT json_agg(l) FROM lead_protection.leads AS l)::text,"
         " (SELECT json_agg(c ORDER BY migration_id) FROM lead_protection.migration_checksums AS c)::text"
     )
-    before = catalog(empty_database_url), fetch(empty_database_url, rows)
-    output = psql(script, empty_database_url).stdout
+    before = catalog(scripted_url), fetch(scripted_url, rows)
+    output = psql(run_ok("sql"), scripted_url).stdout
     assert re.findall(r"(?m)^\d{4}_", output) == []
-    assert (catalog(empty_database_url), fetch(empty_database_url, rows)) == before
+    assert (catalog(scripted_url), fetch(scripted_url, rows)) == before
 
 
 def test_the_script_and_the_command_line_take_turns(database_url, tree, catalog, psql):

@@ -24,7 +24,7 @@ from helpers.project import cases, poll, seed
 from helpers.schemas import faults_in_outbox
 from helpers.server import private_postgres
 
-ROUNDS = cases(20, usual=8, fast=2)
+ROUNDS = cases(20, usual=5, fast=2)
 LEADS_ON_HOLD = 20
 
 

@@ -128,7 +128,7 @@ def check(bare: psycopg.Connection, lead: Lead, looks: list[datetime]) -> None:
 
 @of_seed(seed())
 @settings(
-    max_examples=cases(1200, usual=300, fast=80),
+    max_examples=cases(1200, usual=200, fast=60),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
