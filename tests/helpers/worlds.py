@@ -68,7 +68,7 @@ offsets = st.one_of(
 
 users = st.sampled_from(USERS)
 # None: nobody.
-owners = st.sampled_from([*USERS, None])
+owners = st.sampled_from([*USERS, *USERS, None])
 
 
 class Moments:
@@ -183,6 +183,20 @@ def worlds(draw):
     reminders = draw_reminders(draw, moments, lead)
     lead = Lead(lead.versions, lead.holds, lead.activities, lead.extensions, reminders)
     return lead, boundaries(lead, moments)
+
+
+def last_known(lead: Lead) -> datetime:
+    """The instant of the last fact that the cache knows as if it had always been."""
+    present = lead.versions[-1]
+    return max(
+        present.start,
+        present.closed_at or present.start,
+        *(activity.occurred_at for activity in lead.activities),
+        *(extension.granted_at for extension in lead.extensions),
+        *(reminder.sent_at for reminder in lead.reminders),
+        *(reminder.delivered_at for reminder in lead.reminders if reminder.delivered_at is not None),
+        *(version.valid_until for version in lead.versions[:-1] if version.valid_until),
+    )
 
 
 def insert_world(db: psycopg.Connection, lead_id: int, lead: Lead) -> None:
