@@ -6,11 +6,11 @@ Told once and kept: the jobs are then tried on it as often as one likes, each ti
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 
-from helpers.expected_ledgers import EXPIRED, REMINDER, TERMS, HoldRow, Ledgers, Story
+from helpers.expected_ledgers import EXPIRED, REMINDER, TERMS, HoldRow, Ledgers, ReminderRow, Story
 from helpers.facts import in_utc
 from helpers.model import Activity, Clock, Extension, Version
 from helpers.worlds import insert_world, take_facts_of_the_future
@@ -18,20 +18,30 @@ from helpers.worlds import insert_world, take_facts_of_the_future
 BEGIN = datetime(2021, 2, 1, 5, tzinfo=UTC)
 DAYS = 150
 LEADS = 60
-# In the order of a run; so few at once that nothing is done in one batch.
-BATCH = 5
-STEPS = f"""
-CREATE FUNCTION public.drill(at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+# In the order of a run: all at once, or by so few that a lead which has no place in a batch is in the way of others.
+STEPS = """
+CREATE FUNCTION public.drill(at timestamptz, at_once boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
+    every CONSTANT bigint [] := ARRAY(SELECT l.id FROM lead_protection.leads AS l);
     waiting bigint [];
+    handled bigint;
 BEGIN
-    WHILE lead_protection.record_reactivations(at, {BATCH}) > 0 LOOP END LOOP;
-    WHILE lead_protection.record_expiries(at, {BATCH}) > 0 LOOP END LOOP;
+    IF at_once THEN
+        PERFORM lead_protection.record_reactivations(at, 1000), lead_protection.record_expiries(at, 1000);
+    ELSE
+        WHILE lead_protection.record_reactivations(at, 1) > 0 LOOP END LOOP;
+        WHILE lead_protection.record_expiries(at, 1) > 0 LOOP END LOOP;
+    END IF;
+    ASSERT lead_protection.record_expiries(at, 1000) = 0, 'an expiry is left';
     waiting := lead_protection.reminders_to_send(at);
-    WHILE waiting <> '{{}}' LOOP
-        PERFORM lead_protection.send_due_reminders(waiting[1:{BATCH}], at);
-        waiting := waiting[{BATCH} + 1:];
+    WHILE waiting <> '{}' LOOP
+        handled := lead_protection.send_due_reminders(waiting[1:2], at);
+        ASSERT handled = cardinality(waiting[1:2]), 'a lead whose reminder is not due, or one that was not asked for';
+        waiting := waiting[3:];
     END LOOP;
+    ASSERT lead_protection.reminders_to_send(at, 'warnings') = '{}', 'nobody is warned here';
+    ASSERT lead_protection.send_due_reminders(every, at) = 0, 'a reminder is left, or is sent twice';
+    ASSERT lead_protection.record_expiries_of(every, at) = 0, 'an expiry is recorded that is none';
 END
 $$
 """
@@ -43,8 +53,8 @@ WHERE occurred_at = %s
 """
 REPORT = """
 INSERT INTO lead_protection.reminder_deliveries
-(lead_id, user_id, window_date, message_id, outcome, occurred_at, retry_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+(lead_id, user_id, window_date, message_id, outcome, occurred_at, retry_at, retried_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 HOLD = """
 INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, end_at, created_by, released_by)
@@ -79,8 +89,13 @@ class Drills:
         db.execute(STEPS)
         for lead_id in range(1, LEADS + 1):
             self.ledgers.stories[lead_id] = story = self.draw(lead_id)
+            strange = self.strange_reminders(story)
             insert_world(db, lead_id, story.lead())
-        self.runs = [self.foresee(at) for at in self.instants()]
+            db.cursor().executemany(REPORT, strange)
+        self.todo = self.instants()
+        self.runs: list[Run] = []
+        while self.todo:
+            self.runs.append(self.foresee(self.todo.pop(0)))
         stories = self.ledgers.stories.items()
         self.kept: dict[str, Counter[tuple]] = {
             "reminders": Counter(
@@ -98,6 +113,9 @@ class Drills:
         def ago(days: float) -> datetime:
             return BEGIN - timedelta(seconds=int(days * 86400))
 
+        if 1 < lead_id < 6:
+            # Of the same user, and with the same window.
+            return Story(lead_id, [self.ledgers.stories[1].now])
         policy = chance.choice(list(TERMS))
         length = policy.base_months * 30 + policy.extension_days + policy.grace_days
         age = chance.uniform(0, length + 20)
@@ -118,6 +136,21 @@ class Drills:
                 Extension(chance.choice([7, 8]), ago(chance.uniform(0, age)), chance.randint(1, 20))
             )
         return story
+
+    def strange_reminders(self, story: Story) -> list[tuple]:
+        """Reminders of the other user and of a window long ago, which wait for a repetition that is nobody's now."""
+        version = story.now
+        if story.lead_id % 3 != 0 or version.user_id is None:
+            return []
+        window = Clock(story.lead(), version, BEGIN).window
+        sent_at = version.start + timedelta(hours=1)
+        reports = []
+        for user_id, of_window in ((15 - version.user_id, window), (version.user_id, date(2015, 1, 1))):
+            story.reminders.append(ReminderRow(user_id, of_window, sent_at, sent_at))
+            key = (story.lead_id, user_id, of_window)
+            reports.append((*key, "first", "failed", sent_at, None, sent_at))
+            reports.append((*key, "second", "failed", sent_at, sent_at, None))
+        return reports
 
     def instants(self) -> list[datetime]:
         """When the jobs run: at any second, and the very instants at which something falls due or ends."""
@@ -151,11 +184,13 @@ class Drills:
         outcome = self.chance.choice(["delivered", "failed"])
         if outcome == "failed":
             reminder.retry_at = at + timedelta(minutes=15)
+            if self.chance.random() < 0.2:
+                self.todo = sorted({*self.todo, reminder.retry_at})
         elif reminder.delivered_at is None:
             reminder.delivered_at = at
         self.ledgers.changed(story.lead_id)
         message = f"message {reminder.attempts}"
-        return story.lead_id, reminder.user_id, reminder.window, message, outcome, at, reminder.retry_at
+        return story.lead_id, reminder.user_id, reminder.window, message, outcome, at, reminder.retry_at, None
 
     def enter_hold(self, story: Story, at: datetime) -> tuple:
         """Late, or ahead: what was announced may not come."""
@@ -167,8 +202,8 @@ class Drills:
 
     def difference(self) -> tuple | None:
         """Run the jobs, and return the first thing that is not as the model says; in a transaction that is undone."""
-        for run in self.runs:
-            self.db.execute("SELECT public.drill(%s)", (run.at,))
+        for number, run in enumerate(self.runs):
+            self.db.execute("SELECT public.drill(%s, %s)", (run.at, number % 2 == 0))
             found: Counter[tuple] = Counter(map(in_utc, self.db.execute(LOGGED, (run.at,)).fetchall()))
             if found != run.log:
                 return run.at, found - run.log, run.log - found
