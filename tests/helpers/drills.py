@@ -144,7 +144,7 @@ class Drills:
             return []
         window = Clock(story.lead(), version, BEGIN).window
         sent_at = version.start + timedelta(hours=1)
-        reports = []
+        reports: list[tuple] = []
         for user_id, of_window in ((15 - version.user_id, window), (version.user_id, date(2015, 1, 1))):
             story.reminders.append(ReminderRow(user_id, of_window, sent_at, sent_at))
             key = (story.lead_id, user_id, of_window)
