@@ -12,9 +12,8 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cache
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -26,7 +25,7 @@ import helpers.project
 from helpers.log_form import problems_of_log
 from helpers.project import PROJECT, poll, run_program
 from helpers.schemas import faults_in_outbox
-from helpers.server import Server, server_directory, start_server
+from helpers.server import Server, databases, server_directory, start_server
 from helpers.shared_database import SharedDatabase
 
 # What the developer's shell has set for some other server must not lead a test there.
@@ -107,20 +106,8 @@ def template(postgresql_noproc: NoopExecutor) -> str:
 
 @pytest.fixture(scope="session")
 def new_database(server: Server) -> Iterator[Callable]:
-    """Return a context manager that makes a database, a clone of the template given or an empty one, and drops it."""
-    numbers = count(1)
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-
-        @contextmanager
-        def make(template: str = "template1") -> Iterator[str]:
-            name = f"test_{next(numbers)}"
-            # As files: not through the log, which takes longer.
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-            try:
-                yield name
-            finally:
-                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
+    """See `databases`."""
+    with databases(server) as make:
         yield make
 
 

@@ -3,9 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -86,6 +87,25 @@ def start_server(directory: str) -> Server:
     private_postgres("start", "--fast", directory)
     host = str(psycopg.conninfo.conninfo_to_dict(private_postgres("url", directory))["host"])
     return Server(host=host, bin=Path(private_postgres("bin", directory)))
+
+
+@contextmanager
+def databases(server: Server, name: str = "test") -> Iterator[Callable]:
+    """Yield a context manager that makes a database, a clone of the template given or an empty one, and drops it."""
+    numbers = count(1)
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+
+        @contextmanager
+        def make(template: str = "template1") -> Iterator[str]:
+            made = f"{name}_{next(numbers)}"
+            # As files: not through the log, which takes longer.
+            connection.execute(f"CREATE DATABASE {made} TEMPLATE {template} STRATEGY FILE_COPY")
+            try:
+                yield made
+            finally:
+                connection.execute(f"DROP DATABASE {made} WITH (FORCE)")
+
+        yield make
 
 
 @contextmanager

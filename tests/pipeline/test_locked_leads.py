@@ -10,6 +10,7 @@ from helpers.facts import (
     PIPELINE_IDLE,
     PROTECTED,
     REMINDER_DUE,
+    ago,
     drift,
     events,
     insert_holds,
@@ -130,6 +131,33 @@ def test_expiries_and_reactivations_of_locked_leads_are_noted_too(db, idle):
     assert [tuple(r.values()) for r in rows(db, noted)] == [(2, "reactivations"), (4, "expiries")]
     idle.rollback()
     assert run_pipeline(db) == PIPELINE_IDLE | {"expiries": 1, "reactivations": 1}
+
+
+def insert_leads_that_do_not_end(db) -> None:
+    """Lead 1 is protected; the others look as if they had ended: closed, recorded, on hold, to be reminded first."""
+    noticed = insert_policy(db, "noticed", notice_required=True)
+    insert_lead_of_age(db, 3, EXPIRED)
+    run_pipeline(db)
+    for lead_id, days in ((1, PROTECTED), (2, EXPIRED), (4, EXPIRED), (5, EXPIRED)):
+        insert_lead_of_age(db, lead_id, days)
+    insert_holds(db, 4, [(ago(EXPIRED - 245), None)])
+    db.execute("UPDATE lead_protection.leads SET closed_at = now() WHERE id = 2")
+    db.execute("UPDATE lead_protection.leads SET policy_id = %s WHERE id = 5", (noticed,))
+
+
+def test_a_locked_lead_that_does_not_end_is_not_noted(db, idle):
+    insert_leads_that_do_not_end(db)
+    lock(idle, 1, 2, 3, 4, 5)
+    assert run_pipeline(db) == PIPELINE_IDLE | {"skipped_locked": 1}
+    noted = "SELECT lead_id, step FROM lead_protection.passed_over_leads"
+    assert [tuple(r.values()) for r in rows(db, noted)] == [(5, "reminders")]
+
+
+def test_a_run_locks_no_lead_that_does_not_end(db, idle):
+    insert_leads_that_do_not_end(db)
+    with db.transaction():
+        assert db.execute("SELECT lead_protection.record_expiries(NULL, 10)").fetchone() == (0,)
+        assert idle.execute("SELECT id FROM lead_protection.leads FOR UPDATE SKIP LOCKED").rowcount == 5
 
 
 def test_the_night_waits_for_no_lead_and_holds_up_nobody(db, idle):

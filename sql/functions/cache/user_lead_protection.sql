@@ -51,7 +51,7 @@ BEGIN ATOMIC
             c.closed_at,
             e.protection_expires_at,
             CASE
-                WHEN c.stops = '{}' AND c.open_hold_from <= user_lead_protection.as_of
+                WHEN c.stops = '{}'
                     THEN lead_protection.protection_state(c, c.open_hold_from, user_lead_protection.as_of)
                 ELSE (SELECT s.state FROM lead_protection.clock_at(c, user_lead_protection.as_of) AS s)
             END,

@@ -19,7 +19,7 @@ DECLARE
     last_day date;
     days integer := 0;
 BEGIN
-    IF stop_clock.base_expires_at IS NULL OR coalesce(isempty(stop_clock.stops), true) THEN
+    IF isempty(stop_clock.stops) THEN
         RETURN stop_clock.base_expires_at;
     END IF;
     IF stop_clock.day_policy_id IS NOT NULL THEN
