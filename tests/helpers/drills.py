@@ -33,13 +33,13 @@ BEGIN
         WHILE lead_protection.record_expiries(at, 1) > 0 LOOP END LOOP;
     END IF;
     ASSERT lead_protection.record_expiries(at, 1000) = 0, 'an expiry is left';
+    ASSERT lead_protection.reminders_to_send(at, 'warnings') = '{}', 'nobody is warned here';
     waiting := lead_protection.reminders_to_send(at);
     WHILE waiting <> '{}' LOOP
         handled := lead_protection.send_due_reminders(waiting[1:2], at);
         ASSERT handled = cardinality(waiting[1:2]), 'a lead whose reminder is not due, or one that was not asked for';
         waiting := waiting[3:];
     END LOOP;
-    ASSERT lead_protection.reminders_to_send(at, 'warnings') = '{}', 'nobody is warned here';
     ASSERT lead_protection.send_due_reminders(every, at) = 0, 'a reminder is left, or is sent twice';
     ASSERT lead_protection.record_expiries_of(every, at) = 0, 'an expiry is recorded that is none';
 END

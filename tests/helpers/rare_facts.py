@@ -75,6 +75,15 @@ RARE = {
     "a notice that is owed, later in the day than the protection ends": Lead(
         versions=(Version(7, Policy(notice_required=True, reminder_time=time(23, 0)), BEGUN),),
     ),
+    "a notice that is given while an open hold lasts": Lead(
+        versions=(Version(7, Policy(notice_required=True), BEGUN),),
+        holds=(Hold(7, datetime(2025, 9, 10, 8, tzinfo=UTC), None),),
+        reminders=(Reminder(7, datetime(2025, 9, 20, 6, tzinfo=UTC), date(2025, 9, 23)),),
+    ),
+    "a hold that begins when the protection ends": Lead(
+        versions=(Version(7, Policy(), BEGUN),),
+        holds=(Hold(7, datetime(2025, 9, 23, 8, tzinfo=UTC), datetime(2025, 9, 25, 8, tzinfo=UTC)),),
+    ),
     "a notice that arrives late, on a Sunday": Lead(
         versions=(
             Version(7, replace(BY_DAYS, notice_required=True, notice_counts_from="delivered_working_day"), BEGUN),

@@ -54,10 +54,10 @@ def test_locked_leads_do_not_starve_the_others_of_their_user(db, idle):
 
 
 def test_a_locked_lead_takes_nobodys_place_in_a_run(db, idle):
-    insert_leads_of_age(db, *[REMINDER_DUE] * 5)
-    db.execute("SELECT lead_protection.configure_reminders(reminders_per_run => 3, reminders_per_user => NULL)")
+    insert_leads_of_age(db, *[REMINDER_DUE] * 6)
+    db.execute("SELECT lead_protection.configure_reminders(reminders_per_run => 4, reminders_per_user => NULL)")
     lock(idle, 1, 2)
-    assert run_pipeline(db) == PIPELINE_IDLE | {"reminders": 3, "skipped_locked": 2}
+    assert run_pipeline(db) == PIPELINE_IDLE | {"reminders": 4, "skipped_locked": 2}
 
 
 def test_a_lead_under_notice_that_is_locked_is_told_with_who_holds_it(db, idle):
@@ -156,7 +156,8 @@ def test_a_locked_lead_that_does_not_end_is_not_noted(db, idle):
 def test_a_run_locks_no_lead_that_does_not_end(db, idle):
     insert_leads_that_do_not_end(db)
     with db.transaction():
-        assert db.execute("SELECT lead_protection.record_expiries(NULL, 10)").fetchone() == (0,)
+        for as_of in ("NULL", "now() - INTERVAL '100 days'"):
+            assert db.execute(f"SELECT lead_protection.record_expiries({as_of}, 10)").fetchone() == (0,)
         assert idle.execute("SELECT id FROM lead_protection.leads FOR UPDATE SKIP LOCKED").rowcount == 5
 
 

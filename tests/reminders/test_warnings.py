@@ -248,6 +248,7 @@ def test_the_pace_is_that_of_the_reminders(db, agents):
         insert_lead_of(db, lead_id, 58 - lead_id / 2, agents, user_id=7 if lead_id < 6 else 8)
     (first,) = db.execute("SELECT count(*) FROM lead_protection.waiting_warnings()").fetchone()
     assert first == 7
+    assert db.execute("SELECT lead_protection.reminders_to_send(now())").fetchone() == ([],)
     counts = [run_pipeline(db)["warnings"] for _ in range(3)]
     assert counts == [4, 3, 0]
     order = db.execute(
