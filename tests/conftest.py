@@ -65,9 +65,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--fast"):
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
-    # What takes longest begins first, and stays in one process, where what it prepares is made once: one that has done
-    # its share takes over from the end of another's.
-    items.sort(key=lambda item: not item.path.is_relative_to(PROJECT / "tests" / "install"))
+    # What prepares much for several tests begins first, and stays in one process, where that is made once: one that has
+    # done its share takes over from the end of another's.
+    first = PROJECT / "tests" / "install", PROJECT / "tests" / "catalog" / "test_plans.py"
+    items.sort(key=lambda item: not any(map(item.path.is_relative_to, first)))
 
 
 @pytest.fixture(scope="session")
