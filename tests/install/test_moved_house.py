@@ -8,8 +8,8 @@ import pytest
 
 from helpers.command_line import run_ok
 from helpers.facts import drift
+from helpers.moved import live_in, look
 from helpers.project import run_program
-from helpers.rows import columns_of_tables, rows_of_tables
 
 pytestmark = pytest.mark.slow("a database with the demo's sample is dumped and restored")
 
@@ -17,26 +17,8 @@ pytestmark = pytest.mark.slow("a database with the demo's sample is dumped and r
 @pytest.fixture
 def lived_in(sample: psycopg.Connection) -> psycopg.Connection:
     """A database in which all kinds of rows are."""
-    sample.execute("SELECT lead_protection.register_event_consumer('crm', since => '-infinity')")
-    sample.execute("CALL lead_protection.run_protection_pipeline()")
-    sample.execute("SELECT lead_protection.hold_leads('key', 'x', 1, ARRAY[12, 36])")
-    sample.execute(
-        "SELECT lead_protection.acknowledge_events('crm', lease_token, ARRAY[id])"
-        " FROM lead_protection.claim_events('crm', 5)"
-    )
-    sample.execute("CALL lead_protection.run_nightly_maintenance()")
+    live_in(sample)
     return sample
-
-
-def look(db: psycopg.Connection, at: datetime) -> tuple:
-    """All rows, what is shown, and the numbers that come next."""
-    return (
-        rows_of_tables(db, columns_of_tables(db)),
-        db.execute("SELECT * FROM lead_protection.user_lead_protection(%s) ORDER BY lead_id", (at,)).fetchall(),
-        db.execute(
-            "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'lead_protection' ORDER BY 1"
-        ).fetchall(),
-    )
 
 
 def by_directory(server, source: str, target: str) -> None:
