@@ -26,7 +26,7 @@ import helpers.project
 from helpers.log_form import problems_of_log
 from helpers.project import PROJECT, poll, run_program
 from helpers.schemas import faults_in_outbox
-from helpers.server import Server, server_directory, start_server
+from helpers.server import PRIVATE_POSTGRES, Server, server_directory, start_server
 from helpers.shared_database import SharedDatabase
 
 # What the developer's shell has set for some other server must not lead a test there.
@@ -53,9 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault(helpers.project.SEED_VARIABLE, str(drawn))
 
 
-def pytest_report_header() -> str:
-    """Print what draws the same random cases again."""
-    return f"random cases: {helpers.project.SEED_VARIABLE}={helpers.project.seed()}"
+def pytest_report_header() -> list[str]:
+    """Print what draws the same random cases again, and on what they are tried."""
+    programs = run_program([str(PRIVATE_POSTGRES), "bin"]).stdout.strip()
+    version = run_program([f"{programs}/postgres", "--version"]).stdout.strip() if programs else "no PostgreSQL"
+    return [f"random cases: {helpers.project.SEED_VARIABLE}={helpers.project.seed()}", version]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
