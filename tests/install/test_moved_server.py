@@ -13,7 +13,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from helpers import project
 from helpers.command_line import run_ok
 from helpers.facts import PROTECTED, REMINDER_DUE, drift, insert_lead_of_age
 from helpers.load import Load
@@ -21,14 +20,14 @@ from helpers.log_form import problems_of_log
 from helpers.mail import Mailbox, register_mailer, run_mailer, start_mailer
 from helpers.moved import live_in, load_sample, look
 from helpers.pages import RUNBOOK, named, sections
-from helpers.project import PROJECT, poll, run_program
+from helpers.project import PROJECT, left_to, poll, run_program
 from helpers.seals import checkpoint, export, problems, verified
 from helpers.server import server_directory
 from helpers.standby import Cluster, as_owner, cluster, configure, standby_of
 
 pytestmark = [
     pytest.mark.slow("servers of its own, and minutes of pg_cron"),
-    pytest.mark.skipif(not project.THOROUGH, reason="make moved-house runs it"),
+    left_to("moved-house"),
 ]
 
 REMINDED = "SELECT lead_id, window_date FROM lead_protection.lead_reminders ORDER BY 1, 2"

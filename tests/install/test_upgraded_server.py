@@ -14,19 +14,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from helpers import project
 from helpers.command_line import run_ok
 from helpers.facts import REMINDER_DUE, drift, insert_lead_of_age
 from helpers.log_form import problems_of_log
 from helpers.moved import live_in, load_sample, look
-from helpers.project import run_program
+from helpers.project import left_to, run_program
 from helpers.seals import checkpoint, export, problems, verified
 from helpers.server import server_directory
 from helpers.standby import AS_OWNER, Cluster, as_owner
 
 pytestmark = [
     pytest.mark.slow("a server of its own for each version"),
-    pytest.mark.skipif(not project.THOROUGH, reason="make moved-house runs it"),
+    left_to("moved-house"),
 ]
 
 REMINDED = "SELECT lead_id, window_date FROM lead_protection.lead_reminders ORDER BY 1, 2"
@@ -51,7 +50,7 @@ def installed() -> list[Path]:
 
 def pairs() -> list:
     """From each version to the next, and from the oldest to the newest at once."""
-    there = installed() if project.THOROUGH else []
+    there = installed()
     if len(there) < 2:
         return [pytest.param(None, None, marks=pytest.mark.skip("it takes two PostgreSQL"))]
     found = list(pairwise(there)) + ([(there[0], there[-1])] if len(there) > 2 else [])
