@@ -193,7 +193,7 @@ def catalog(server):
 
     def dump(url: str) -> str:
         command = [str(server.bin / "pg_dump"), "--schema-only", "--schema=lead_protection", url]
-        done = run_program(command)
+        done = run_program(command, env=os.environ | {"LC_ALL": "C"})
         if "no matching schemas" in done.stderr:
             return ""
         assert done.returncode == 0, done.stderr

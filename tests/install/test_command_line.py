@@ -103,7 +103,7 @@ def test_failing_migration_leaves_nothing_behind(empty_database_url, tree):
     )
     status, output = run_cli("apply", "--database", empty_database_url, tree=tree)
     assert status == 1
-    assert "migrations/0033_z_broken.sql, line 4:\n  ERROR 22012: division by zero" in output
+    assert "migrations/0033_z_broken.sql, line 4:\n  ERROR 22012: " in output
     assert fetch(empty_database_url, "SELECT FROM pg_namespace WHERE nspname = 'lead_protection'") == []
     assert fetch(empty_database_url, "SELECT FROM pg_class WHERE relname LIKE '%yoyo%'") == []
 

@@ -181,13 +181,13 @@ def small() -> Iterator[OwnServer]:
         yield own
 
 
-def take_all_connections(own: OwnServer, stack: ExitStack) -> psycopg.OperationalError:
-    """Connect until the server refuses, and return how it did."""
+def take_all_connections(own: OwnServer, stack: ExitStack) -> None:
+    """Connect until the server refuses."""
     for _ in range(20):
         try:
             stack.enter_context(closing(own.connect("crm", ROLE)))
-        except psycopg.OperationalError as refused:
-            return refused
+        except psycopg.OperationalError:
+            return
     pytest.fail("no connection was refused")
 
 
@@ -215,8 +215,7 @@ def test_no_connection_is_left_is_told_and_the_next_run_heals(small, cron):
         db.execute("UPDATE lead_protection.job_runs SET started_at = now() - INTERVAL '1 hour'")
         db.execute("UPDATE lead_protection.job_runs SET finished_at = started_at")
         insert_lead_of_age(db, 1, REMINDER_DUE)
-        refused = take_all_connections(small, stack)
-        assert "remaining connection slots are reserved" in str(refused)
+        take_all_connections(small, stack)
         assert sqlstate_of_refusal(small) == "53300"
         in_cron.execute("SELECT cron.alter_job(jobid, schedule => '* * * * *') FROM cron.job")
         failed = "SELECT count(*) > 0 FROM cron.job_run_details WHERE status = 'failed'"
@@ -250,7 +249,7 @@ def test_a_full_queue_of_notify_stops_who_notifies_and_is_told(bare_server):
         listener.execute("LISTEN other")
         listener.commit()
         listener.execute("SELECT 1")  # it is in a transaction from here on
-        with pytest.raises(psycopg.Error, match="too many notifications"):
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded):
             while True:
                 db.execute("SELECT pg_notify('other', repeat('x', 7000) || n) FROM generate_series(1, 20) AS n")
         before = db.execute("SELECT count(*) FROM lead_protection.outbox_events").fetchone()

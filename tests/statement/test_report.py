@@ -3,6 +3,7 @@
 import re
 from xml.etree import ElementTree
 
+import psycopg
 import pytest
 
 from helpers.calls import call, refused, row, rows
@@ -77,7 +78,7 @@ def test_bad_input_is_refused(db):
 def test_an_application_may_not(db):
     db.execute("SET ROLE lead_protection_app")
     try:
-        with pytest.raises(Exception, match="permission denied for function protection_report"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
             report(db)
     finally:
         db.execute("RESET ROLE")
