@@ -13,12 +13,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.types.datetime import TimestamptzLoader
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
@@ -33,6 +35,17 @@ from helpers.shared_database import SharedDatabase
 for name in [name for name in os.environ if name.startswith("PG") and name != "PG_BIN"]:
     del os.environ[name]
 os.environ.pop("LEAD_PROTECTION_DATABASE_URL", None)
+
+
+class InUtc(TimestamptzLoader):
+    """An instant without the session's zone: Python counts hours between two that share a zone on the wall clock."""
+
+    def load(self, data: psycopg.abc.Buffer) -> datetime:
+        """Load it."""
+        return super().load(data).astimezone(UTC)
+
+
+psycopg.adapters.register_loader("timestamptz", InUtc)
 
 # Who terminates the tests gets no servers left behind: it ends them like Ctrl-C.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
