@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # Python keeps what it compiled, whatever the shell says: else each process of the tests compiles them, for 7 seconds.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help demo demo-stop test test-all test-fast coverage killed decade mutants lint bench clean
+.PHONY: help demo demo-stop test test-all test-fast coverage killed decade moved-house mutants test-matrix lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,9 +40,18 @@ decade: ## live through ten years on a server whose clock is set, half an hour; 
 	@scripts/bootstrap
 	@.venv/bin/python scripts/decade $(ARGS)
 
+moved-house: ## move the database in every way, and starve its server, 14 minutes; more with scripts/older-postgresql
+	@scripts/bootstrap
+	@.venv/bin/python -m pytest --numprocesses 2 --dist worksteal --thorough \
+		tests/install/test_moved_house.py tests/install/test_moved_server.py tests/install/test_upgraded_server.py \
+		tests/install/test_private_postgres.py tests/pipeline/test_starved.py tests/pipeline/test_pressure.py $(ARGS)
+
 mutants: ## break the rule in one place after the other: do the tests notice? ARGS='--every 10 --limit 1200'
 	@scripts/bootstrap
 	@.venv/bin/python scripts/mutants $(ARGS)
+
+test-matrix: ## run the tests on PostgreSQL 15, 16, 17 and 18, as root, hours; ARGS='16 -- make test ARGS=tests/rule'
+	@scripts/test-matrix $(ARGS)
 
 lint: ## check the SQL, the shell, the workflows and the Python
 	@scripts/bootstrap

@@ -13,11 +13,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.types.datetime import TimestamptzLoader
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
@@ -25,13 +27,24 @@ import helpers.project
 from helpers.log_form import problems_of_log
 from helpers.project import PROJECT, poll, run_program
 from helpers.schemas import faults_in_outbox
-from helpers.server import Server, databases, server_directory, start_server
+from helpers.server import PRIVATE_POSTGRES, Server, databases, server_directory, start_server
 from helpers.shared_database import SharedDatabase
 
 # What the developer's shell has set for some other server must not lead a test there.
 for name in [name for name in os.environ if name.startswith("PG") and name != "PG_BIN"]:
     del os.environ[name]
 os.environ.pop("LEAD_PROTECTION_DATABASE_URL", None)
+
+
+class InUtc(TimestamptzLoader):
+    """An instant without the session's zone: Python counts hours between two that share a zone on the wall clock."""
+
+    def load(self, data: psycopg.abc.Buffer) -> datetime:
+        """Load it."""
+        return super().load(data).astimezone(UTC)
+
+
+psycopg.adapters.register_loader("timestamptz", InUtc)
 
 # Who terminates the tests gets no servers left behind: it ends them like Ctrl-C.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -52,9 +65,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault(helpers.project.SEED_VARIABLE, str(drawn))
 
 
-def pytest_report_header() -> str:
-    """Print what draws the same random cases again."""
-    return f"random cases: {helpers.project.SEED_VARIABLE}={helpers.project.seed()}"
+def pytest_report_header() -> list[str]:
+    """Print what draws the same random cases again, and on what they are tried."""
+    programs = run_program([str(PRIVATE_POSTGRES), "bin"]).stdout.strip()
+    version = run_program([f"{programs}/postgres", "--version"]).stdout.strip() if programs else "no PostgreSQL"
+    return [f"random cases: {helpers.project.SEED_VARIABLE}={helpers.project.seed()}", version]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -179,7 +194,7 @@ def catalog(server):
 
     def dump(url: str) -> str:
         command = [str(server.bin / "pg_dump"), "--schema-only", "--schema=lead_protection", url]
-        done = run_program(command)
+        done = run_program(command, env=os.environ | {"LC_ALL": "C"})
         if "no matching schemas" in done.stderr:
             return ""
         assert done.returncode == 0, done.stderr

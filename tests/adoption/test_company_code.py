@@ -83,9 +83,9 @@ def test_a_row_on_which_it_fails_stops_no_other(crm):
     )
     crm.execute("RESET ROLE")
     crm.execute("CALL lead_protection.adopt_leads('crm.l', 900, converted_when => 'note::int = 2', batch_size => 2)")
-    waits = [("3", '22P02: invalid input syntax for type integer: "x"')]
     ids = "SELECT array_agg(id ORDER BY id) FROM lead_protection.leads"
-    assert crm.execute("SELECT row_key, error FROM lead_protection.adoption_queue").fetchall() == waits
+    waits = "SELECT row_key, left(error, 7) FROM lead_protection.adoption_queue"
+    assert crm.execute(waits).fetchall() == [("3", "22P02: ")]
     assert crm.execute(ids).fetchone() == ([1, 2, 4, 5],)
     drift = "SELECT row_key, finding FROM lead_protection.find_adoption_drift()"
     assert crm.execute(drift).fetchall() == [("3", "the row cannot be read")]

@@ -193,8 +193,7 @@ def test_a_cancelled_pipeline_says_so_and_leaves_nothing_locked(db, connect, wai
         with pytest.raises(psycopg.errors.QueryCanceled):
             done.result(timeout=10)
     blocker.rollback()
-    assert db.execute("SELECT outcome, error FROM lead_protection.job_runs").fetchall() == [
-        ("failed", "57014: canceling statement due to user request")
-    ]
+    (run,) = db.execute("SELECT outcome, left(error, 7) FROM lead_protection.job_runs").fetchall()
+    assert run == ("failed", "57014: ")
     db.execute(PIPELINE)
     assert events(db) == ["lead.protection.reminder"]

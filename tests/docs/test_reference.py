@@ -60,7 +60,7 @@ ORDER BY p.proname COLLATE "C", p.oid::regprocedure::text COLLATE "C"
 """
 
 TRIGGERS = """
-SELECT DISTINCT t.tgfoid::regproc::text, t.tgrelid::regclass::text
+SELECT DISTINCT t.tgfoid::regproc::text COLLATE "C", t.tgrelid::regclass::text COLLATE "C"
 FROM pg_trigger AS t INNER JOIN pg_class AS c ON t.tgrelid = c.oid
 WHERE c.relnamespace = 'lead_protection'::regnamespace AND NOT t.tgisinternal
 ORDER BY 1, 2

@@ -110,7 +110,7 @@ def writes(url: str) -> int:
 
 def fingerprint(db: psycopg.Connection) -> list:
     """Differs once any row of ours does."""
-    return db.execute(row(db, FINGERPRINT)["string_agg"]).fetchall()
+    return sorted(db.execute(row(db, FINGERPRINT)["string_agg"]).fetchall(), key=repr)
 
 
 def broken(db: psycopg.Connection) -> dict[str, list]:

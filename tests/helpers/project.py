@@ -23,6 +23,11 @@ def cases(number: int, *, usual: int | None = None, fast: int) -> int:
     return number if THOROUGH or usual is None else usual
 
 
+def left_to(target: str) -> pytest.MarkDecorator:
+    """Mark what takes too long for `make test`: a thorough run has it, and this target of make."""
+    return pytest.mark.skipif(not THOROUGH, reason=f"make {target} runs it")
+
+
 def seed() -> int:
     """The seed of this run."""
     return int(os.environ[SEED_VARIABLE])

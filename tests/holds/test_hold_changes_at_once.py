@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import psycopg
 import pytest
 
 from helpers.calls import call, rows
@@ -60,7 +61,7 @@ def test_a_correction_with_an_old_snapshot_is_refused(lead, connect, hold):
     old.execute("SELECT count(*) FROM lead_protection.lead_holds")
     correct(lead, 1, 1, hold["start_at"], from_now(-10))
     left = everything(lead)
-    with pytest.raises(Exception, match="could not serialize"):
+    with pytest.raises(psycopg.errors.SerializationFailure):
         correct(old, 1, 1, hold["start_at"], from_now(-5))
     old.rollback()
     assert everything(lead) == left

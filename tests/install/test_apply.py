@@ -83,7 +83,7 @@ def test_after_the_last_attempt_apply_says_who_was_in_the_way_and_nothing_has_ch
     assert status == 1
     assert output.count("In the way:\n") == 2
     assert "Gave up after 2 attempts." in output
-    assert "ERROR 55P03: canceling statement due to lock timeout" in output
+    assert "ERROR 55P03: " in output
     assert f"pid {blocker.info.backend_pid}, " in output
     assert catalog(database_url) == before
     assert db.execute("SELECT count(*) FROM _yoyo_migration WHERE migration_id = '9999_more'").fetchone() == (0,)

@@ -103,7 +103,7 @@ def test_failing_migration_leaves_nothing_behind(empty_database_url, tree):
     )
     status, output = run_cli("apply", "--database", empty_database_url, tree=tree)
     assert status == 1
-    assert "migrations/0033_z_broken.sql, line 4:\n  ERROR 22012: division by zero" in output
+    assert "migrations/0033_z_broken.sql, line 4:\n  ERROR 22012: " in output
     assert fetch(empty_database_url, "SELECT FROM pg_namespace WHERE nspname = 'lead_protection'") == []
     assert fetch(empty_database_url, "SELECT FROM pg_class WHERE relname LIKE '%yoyo%'") == []
 
@@ -478,7 +478,7 @@ def test_rollback_stops_at_what_others_built_on_our_views(database_url, db, cata
     before = catalog(database_url)
     status, output = run_cli("rollback", "--all", "--yes", "--database", database_url)
     assert status == 1
-    assert "view public.report depends on view lead_protection.v_user_lead_protection" in output
+    assert re.search(r"public\.report .* lead_protection\.v_user_lead_protection", output)
     assert catalog(database_url) == before
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from helpers.project import cases
 from helpers.server import PRIVATE_POSTGRES, private_postgres
 
 
@@ -61,3 +62,26 @@ def test_start_does_not_believe_what_is_not_there(monkeypatch):
     finally:
         private_postgres("stop", "--remove", directory)
         shutil.rmtree(programs)
+
+
+@pytest.mark.slow("a server of its own is killed and started over and over")
+def test_start_right_after_a_kill_gives_a_server_that_answers():
+    """While sessions are at work, which go one after the other; each start says the truth."""
+    directory = tempfile.mkdtemp(prefix="lead-protection-")
+    try:
+        private_postgres("start", "--fast", directory)
+        url = private_postgres("url", directory)
+        for _ in range(cases(30, usual=2, fast=1)):
+            with psycopg.connect(url, autocommit=True) as db:
+                ((data,),) = db.execute("SHOW data_directory")
+                busy = [psycopg.connect(url, autocommit=True) for _ in range(5)]
+                for session in busy:
+                    session.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000)")
+                os.kill(int((Path(data) / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+                private_postgres("start", "--fast", directory)
+                with psycopg.connect(url) as again:
+                    assert again.execute("SELECT 1").fetchone() == (1,)
+                for session in busy:
+                    session.close()
+    finally:
+        private_postgres("stop", "--remove", directory)

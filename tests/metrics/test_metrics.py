@@ -277,7 +277,11 @@ def test_restart_and_failover_lower_no_counter_and_a_standby_answers(server):
                 ((written,),) = db.execute("SELECT pg_current_wal_lsn()")
             with psycopg.connect(standby.url(), autocommit=True) as db:
                 replayed = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
-                poll(lambda: db.execute(replayed, (written,)).fetchone() == (True,), what="the standby has caught up")
+                poll(
+                    lambda: db.execute(replayed, (written,)).fetchone() == (True,),
+                    timeout=60,
+                    what="the standby has caught up",
+                )
                 ((text,),) = db.execute("SELECT lead_protection.prometheus_metrics()")
                 assert "lead_reminder_sent_total 6\n" in text
                 assert "lead_scheduler_up" not in text, "nothing is scheduled on a standby"
@@ -330,7 +334,7 @@ def test_a_refresh_that_fails_never_fails_the_reminders(db, connect):
     insert_lead_of_age(db, 1, REMINDER_DUE)
     db.execute("ALTER TABLE lead_protection.metric_values ADD CONSTRAINT intruder CHECK (false)")
     notices = []
-    db.add_notice_handler(lambda notice: notices.append((notice.severity, notice.message_primary)))
+    db.add_notice_handler(lambda notice: notices.append((notice.severity_nonlocalized, notice.message_primary)))
     db.execute(PIPELINE)
     assert [severity for severity, message in notices if "intruder" in message] == ["WARNING"]
     runs = "SELECT job_name, outcome, left(error, 5) FROM lead_protection.job_runs ORDER BY id"

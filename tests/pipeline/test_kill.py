@@ -8,9 +8,8 @@ import os
 import random
 import signal
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 
 from helpers.command_line import run_ok
 from helpers.facts import PROTECTED, REMINDER_DUE, events, insert_lead_of_age
+from helpers.load import Load
 from helpers.mail import Mailbox, kill, register_mailer, start_mailer
 from helpers.project import cases, poll, seed
 from helpers.schemas import faults_in_outbox
@@ -65,36 +65,6 @@ def durable_server() -> Iterator[DurableServer]:
         yield DurableServer(directory)
     finally:
         private_postgres("stop", "--remove", directory)
-
-
-class Load(threading.Thread):
-    """Calls `work` with a connection, over and over, until told to stop; a lost connection is replaced."""
-
-    def __init__(self, url: str, work: Callable[[psycopg.Connection], None]):
-        super().__init__(daemon=True)
-        self.url, self.work = url, work
-        self.stopping = threading.Event()
-        self.failure: BaseException | None = None
-        self.lost = 0
-        self.start()
-
-    def run(self) -> None:
-        while not self.stopping.is_set():
-            try:
-                with psycopg.connect(self.url, autocommit=True) as db:
-                    while not self.stopping.is_set():
-                        self.work(db)
-            except psycopg.OperationalError:
-                self.lost += 1
-                self.stopping.wait(0.05)
-            except BaseException as failure:
-                self.failure = failure
-                raise
-
-    def stop(self) -> None:
-        self.stopping.set()
-        self.join(60)
-        assert not self.is_alive() and self.failure is None
 
 
 def counts_none(db: psycopg.Connection, query: str) -> bool:
