@@ -7,6 +7,7 @@ import pytest
 
 from helpers.facts import insert_leads_of_age
 from helpers.jobs import call_pipeline
+from helpers.log_form import problems_of_log
 from helpers.seals import checkpoint, export, live, problems, seal, sealed_rows, verified
 from lead_protection import verify
 
@@ -71,6 +72,23 @@ def test_a_transaction_that_commits_late_is_not_passed_over(two):
     assert sealed_rows(db) == [(1, 1), (2, 1), (3, 1)]
     assert seal(db) == 0
     assert db.execute("SELECT unsealed_since FROM lead_protection.v_kpi_seals").fetchone() == (None,)
+
+
+def test_rows_of_a_lead_are_sealed_in_their_order_whatever_the_numbers_of_their_transactions(two, connect):
+    """The later row is of the older transaction, and one that goes on lies between the two."""
+    older, db = two
+    db.execute(NEW, (1,))
+    assert seal(db) == 1
+    older.execute("SELECT pg_current_xact_id()")
+    between = connect(autocommit=False)
+    between.execute("SELECT pg_current_xact_id()")
+    db.execute("SELECT lead_protection.create_lead_hold(1, 7, 'x', 5)")
+    older.execute("SELECT lead_protection.release_lead_hold(1, 7, 5)")
+    older.commit()
+    assert seal(db) == 2
+    between.commit()
+    assert seal(db) == 0 and sealed_rows(db) == [(1, 1), (1, 2), (1, 3)]
+    assert problems_of_log(db) == []
 
 
 def test_what_was_committed_before_a_transaction_began_does_not_wait_for_it(two):

@@ -5,6 +5,7 @@ from datetime import timedelta
 from xml.etree import ElementTree
 
 import pytest
+from psycopg.types.datetime import TimestamptzLoader
 
 from helpers.calls import call, refused, row, rows
 from helpers.facts import ago, insert_lead_of_age
@@ -52,6 +53,7 @@ def minute(instant) -> str:
 def berlin(db):
     """Instants come as they are told."""
     db.execute("SET TimeZone = 'Europe/Berlin'")
+    db.adapters.register_loader("timestamptz", TimestamptzLoader)
 
 
 @pytest.mark.slow("four pages for each of dozens of leads")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from xml.etree import ElementTree
 
 import pytest
+from psycopg.types.datetime import TimestamptzLoader
 
 from helpers.calls import call, refused, rows
 from helpers.facts import ago, insert_extensions, insert_holds, insert_lead_of_age
@@ -36,6 +37,7 @@ def summary(page: str) -> dict[str, tuple[str, str]]:
 @pytest.fixture(autouse=True)
 def berlin(db):
     db.execute("SET TimeZone = 'Europe/Berlin'")
+    db.adapters.register_loader("timestamptz", TimestamptzLoader)
 
 
 @pytest.mark.slow("all users of the sample")

@@ -1,13 +1,12 @@
 -- A log row has the number of its transaction, not of its commit. A transaction with a lower number may commit later;
 -- but what is below the xmin of a snapshot has ended, and all that it wrote is seen. So the rows from the horizon of
--- the last seal up to that xmin are what is new, and none of them is ever passed over. Of a lead, whose row its writers
--- lock, they are those that come next: here is where they are chained, and not where each is written, which would take
--- the writer's time and prove nothing before the seal.
+-- the last seal up to that xmin are what is new, and none of them is ever passed over. Here is where they are chained,
+-- and not where each is written, which would take the writer's time and prove nothing before the seal.
 CREATE OR REPLACE FUNCTION lead_protection.seal_protection_log()
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
--- Planned for the rows that there are.
-SET plan_cache_mode = force_custom_plan
+-- Planned for the rows that there are, and by indexes also before there are statistics.
+SET plan_cache_mode = force_custom_plan SET enable_seqscan = off
 AS $$
 DECLARE
     server CONSTANT bigint := (SELECT c.system_identifier FROM pg_control_system() AS c);
@@ -33,17 +32,29 @@ BEGIN
         until := '18446744073709551615';
     END IF;
 
-    -- Materialized: what is sorted are digests, and not whole rows.
-    WITH new_row AS MATERIALIZED (
-        SELECT g.lead_id, g.log_number, lead_protection.log_row_digest(g) AS digest
+    -- Up to the newest of these rows in each lead, from the last one that is sealed on: a row before it may be of a
+    -- transaction with a higher number, which had committed when the newer one was written. Materialized: what is sorted
+    -- are digests, and not whole rows.
+    WITH reached AS MATERIALIZED (
+        SELECT g.lead_id, max(g.log_number) AS log_number
         FROM lead_protection.protection_log AS g
-        WHERE
-            -- A row without a number was written past the log's trigger: verify_protection_log() tells.
-            g.log_number IS NOT NULL AND g.transaction_id >= since AND g.transaction_id < until
-            AND NOT EXISTS (
-                SELECT FROM lead_protection.log_leaves AS f
-                WHERE f.lead_id = g.lead_id AND f.log_number = g.log_number
-            )
+        -- A row without a number was written past the log's trigger: verify_protection_log() tells.
+        WHERE g.log_number IS NOT NULL AND g.transaction_id >= since AND g.transaction_id < until
+        GROUP BY g.lead_id
+    ),
+
+    new_row AS MATERIALIZED (
+        SELECT g.lead_id, g.log_number, b.row_hash AS before, lead_protection.log_row_digest(g) AS digest
+        FROM reached AS r
+        LEFT JOIN LATERAL (
+            SELECT f.log_number, f.row_hash
+            FROM lead_protection.log_leaves AS f
+            WHERE f.lead_id = r.lead_id
+            ORDER BY f.log_number DESC
+            LIMIT 1
+        ) AS b ON true
+        INNER JOIN lead_protection.protection_log AS g
+            ON r.lead_id = g.lead_id AND r.log_number >= g.log_number AND g.log_number > coalesce(b.log_number, 0)
     )
 
     INSERT INTO lead_protection.log_leaves (leaf, lead_id, log_number, row_hash)
@@ -51,9 +62,8 @@ BEGIN
         known_size - 1 + row_number() OVER (ORDER BY n.lead_id, n.log_number),
         n.lead_id,
         n.log_number,
-        lead_protection.log_chain(b.row_hash, n.digest) OVER (PARTITION BY n.lead_id ORDER BY n.log_number)
-    FROM new_row AS n
-    LEFT JOIN lead_protection.log_leaves AS b ON n.lead_id = b.lead_id AND n.log_number - 1 = b.log_number;
+        lead_protection.log_chain(n.before, n.digest) OVER (PARTITION BY n.lead_id ORDER BY n.log_number)
+    FROM new_row AS n;
     GET DIAGNOSTICS sealed = ROW_COUNT;
     IF sealed = 0 THEN
         RETURN 0::bigint;
