@@ -13,8 +13,16 @@ import psycopg
 import pytest
 
 from helpers.debian_tools import unpacked
-from helpers.project import poll, run_program
-from helpers.server import PRIVATE_POSTGRES, Server, private_postgres, server_directory
+from helpers.project import run_program
+from helpers.server import (
+    PRIVATE_POSTGRES,
+    Server,
+    home_of,
+    postmaster,
+    private_postgres,
+    server_directory,
+    start_again,
+)  # fmt: skip
 
 # What is committed must outlive the kill; each step of the clock is an hour or more.
 SETTINGS = ("synchronous_commit = on", "jit = off", "checkpoint_timeout = '1d'", "log_min_messages = fatal")
@@ -59,21 +67,11 @@ class FakedServer:
 
     def kill(self) -> None:
         """Kill the postmaster; its children notice and go."""
-        elsewhere = Path(self.directory, "elsewhere")
-        home = Path(elsewhere.read_text().strip() if elsewhere.exists() else self.directory)
-        os.kill(int((home / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        os.kill(postmaster(home_of(self.directory)), signal.SIGKILL)
 
     def recover(self) -> None:
         """Start it again, as soon as the last of the old processes has gone."""
-
-        def starts() -> bool:
-            try:
-                self.start()
-            except RuntimeError:
-                return False
-            return True
-
-        poll(starts, timeout=60, what="PostgreSQL starts again")
+        start_again(self.start)
 
 
 def library() -> Path:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from helpers.project import PROJECT, run_program
+from helpers.project import PROJECT, poll, run_program
 
 PRIVATE_POSTGRES = PROJECT / "scripts" / "private-postgres"
 
@@ -80,6 +80,30 @@ def private_postgres(*args: str) -> str:
     if done.returncode != 0:
         raise RuntimeError(f"private-postgres {' '.join(args)}:\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
+
+
+def home_of(directory: str) -> Path:
+    """Where the cluster of a directory is."""
+    elsewhere = Path(directory, "elsewhere")
+    return Path(elsewhere.read_text().strip() if elsewhere.exists() else directory)
+
+
+def postmaster(home: Path) -> int:
+    """The process to kill, for a crash of the cluster that is there."""
+    return int((home / "data" / "postmaster.pid").read_text().split()[0])
+
+
+def start_again(start: Callable[[], None]) -> None:
+    """Start a server that died, as soon as the last of its old processes has gone."""
+
+    def starts() -> bool:
+        try:
+            start()
+        except RuntimeError:
+            return False
+        return True
+
+    poll(starts, timeout=60, what="PostgreSQL starts again")
 
 
 def start_server(directory: str) -> Server:

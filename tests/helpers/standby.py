@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from helpers.project import poll
-from helpers.server import private_postgres, server_directory
+from helpers.server import home_of, postmaster, private_postgres, server_directory
 
 # As root the server's programs run as `postgres`, like the server itself.
 AS_OWNER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -41,7 +41,7 @@ class Cluster:
 
     def kill(self) -> None:
         """Kill the postmaster, and wait until no process of it works."""
-        pid = (self.home / "data" / "postmaster.pid").read_text().split()[0]
+        pid = str(postmaster(self.home))
         children = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True).stdout.split()
         os.kill(int(pid), signal.SIGKILL)
         poll(lambda: not any(runs(each) for each in (pid, *children)), timeout=60, what="its processes have gone")
@@ -94,12 +94,6 @@ def runs(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-def home_of(directory: str) -> Path:
-    """Where the cluster of a directory is."""
-    elsewhere = Path(directory, "elsewhere")
-    return Path(elsewhere.read_text().strip() if elsewhere.exists() else directory)
 
 
 def configure(home: Path, **settings: str) -> None:

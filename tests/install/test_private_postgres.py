@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from helpers.project import cases
-from helpers.server import PRIVATE_POSTGRES, private_postgres
+from helpers.server import PRIVATE_POSTGRES, postmaster, private_postgres
 
 
 @pytest.mark.slow("a server of its own")
@@ -23,7 +23,7 @@ def test_start_takes_no_server_that_is_being_killed_for_one_that_runs():
         url = private_postgres("url", directory)
         with psycopg.connect(url) as db:
             ((data,),) = db.execute("SHOW data_directory")
-        server = int((Path(data) / "postmaster.pid").read_text().split()[0])
+        server = postmaster(Path(data).parent)
         os.kill(server, signal.SIGSTOP)  # there is a process, and it answers no more
         starting = subprocess.Popen([PRIVATE_POSTGRES, "start", "--fast", directory], stdout=subprocess.DEVNULL)
         with suppress(subprocess.TimeoutExpired):
@@ -77,7 +77,7 @@ def test_start_right_after_a_kill_gives_a_server_that_answers():
                 busy = [psycopg.connect(url, autocommit=True) for _ in range(5)]
                 for session in busy:
                     session.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000)")
-                os.kill(int((Path(data) / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+                os.kill(postmaster(Path(data).parent), signal.SIGKILL)
                 private_postgres("start", "--fast", directory)
                 with psycopg.connect(url) as again:
                     assert again.execute("SELECT 1").fetchone() == (1,)

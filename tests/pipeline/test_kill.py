@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -22,7 +21,7 @@ from helpers.load import Load
 from helpers.mail import Mailbox, kill, register_mailer, start_mailer
 from helpers.project import cases, poll, seed
 from helpers.schemas import faults_in_outbox
-from helpers.server import private_postgres
+from helpers.server import home_of, postmaster, private_postgres, start_again
 
 ROUNDS = cases(20, usual=5, fast=2)
 LEADS_ON_HOLD = 20
@@ -41,21 +40,11 @@ class DurableServer:
 
     def crash(self) -> None:
         """Kill the postmaster; its children notice and go."""
-        elsewhere = Path(self.directory, "elsewhere")
-        home = Path(elsewhere.read_text().strip() if elsewhere.exists() else self.directory)
-        os.kill(int((home / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        os.kill(postmaster(home_of(self.directory)), signal.SIGKILL)
 
     def recover(self) -> None:
         """Start it again, as soon as the last of the old processes has gone."""
-
-        def starts() -> bool:
-            try:
-                self.start()
-            except RuntimeError:
-                return False
-            return True
-
-        poll(starts, timeout=60, what="PostgreSQL starts again")
+        start_again(self.start)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from helpers.jobs import run_nightly, run_pipeline
 from helpers.killing import broken
 from helpers.load import Load
 from helpers.project import cases, left_to, poll, seed
-from helpers.server import private_postgres
+from helpers.server import private_postgres, start_again
 from helpers.standby import Cluster
 
 pytestmark = pytest.mark.slow("calls that are cut short over and over, and a disk that is filled")
@@ -192,15 +192,7 @@ def test_a_server_that_stops_for_want_of_room_has_all_that_was_committed(on_a_sm
         poll(lambda: re.search("] 53100 PANI[CK]:", log.read_text()), timeout=120, what="the server gives up")
         answered = list(committed)
         filler.unlink()
-
-        def starts() -> bool:
-            try:
-                cluster.start()
-            except RuntimeError:
-                return False
-            return True
-
-        poll(starts, timeout=60, what="it starts again")
+        start_again(cluster.start)
         poll(lambda: len(committed) > len(answered) + 20, timeout=60, what="calls go on")
         for load in loads:
             load.stop()
