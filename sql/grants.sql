@@ -68,6 +68,7 @@ BEGIN
             ('calendar_expiry',                   'x',  'x',  'x',  '',   ''),
             ('clock_at',                          'x',  'x',  'x',  '',   ''),
             ('derive_lead_clocks',                'x',  'x',  'x',  '',   ''),
+            ('hold_stops',                        'x',  'x',  'x',  '',   ''),
             ('is_on_hold',                        'x',  'x',  'x',  '',   ''),
             ('notice_received_at',                'x',  'x',  'x',  '',   ''),
             ('noticed_expiry',                    'x',  'x',  'x',  '',   ''),
@@ -75,7 +76,9 @@ BEGIN
             ('protection_state',                  'x',  'x',  'x',  '',   ''),
             ('pushed_expiry',                     'x',  'x',  'x',  '',   ''),
             ('recounted_expiry',                  'x',  'x',  'x',  '',   ''),
+            ('reminder_window',                   'x',  'x',  'x',  '',   ''),
             ('rule_expiry',                       'x',  'x',  'x',  '',   ''),
+            ('running_clock',                     'x',  'x',  'x',  '',   ''),
             ('stop_clock',                        'x',  'x',  'x',  '',   ''),
             ('waits_for_notice',                  'x',  'x',  'x',  '',   ''),
             -- cache

@@ -63,6 +63,9 @@
 \ir functions/rule/rule_expiry.sql
 \ir functions/rule/noticed_expiry.sql
 \ir functions/rule/notice_received_at.sql
+\ir functions/rule/hold_stops.sql
+\ir functions/rule/reminder_window.sql
+\ir functions/rule/running_clock.sql
 \ir functions/rule/derive_lead_clocks.sql
 \ir functions/rule/protection_state.sql
 \ir functions/rule/recounted_expiry.sql
@@ -76,6 +79,7 @@
 \ir functions/cache/user_lead_protection.sql
 \ir views/v_user_lead_protection.sql
 \ir functions/cache/refresh_lead_clocks.sql
+\ir functions/cache/refresh_held_clocks.sql
 \ir functions/cache/refresh_clocks_of_changed_facts.sql
 \ir functions/cache/find_clock_drift.sql
 \ir functions/cache/mend_clock_drift.sql
@@ -132,6 +136,7 @@
 \ir functions/holds/hold_details.sql
 \ir functions/holds/end_holds.sql
 \ir functions/holds/hold_limit.sql
+\ir functions/holds/hold_limit_at.sql
 \ir functions/holds/require_hold_within_limit.sql
 \ir functions/holds/require_hold_span.sql
 \ir functions/holds/catalogued_reason.sql

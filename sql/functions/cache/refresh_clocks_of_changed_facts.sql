@@ -15,7 +15,11 @@ BEGIN
         lead_ids := ARRAY(SELECT n.lead_id FROM new_rows AS n UNION SELECT o.lead_id FROM old_rows AS o);
     END IF;
     PERFORM lead_protection.lock_leads(lead_ids, follow_first => false);
-    PERFORM lead_protection.refresh_lead_clocks(lead_ids);
+    IF TG_TABLE_NAME = 'lead_holds' THEN
+        PERFORM lead_protection.refresh_held_clocks(lead_ids);
+    ELSE
+        PERFORM lead_protection.refresh_lead_clocks(lead_ids);
+    END IF;
     RETURN NULL;
 END;
 $$;

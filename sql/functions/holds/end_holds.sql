@@ -36,9 +36,7 @@ BEGIN
             end_at = greatest(
                 least(
                     end_holds.decided_at, end_holds.before.closed_at,
-                    CASE WHEN h.end_at IS NULL
-                        THEN (SELECT l.limit_at FROM lead_protection.hold_limit(h, end_holds.decided_at) AS l)
-                    END
+                    CASE WHEN h.end_at IS NULL THEN lead_protection.hold_limit_at(h, end_holds.decided_at) END
                 ),
                 h.start_at
             ),

@@ -5,11 +5,8 @@ RETURNS void
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-    limit_at CONSTANT timestamptz := (
-        SELECT l.limit_at
-        FROM lead_protection.hold_limit(
-            require_hold_within_limit.hold, require_hold_within_limit.decided_at
-        ) AS l
+    limit_at CONSTANT timestamptz := lead_protection.hold_limit_at(
+        require_hold_within_limit.hold, require_hold_within_limit.decided_at
     );
 BEGIN
     -- An open hold must have some time left.

@@ -62,13 +62,12 @@ BEGIN ATOMIC
             p.extension_days,
             p.grace_days,
             p.time_zone,
+            p.period_end,
             p.reminder_time,
-            p.notice_required,
-            p.calendar_id,
             p.remind_on,
+            p.calendar_id,
+            p.notice_required,
             p.notice_counts_from,
-            -- The last protected day ends when the next one begins.
-            CASE p.period_end WHEN 'end_of_day' THEN 1 ELSE 0 END AS days_past_end,
             CASE WHEN p.period_end <> 'instant' OR p.hold_unit <> 'elapsed' THEN p.id END AS day_policy_id
         FROM lead_protection.protection_policies AS p
         WHERE p.id = lead.policy_id AND lead.user_id IS NOT NULL
@@ -120,26 +119,7 @@ BEGIN ATOMIC
             ) AS idle_expires_at
         LIMIT 1
     ) AS base
-    CROSS JOIN LATERAL (
-        SELECT
-            coalesce(
-                range_agg(tstzrange(h.start_at, h.end_at)) FILTER (WHERE h.end_at IS NOT NULL)
-                * tstzmultirange(tstzrange(lead.created_at, NULL)),
-                '{}'
-            ) AS stops,
-            min(greatest(h.start_at, lead.created_at)) FILTER (WHERE h.end_at IS NULL) AS open_from
-        FROM (
-            -- Closing a lead ends its clock, and with it an open hold.
-            SELECT
-                f.start_at,
-                CASE
-                    WHEN closing.closed_at IS NULL THEN f.end_at
-                    ELSE coalesce(f.end_at, greatest(closing.closed_at, f.start_at))
-                END AS end_at
-            FROM lead_protection.lead_holds AS f
-            WHERE f.lead_id = present.id AND f.user_id = lead.user_id AND f.voided_at IS NULL
-        ) AS h
-    ) AS hold
+    CROSS JOIN LATERAL lead_protection.hold_stops(present.id, lead.user_id, lead.created_at, closing.closed_at) AS hold
     CROSS JOIN LATERAL (
         SELECT
             lead_protection.rule_expiry(
@@ -147,22 +127,9 @@ BEGIN ATOMIC
             ) AS expires_at
         LIMIT 1
     ) AS expiry
-    CROSS JOIN LATERAL (
-        SELECT
-            d.window_date,
-            (
-                CASE policy.remind_on
-                    -- Never later, or the grace that was promised would shrink.
-                    WHEN 'working_day' THEN lead_protection.previous_working_day(
-                        policy.calendar_id, d.window_date - policy.grace_days
-                    )
-                    ELSE d.window_date - policy.grace_days
-                END + policy.reminder_time
-            ) AT TIME ZONE policy.time_zone AS due_at
-        FROM (
-            SELECT (expiry.expires_at AT TIME ZONE policy.time_zone)::date - policy.days_past_end AS window_date
-        ) AS d
-        LIMIT 1
+    CROSS JOIN LATERAL lead_protection.reminder_window(
+        expiry.expires_at, policy.time_zone, policy.period_end, policy.grace_days, policy.reminder_time,
+        policy.remind_on, policy.calendar_id
     ) AS reminder_window
     CROSS JOIN LATERAL (
         SELECT
@@ -207,20 +174,8 @@ BEGIN ATOMIC
             ) AS expires_at
         LIMIT 1
     ) AS noticed
-    CROSS JOIN LATERAL (
-        -- While a notice is owed the protection does not end, and a hold can still begin.
-        SELECT CASE WHEN notice.owed_days IS NULL THEN noticed.expires_at ELSE 'infinity' END AS ends_at
-        LIMIT 1
-    ) AS counting
-    CROSS JOIN LATERAL (
-        SELECT
-            -- An open hold that begins at the expiry or later will never count.
-            CASE WHEN hold.open_from < counting.ends_at THEN hold.open_from END AS open_hold_from,
-            CASE
-                WHEN hold.open_from < counting.ends_at THEN 'infinity'
-                -- Stops that begin at the expiry or later do not count; those that count end before it.
-                ELSE greatest(lead.created_at, upper(hold.stops * tstzmultirange(tstzrange(NULL, counting.ends_at))))
-            END AS runs_from
+    CROSS JOIN LATERAL lead_protection.running_clock(
+        lead.created_at, hold.stops, hold.open_from, noticed.expires_at, notice.owed_days
     ) AS runs
     CROSS JOIN LATERAL (
         SELECT max(x.protection_expires_at) AS expired_at

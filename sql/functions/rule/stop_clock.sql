@@ -29,7 +29,10 @@ BEGIN
     END IF;
 
     FOR stop IN SELECT s FROM unnest(stop_clock.stops) AS s LOOP
-        ends_at := lead_protection.protection_end(reached, stop_clock.day_policy_id);
+        ends_at := CASE
+            WHEN stop_clock.day_policy_id IS NULL THEN reached
+            ELSE lead_protection.protection_end(reached, stop_clock.day_policy_id)
+        END;
         EXIT WHEN lower(stop) >= ends_at;
         IF by_days THEN
             first_day := (lower(stop) AT TIME ZONE zone)::date;
