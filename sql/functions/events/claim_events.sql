@@ -6,8 +6,9 @@ RETURNS TABLE (
     sequence_number bigint, attempt integer, lease_token uuid, leased_until timestamptz
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
--- The plan must not be one for the empty table that the statistics may speak of.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+-- The plan must not be one for the empty table that the statistics may speak of: to read and sort all that waits looks
+-- as cheap then as to look up the first of a lead.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_sort = off
 AS $$
 #variable_conflict use_column
 DECLARE
