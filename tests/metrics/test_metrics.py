@@ -274,7 +274,7 @@ def test_restart_and_failover_lower_no_counter_and_a_standby_answers(server):
                 db.execute("SELECT lead_protection.create_lead_hold(1, 7, 'x', 1)")
                 insert_lead_of_age(db, 31, REMINDER_DUE)
                 db.execute("SELECT lead_protection.send_due_reminders('{31}', NULL)")
-                ((written,),) = db.execute("SELECT pg_current_wal_lsn()")
+                ((written,),) = db.execute("SELECT pg_current_wal_flush_lsn()")
             with psycopg.connect(standby.url(), autocommit=True) as db:
                 replayed = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
                 poll(
