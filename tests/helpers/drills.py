@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 
-from helpers.expected_ledgers import EXPIRED, REMINDER, TERMS, HoldRow, Ledgers, ReminderRow, Story
+from helpers.expected_ledgers import BEFORE_ALL, EXPIRED, REMINDER, TERMS, HoldRow, Ledgers, ReminderRow, Story
 from helpers.facts import in_utc
 from helpers.model import Activity, Clock, Extension, Version
 from helpers.worlds import insert_world, take_facts_of_the_future
@@ -30,7 +30,11 @@ BEGIN
         PERFORM lead_protection.record_reactivations(at, 1000), lead_protection.record_expiries(at, 1000);
     ELSE
         WHILE lead_protection.record_reactivations(at, 1) > 0 LOOP END LOOP;
-        WHILE lead_protection.record_expiries(at, 1) > 0 LOOP END LOOP;
+        LOOP
+            handled := lead_protection.record_expiries(at, 1);
+            ASSERT handled <= 1, 'a lead that is not of the batch';
+            EXIT WHEN handled = 0;
+        END LOOP;
     END IF;
     ASSERT lead_protection.record_expiries(at, 1000) = 0, 'an expiry is left';
     ASSERT lead_protection.reminders_to_send(at, 'warnings') = '{}', 'nobody is warned here';
@@ -47,7 +51,8 @@ $$
 """
 LOGGED = """
 SELECT lead_id, user_id, event_type, concat_ws(' ', details ->> 'window_date', details ->> 'attempt'), state_after,
-    CASE WHEN event_type <> 'lead.protection.reactivated' THEN state_before END, expires_after
+    CASE WHEN event_type <> 'lead.protection.reactivated' THEN state_before END, expires_after,
+    details ? 'reminded_at', coalesce(details ->> 'reminder_due_at', details ->> 'missed_reminder_due_at')::timestamptz
 FROM lead_protection.protection_log
 WHERE occurred_at = %s
 """
@@ -60,6 +65,7 @@ HOLD = """
 INSERT INTO lead_protection.lead_holds (lead_id, user_id, reason, start_at, end_at, created_by, released_by)
 VALUES (%s, %s, 'test', %s, %s, 1, 1)
 """
+RECORDED = "UPDATE lead_protection.leads SET recorded_at = %s WHERE id = %s"
 KEPT = {
     "reminders": "SELECT lead_id, user_id, window_date, due_at, sent_at, reactivated_at"
     " FROM lead_protection.lead_reminders",
@@ -87,11 +93,14 @@ class Drills:
         self.ledgers = Ledgers({policy: () for policy in TERMS})
         take_facts_of_the_future(db)
         db.execute(STEPS)
+        self.recorded: dict[int, datetime | None] = {}
         for lead_id in range(1, LEADS + 1):
             self.ledgers.stories[lead_id] = story = self.draw(lead_id)
             strange = self.strange_reminders(story)
             insert_world(db, lead_id, story.lead())
             db.cursor().executemany(REPORT, strange)
+            self.recorded[lead_id] = self.record(story)
+            db.execute(RECORDED, (self.recorded[lead_id], lead_id))
         self.todo = self.instants()
         self.runs: list[Run] = []
         while self.todo:
@@ -137,6 +146,11 @@ class Drills:
             )
         return story
 
+    def record(self, story: Story) -> datetime | None:
+        """When it was entered: with its start, just as it ended, afterwards, or before anybody wrote that down."""
+        ends_at = story.shown(BEGIN).protection_expires_at
+        return [None, story.now.start, ends_at, BEGIN + timedelta(days=2 * DAYS)][story.lead_id % 4]
+
     def strange_reminders(self, story: Story) -> list[tuple]:
         """Reminders of the other user and of a window long ago, which wait for a repetition that is nobody's now."""
         version = story.now
@@ -165,22 +179,33 @@ class Drills:
         run, stories = Run(at), self.ledgers.stories
         self.ledgers.run_pipeline(at)
         for entry, times in self.ledgers.log[at].items():
-            story, before = stories[entry.lead_id], None
+            story, before, reminder_due_at = stories[entry.lead_id], None, None
             expires_at = story.shown(at).protection_expires_at
             if entry.type == REMINDER:
                 before = "REMINDER_DUE" if entry.what.endswith(" 1") else "GRACE"
+                reminder_due_at = self.reminder(story, entry.what[:10]).due_at
                 if self.chance.random() < 0.7:
                     run.reports.append(self.report(story, entry.what[:10], at + timedelta(seconds=1)))
             elif entry.type == EXPIRED:
-                before = Clock(story.lead(), story.now, at).state(expires_at - timedelta(microseconds=1))
-            run.log[entry.lead_id, entry.user_id, entry.type, entry.what, entry.state_after, before, expires_at] = times
+                clock = Clock(story.lead(), story.now, at)
+                before = clock.state(expires_at - timedelta(microseconds=1))
+                if before == "REMINDER_DUE" and (self.recorded[story.lead_id] or BEFORE_ALL) < expires_at:
+                    reminder_due_at = clock.due
+            was_reminded = entry.type == EXPIRED and before == "GRACE"
+            told = (entry.what, entry.state_after, before, expires_at, was_reminded, reminder_due_at)
+            run.log[entry.lead_id, entry.user_id, entry.type, *told] = times
         for lead_id in self.chance.sample(sorted(stories), 6):
             run.holds.append(self.enter_hold(stories[lead_id], at))
         return run
 
+    @staticmethod
+    def reminder(story: Story, window: str) -> ReminderRow:
+        """Of the present user."""
+        return next(r for r in story.reminders if str(r.window) == window and r.user_id == story.now.user_id)
+
     def report(self, story: Story, window: str, at: datetime) -> tuple:
         """It arrives, or is to be repeated."""
-        reminder = next(r for r in story.reminders if str(r.window) == window and r.user_id == story.now.user_id)
+        reminder = self.reminder(story, window)
         outcome = self.chance.choice(["delivered", "failed"])
         if outcome == "failed":
             reminder.retry_at = at + timedelta(minutes=15)

@@ -1,5 +1,7 @@
 """One open transaction does not wrong others: who is locked is passed over, counted, told, and takes nobody's place."""
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 
@@ -40,6 +42,11 @@ def check(db) -> dict:
 
 def time_passes(db, length: str) -> None:
     db.execute("UPDATE lead_protection.passed_over_leads SET since = since - %s::interval", (length,))
+
+
+def noted(db) -> list[tuple]:
+    """Who was passed over, and in which step."""
+    return db.execute("SELECT lead_id, step FROM lead_protection.passed_over_leads ORDER BY 1").fetchall()
 
 
 def test_locked_leads_do_not_starve_the_others_of_their_user(db, idle):
@@ -127,10 +134,43 @@ def test_expiries_and_reactivations_of_locked_leads_are_noted_too(db, idle):
     insert_lead_of_age(db, 5, EXPIRED)
     lock(idle, 2, 4)
     assert run_pipeline(db) == PIPELINE_IDLE | {"expiries": 1, "skipped_locked": 2}
-    noted = "SELECT lead_id, step FROM lead_protection.passed_over_leads ORDER BY 1"
-    assert [tuple(r.values()) for r in rows(db, noted)] == [(2, "reactivations"), (4, "expiries")]
+    assert noted(db) == [(2, "reactivations"), (4, "expiries")]
     idle.rollback()
     assert run_pipeline(db) == PIPELINE_IDLE | {"expiries": 1, "reactivations": 1}
+
+
+def test_where_nearly_all_are_locked_a_run_gives_up_and_chooses_none_of_them(db, idle):
+    insert_leads_of_age(db, *[REMINDER_DUE] * 12)
+    db.execute("SELECT lead_protection.configure_reminders(reminders_per_run => 1, reminders_per_user => NULL)")
+    lock(idle, *range(1, 13))
+    assert db.execute("SELECT lead_protection.reminders_to_send(NULL)").fetchone() == ([],)
+
+
+def test_a_lead_that_is_locked_once_it_was_chosen_is_noted_by_the_step_that_sends(db, idle):
+    insert_leads_of_age(db, REMINDER_DUE)
+    lock(idle, 1)
+    assert db.execute("SELECT lead_protection.send_due_reminders('{1}', NULL)").fetchone() == (0,)
+    assert noted(db) == [(1, "reminders")]
+
+
+def test_an_expiry_that_alone_is_left_and_locked_is_noted_from_its_very_instant(db, idle):
+    insert_leads_of_age(db, EXPIRED, EXPIRED)
+    db.execute("UPDATE lead_protection.leads SET created_at = created_at - INTERVAL '1 day' WHERE id = 1")
+    (ends_at,) = db.execute(
+        "SELECT protection_expires_at FROM lead_protection.lead_clocks WHERE lead_id = 1"
+    ).fetchone()
+    lock(idle, 1)
+    record = "SELECT lead_protection.record_expiries(%s, 10)"
+    for as_of, expected in ((ends_at - timedelta(microseconds=1), []), (ends_at, [(1, "expiries")])):
+        assert db.execute(record, (as_of,)).fetchone() == (0,)
+        assert noted(db) == expected
+
+
+def test_a_drill_of_the_past_locks_no_lead_that_has_ended_since(db, idle):
+    insert_leads_of_age(db, EXPIRED)
+    with db.transaction():
+        assert db.execute("SELECT lead_protection.record_expiries(now() - INTERVAL '100 days', 10)").fetchone() == (0,)
+        assert idle.execute("SELECT FROM lead_protection.leads FOR UPDATE SKIP LOCKED").rowcount == 1
 
 
 def insert_leads_that_do_not_end(db) -> None:
@@ -149,8 +189,7 @@ def test_a_locked_lead_that_does_not_end_is_not_noted(db, idle):
     insert_leads_that_do_not_end(db)
     lock(idle, 1, 2, 3, 4, 5)
     assert run_pipeline(db) == PIPELINE_IDLE | {"skipped_locked": 1}
-    noted = "SELECT lead_id, step FROM lead_protection.passed_over_leads"
-    assert [tuple(r.values()) for r in rows(db, noted)] == [(5, "reminders")]
+    assert noted(db) == [(5, "reminders")]
 
 
 def test_a_run_locks_no_lead_that_does_not_end(db, idle):
@@ -179,8 +218,7 @@ def test_the_night_waits_for_no_lead_and_holds_up_nobody(db, idle):
         "clocks_mended": 1,
         "skipped_locked": 3,
     }
-    noted = "SELECT lead_id, step FROM lead_protection.passed_over_leads ORDER BY 1"
-    assert [tuple(r.values()) for r in rows(db, noted)] == [
+    assert noted(db) == [
         (1, "holds_overrun"),
         (3, "hold_limits_announced"),
         (5, "clocks_mended"),

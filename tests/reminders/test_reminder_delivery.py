@@ -154,6 +154,22 @@ def test_two_messages_that_failed_are_one_repetition(db, reminded):
     assert events(db, 1).count(REMINDER) == 2
 
 
+def test_each_lead_of_a_user_and_window_is_repeated_by_its_own_state_and_counted_by_itself(db, reminded):
+    """Leads 1 to 3 are of one user and one window; lead 2 stands still, lead 3 has been repeated once more."""
+    report(db, "fail", "m1", "x", lead_id=3)
+    repeat_now(db)
+    for lead_id in (1, 2, 3):
+        report(db, "fail", "m2", "x", lead_id=lead_id)
+    db.execute("SELECT lead_protection.create_lead_hold(2, 7, 'x', 1)")
+    repeat_now(db)
+    told = db.execute(
+        "SELECT aggregateid::int, max(payload ->> 'attempt'), count(*), count(DISTINCT payload ->> 'attempt')"
+        " FROM lead_protection.outbox_events WHERE type = %s GROUP BY 1 ORDER BY 1",
+        (REMINDER,),
+    ).fetchall()
+    assert told == [(1, "2", 2, 2), (2, "1", 1, 1), (3, "3", 3, 3)]
+
+
 def test_a_message_that_bounces_after_it_was_accepted_counts_as_failed(db, reminded):
     report(db, "confirm")
     bounced = report(db, "fail", "m1", "bounced")

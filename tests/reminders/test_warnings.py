@@ -258,6 +258,15 @@ def test_the_pace_is_that_of_the_reminders(db, agents):
     assert [row[0] for row in order] == [1, 2, 3, 6], "the longest due first, three of a user"
 
 
+def test_a_lead_with_two_that_wait_has_the_place_of_the_longer_due(db):
+    """Lead 1 waits with the manager's alone, lead 2 since before it and with another of after it."""
+    first = insert_warned_policy(db, [(20, "manager")], "first", rule="parallel")
+    second = insert_warned_policy(db, [(25, "user"), (18, "manager")], "second", rule="parallel")
+    insert_lead_of(db, 1, DUE, first)
+    insert_lead_of(db, 2, DUE, second)
+    assert db.execute("SELECT lead_protection.reminders_to_send(now(), 'warnings')").fetchone() == ([2, 1],)
+
+
 def test_batches(db, agents):
     for lead_id in range(1, 8):
         insert_lead_of(db, lead_id, DUE, agents)

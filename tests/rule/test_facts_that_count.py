@@ -11,6 +11,7 @@ START = datetime(2025, 1, 15, 9, tzinfo=UTC)
 # Of the standard protection: 10 days before 23 September.
 DUE = datetime(2025, 9, 13, 6, tzinfo=UTC)
 ENDS = datetime(2025, 9, 23, 8, tzinfo=UTC)
+WINDOW = date(2025, 9, 23)
 
 
 def day(number: int) -> datetime:
@@ -88,39 +89,53 @@ def test_a_reminder_of_an_earlier_protection_of_the_same_user_does_not_count(unc
     assert derived(unchecked, "reminded_at", "infinity") == (START,)
 
 
+def deliver(db, message: str, at: datetime, outcome: str = "delivered", **of: object) -> None:
+    """Report it of the reminder of lead 1, user 7 and the present window, or of another, which is made if missing."""
+    of = {"lead": 1, "user": 7, "window": WINDOW, "ends": ENDS, "message": message, "outcome": outcome, "at": at} | of
+    # That of another window was sent before this one's was due.
+    sent_at = DUE if of["window"] == WINDOW else day(-1)
+    db.execute(
+        "INSERT INTO lead_protection.lead_reminders"
+        " (lead_id, user_id, window_date, protection_expires_at, due_at, sent_at)"
+        " VALUES (%(lead)s, %(user)s, %(window)s, %(ends)s, %(sent)s, %(sent)s) ON CONFLICT DO NOTHING",
+        of | {"sent": sent_at},
+    )
+    db.execute(
+        "INSERT INTO lead_protection.reminder_deliveries"
+        " (lead_id, user_id, window_date, message_id, outcome, occurred_at)"
+        " VALUES (%(lead)s, %(user)s, %(window)s, %(message)s, %(outcome)s, %(at)s)",
+        of,
+    )
+
+
 def test_a_notice_is_received_with_the_first_delivery_of_its_own_reminder(unchecked):
     by_delivery = insert_policy(unchecked, name="by delivery", notice_required=True, notice_counts_from="delivered")
-    window, other_window = date(2025, 9, 23), date(2025, 9, 22)
     insert_lead(unchecked, 1, START, policy_id=by_delivery)
     insert_lead(unchecked, 2, START, policy_id=by_delivery)
-    for lead_id, user_id, of_window, message, outcome, at in (
-        (1, 7, window, "a", "failed", day(1)),
-        (1, 7, window, "b", "delivered", day(4)),
-        (1, 7, window, "c", "delivered", day(3)),
-        (1, 8, window, "a", "delivered", day(1)),
-        (1, 7, other_window, "a", "delivered", day(1)),
-        (2, 7, window, "a", "delivered", day(1)),
-    ):
-        unchecked.execute(
-            "INSERT INTO lead_protection.lead_reminders"
-            " (lead_id, user_id, window_date, protection_expires_at, due_at, sent_at)"
-            " VALUES (%(lead)s, %(user)s, %(window)s, %(ends)s, %(sent)s, %(sent)s) ON CONFLICT DO NOTHING",
-            # That of the other window was sent before this one's was due.
-            {
-                "lead": lead_id,
-                "user": user_id,
-                "window": of_window,
-                "ends": ENDS,
-                "sent": DUE if of_window == window else day(-1),
-            },
-        )
-        unchecked.execute(
-            "INSERT INTO lead_protection.reminder_deliveries"
-            " (lead_id, user_id, window_date, message_id, outcome, occurred_at) VALUES (%s, %s, %s, %s, %s, %s)",
-            (lead_id, user_id, of_window, message, outcome, at),
-        )
+    deliver(unchecked, "a", day(1), "failed")
+    deliver(unchecked, "b", day(4))
+    deliver(unchecked, "c", day(3))
+    deliver(unchecked, "a", day(1), user=8)
+    deliver(unchecked, "a", day(1), window=WINDOW - timedelta(days=1))
+    deliver(unchecked, "a", day(1), lead=2)
     looks = {day(3) - MICROSECOND: None, day(3): day(3), "infinity": day(3)}
     assert {look: derived(unchecked, "noticed_at", look)[0] for look in looks} == looks
+
+
+def test_a_notice_that_came_on_a_saturday_is_received_on_monday_though_it_came_again_on_tuesday(unchecked):
+    (calendar_id,) = unchecked.execute("SELECT max(id) FROM lead_protection.calendars WHERE code = 'DE'").fetchone()
+    by_working_day = insert_policy(
+        unchecked,
+        name="by working day",
+        notice_required=True,
+        notice_counts_from="delivered_working_day",
+        calendar_id=calendar_id,
+    )
+    insert_lead(unchecked, 1, START, policy_id=by_working_day)
+    deliver(unchecked, "a", day(7))
+    deliver(unchecked, "b", day(10))
+    # In Berlin, at the beginning of the day.
+    assert derived(unchecked, "noticed_at", "infinity") == (datetime(2025, 9, 21, 22, tzinfo=UTC),)
 
 
 @pytest.mark.parametrize("earlier", [timedelta(0), MICROSECOND])

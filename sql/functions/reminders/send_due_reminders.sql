@@ -81,7 +81,7 @@ BEGIN
 
     SELECT
         (SELECT e.entries FROM entry AS e),
-        (SELECT array_agg(r.sent_at - coalesce(r.fell_due_at, r.due_at)) FROM reminder AS r)
+        (SELECT array_agg(r.sent_at - r.fell_due_at) FROM reminder AS r)
     INTO entries, latencies;
     sent := lead_protection.write_log(entries);
     PERFORM lead_protection.count_metric('lead_reminder_sent_total', '{}', cardinality(latencies));
