@@ -17,6 +17,7 @@ from helpers.command_line import run_cli, run_ok
 from helpers.facts import EXPIRED, PROTECTED, REMINDER_DUE, ago, insert_holds, insert_lead_of_age
 from helpers.hold_calls import limited_policy
 from helpers.killing import PLANT, answer, broken, dies, fingerprint, session, state, writes
+from helpers.project import poll
 
 pytestmark = pytest.mark.slow("each call in a database of its own, over and over")
 
@@ -142,7 +143,27 @@ PROCEDURES = {
 
 
 @pytest.fixture(scope="module")
-def world(new_database: Callable, template: str, server) -> Iterator[str]:
+def quiet(server) -> Iterator[None]:
+    """Nobody else on the server writes: what was logged while the transaction of an ANALYZE was open, in whatever
+    database, would not be sealed by this run, and that would be other rows, and other writes to die at."""
+    server.execute("ALTER SYSTEM SET autovacuum = off")
+    server.execute("SELECT pg_reload_conf()")
+    with closing(psycopg.connect(server.url(), autocommit=True)) as db:
+        poll(
+            lambda: (
+                row(db, "SELECT current_setting('autovacuum') AS now")["now"] == "off"
+                and rows(db, "SELECT FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'") == []
+            ),
+            timeout=60,
+            what="no autovacuum is at work",
+        )
+    yield
+    server.execute("ALTER SYSTEM RESET autovacuum")
+    server.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="module")
+def world(new_database: Callable, template: str, server, quiet) -> Iterator[str]:
     """A small database in which something dies, as a template."""
     with new_database(template) as name:
         with psycopg.connect(server.url(name), autocommit=True) as db:

@@ -11,6 +11,7 @@ import psycopg
 
 from helpers.calls import row
 from helpers.facts import drift
+from helpers.project import poll
 from helpers.schemas import faults_in_outbox
 
 # The count is a sequence, which no rollback takes back. Deferred triggers fire within COMMIT.
@@ -94,11 +95,15 @@ def dies(url: str, call: str, kill_at: int | str) -> bool:
     """Whether a call dies at that write. False: it was done, there are not so many."""
     with closing(session(url)) as other:
         other.execute("SELECT setval('killing.writes', 1, false)")
-    with closing(session(url, kill_at)) as victim:
-        try:
-            victim.execute(call)
-        except psycopg.errors.AdminShutdown:
-            return True
+        with closing(session(url, kill_at)) as victim:
+            pid = victim.info.backend_pid
+            try:
+                victim.execute(call)
+            except psycopg.errors.AdminShutdown:
+                # It tells its end before it gives back its locks, and a job passes over what is locked.
+                gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s) AS gone"
+                poll(lambda: row(other, gone, pid)["gone"], timeout=60, what="the backend is gone")
+                return True
     return False
 
 
