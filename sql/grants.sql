@@ -211,6 +211,7 @@ BEGIN
             ('find_help',                         'x',  'x',  'x',  '',   ''),
             ('health_now',                        '',   'x',  'x',  '',   ''),
             ('help',                              'x',  'x',  'x',  '',   ''),
+            ('old_snapshots',                     '',   'x',  'x',  '',   ''),
             -- common
             ('error_codes',                       'x',  'x',  'x',  '',   'x'),
             ('elapsed_text',                      '',   'x',  'x',  '',   ''),

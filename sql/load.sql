@@ -349,6 +349,7 @@
 \ir jobs/schedule_jobs_sql.sql
 \ir jobs/unschedule_jobs_sql.sql
 \ir functions/health/cron_faults.sql
+\ir functions/health/old_snapshots.sql
 \ir jobs/schedule_jobs.sql
 \ir jobs/unschedule_jobs.sql
 \ir jobs/tell_about_pg_cron.sql

@@ -48,6 +48,9 @@ SCENARIOS: dict[str, Scenario] = {
     "A lead is locked for long": Scenario(
         failures.lead_is_held_by_a_forgotten_session, runbook_outcomes.session_is_named_and_ended, ("leads_locked",)
     ),
+    "A snapshot is held for long": Scenario(
+        failures.snapshot_is_held, runbook_outcomes.holder_is_named_and_ended, ("old_snapshots",)
+    ),
     "A scheduled job has no role, or two": Scenario(
         failures.role_of_a_job_is_dropped,
         runbook_outcomes.faults_of_the_schedule_are_shown,

@@ -14,6 +14,7 @@ import pytest
 
 from helpers.command_line import run_ok
 from helpers.facts import PROTECTED, REMINDER_DUE, insert_holds, insert_lead_of_age, insert_policy
+from helpers.failures import warn_of_snapshots_after
 from helpers.own_server import OwnServer
 from helpers.server import Server, server_directory
 
@@ -191,6 +192,41 @@ def test_a_hold_past_its_limit_is_critical_once_a_night_has_passed(db):
         start = db.execute("SELECT %s - %s::interval", (now, length)).fetchone()[0]
         insert_holds(db, 1, [(start, None)])
         assert status(db, "hold_overrun") == shown
+
+
+def test_a_snapshot_that_is_held_is_told_by_who_holds_it_and_a_session_that_waits_for_orders_is_not(db, connect):
+    idle = connect(autocommit=False, application_name="idle")
+    idle.execute("SELECT FROM lead_protection.leads")
+    assert health(db)["old_snapshots"] == ("ok", "nobody keeps rows from being cleared away"), (
+        "it has no snapshot between two statements"
+    )
+    report = connect(autocommit=False, application_name="a report")
+    report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    report.execute("SELECT FROM lead_protection.leads")
+    writer = connect(autocommit=False, application_name="")
+    writer.execute("SELECT pg_current_xact_id()")
+    held = [
+        f"process {report.info.backend_pid} of role postgres (a report)",
+        f"process {writer.info.backend_pid} of role postgres (no application name)",
+    ]
+    monitor = connect()
+    monitor.execute("SET SESSION AUTHORIZATION lead_protection_monitor")
+    shown = "SELECT holder, since FROM lead_protection.old_snapshots() ORDER BY since"
+    assert [row[0] for row in monitor.execute(shown)] == held
+    (since,) = report.execute("SELECT now()").fetchone()
+    assert monitor.execute(shown).fetchone()[1] == since
+    state, found = health(monitor)["old_snapshots"]
+    assert state == "ok" and found.startswith(f"{held[0]} has kept rows from being cleared away for ")
+    db.execute(warn_of_snapshots_after(0))
+    told = "SELECT status, amount, since FROM lead_protection.health WHERE check_name = 'old_snapshots'"
+    assert monitor.execute(told).fetchone() == ("warn", 2, since)
+    metric = "SELECT value FROM lead_protection.metric_samples('lead_oldest_snapshot_seconds')"
+    (seconds,) = monitor.execute(metric).fetchone()
+    assert 0 < seconds < 300
+    for session in (report, writer):
+        session.rollback()
+    assert status(db, "old_snapshots") == "ok"
+    assert monitor.execute(metric).fetchone() == (0,)
 
 
 @pytest.mark.made_up_events("an event with a timestamp of its own")

@@ -59,6 +59,23 @@ def lead_is_held_by_a_forgotten_session(server: Server, dbname: str) -> None:
         server.psql(statement, dbname=dbname)
 
 
+def snapshot_is_held(server: Server, dbname: str) -> None:
+    """Somebody began a report and went home. When a transaction began cannot be set back: the hour is over at once."""
+    FORGOTTEN[dbname] = psycopg.connect(server.url(dbname), application_name="forgotten")
+    FORGOTTEN[dbname].execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    FORGOTTEN[dbname].execute("SELECT FROM lead_protection.leads")
+    server.psql(warn_of_snapshots_after(0), dbname=dbname)
+
+
+def warn_of_snapshots_after(seconds: int) -> str:
+    """The statement by which health warns of a transaction that has been open for that long."""
+    return (
+        "DO $$BEGIN EXECUTE 'CREATE OR REPLACE VIEW lead_protection.health_checks AS '"
+        " || regexp_replace(pg_get_viewdef('lead_protection.health_checks'),"
+        f" '(''old_snapshots''[^,]*,[^,]*,) *3600', '\\1 {seconds}'); END$$"
+    )
+
+
 def seals_are_held_up(server: Server, dbname: str) -> None:
     """Somebody wrote something and went home; two hours ago a lead was held."""
     FORGOTTEN[dbname] = psycopg.connect(server.url(dbname), application_name="forgotten")

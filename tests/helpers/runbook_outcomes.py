@@ -202,6 +202,14 @@ def session_is_named_and_ended(results: Results) -> None:
     assert [row[0] for row in health] == ["ok"]
 
 
+def holder_is_named_and_ended(results: Results) -> None:
+    held, open_, ended, health = results.take("held", "open", "ended", "health")
+    assert [row[0].partition(" of ")[2] for row in held] == ["role postgres (forgotten)"]
+    assert [row[4] for row in open_] == ["forgotten"]
+    assert [row[1] for row in ended] == ["t"]
+    assert [row[:2] for row in health] == [["ok", "nobody keeps rows from being cleared away"]]
+
+
 def log_is_sealed_again(results: Results) -> None:
     seals, writing, ended, health = results.take("seals", "open", "ended", "health")
     assert len(seals) == 1 and seals[0][3]
@@ -434,7 +442,7 @@ def exercises_show_what_they_promise(results: Results) -> None:
     look, helped, pause, tampered, mended, mailer, no_default, default, left_behind, end = results.take(
         "look", "helped", "pause", "tampered", "mended", "mailer", "no-default", "default", "left-behind", "end"
     )
-    assert len(look) == 22
+    assert len(look) == 23
     assert helped[0][0] == "Reminder werden nicht versendet" and "Reminder sind überfällig" in helped[0][1]
     assert pause[1][0] == "skipped" and "training" in pause[1][1] and pause[2][0] == "warn"
     assert tampered[0][0] == "42" and tampered[1][0] == "warn"

@@ -155,6 +155,8 @@ def test_claims_go_on_while_somebody_holds_an_old_snapshot(db, connect):
     assert run_pipeline(db)["reminders"] == 1
     (status,) = db.execute("SELECT status FROM lead_protection.health WHERE check_name = 'outbox_lag'").fetchone()
     assert status == "ok", "what is done in time is well, whoever holds a snapshot"
+    (found,) = db.execute("SELECT found FROM lead_protection.health WHERE check_name = 'old_snapshots'").fetchone()
+    assert found.startswith(f"process {holder.info.backend_pid} of role postgres "), "and it is told who does"
     # All rows of each round are dead for us, and none may be taken away.
     waiting = "SELECT count(*) FROM lead_protection.event_deliveries WHERE status = 'pending' AND attempts > 0"
     assert db.execute(waiting).fetchone() == (0,)

@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION lead_protection.health_now()
 RETURNS TABLE (
     check_name text, status text, found text, since timestamptz, runbook text, amount bigint, first_command text
 )
-LANGUAGE sql STABLE ROWS 21 SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE ROWS 23 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 WITH jobs AS MATERIALIZED (
     SELECT
@@ -406,6 +406,24 @@ measured (check_name, measured, amount, found, since) AS (
         ),
         min(p.since)
     FROM passed_over AS p
+    UNION ALL
+    SELECT
+        'old_snapshots',
+        extract(EPOCH FROM now() - min(o.since)),
+        count(*),
+        coalesce(
+            (
+                array_agg(
+                    format(
+                        '%s has kept rows from being cleared away for %s', o.holder,
+                        lead_protection.elapsed_text(date_trunc('second', greatest(now() - o.since, INTERVAL '0')))
+                    ) ORDER BY o.since
+                )
+            )[1],
+            'nobody keeps rows from being cleared away'
+        ),
+        min(o.since)
+    FROM lead_protection.old_snapshots() AS o
     UNION ALL
     SELECT
         'cron_jobs',

@@ -37,6 +37,10 @@ FROM (
         'lead_cron_faults', 'gauge',
         'Jobs in pg_cron whose role is gone, or that two roles have scheduled, as far as is seen.'
     ),
+    (
+        'lead_oldest_snapshot_seconds', 'gauge',
+        'For how long the oldest transaction has been open that keeps rows from being cleared away; 0: there is none.'
+    ),
     ('lead_log_events_missing', 'gauge', 'Log rows that had no event in the last nightly proof.'),
     ('lead_log_seal_number', 'gauge', 'Number of the newest seal of the log; 0: there is none.'),
     ('lead_log_seal_rows', 'gauge', 'Log rows that the newest seal covers.'),

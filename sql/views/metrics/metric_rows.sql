@@ -198,6 +198,13 @@ INNER JOIN (
     FROM lead_protection.cron_faults()
     UNION ALL
     SELECT
+        'lead_oldest_snapshot_seconds',
+        'lead_oldest_snapshot_seconds',
+        '{}',
+        coalesce(greatest(extract(EPOCH FROM now() - min(o.since)), 0), 0)
+    FROM lead_protection.old_snapshots() AS o
+    UNION ALL
+    SELECT
         'lead_log_problems',
         'lead_log_problems',
         '{}',
