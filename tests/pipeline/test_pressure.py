@@ -50,7 +50,10 @@ def test_timeouts_at_random_leave_nothing_half_done(db, connect):
     chance = random.Random(seed())
     session = connect()
     cut = done = 0
-    for number in range(cases(400, usual=80, fast=20)):
+    for number in range(1000):
+        # Where the machine is busy, a few calls may all be cut short.
+        if number >= cases(400, usual=80, fast=20) and cut and done:
+            break
         limit = chance.choice([1, 2, 5, 10, 20, 50])
         lead_id = 3 * chance.randrange(1, LEADS // 3)
         call = chance.choice(
