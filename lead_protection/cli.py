@@ -19,7 +19,7 @@ import yoyo.exceptions
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from lead_protection import __version__, check, installer, preflight, script
+from lead_protection import __version__, check, installer, preflight, router, script
 from lead_protection.database import (
     ApplyLock,
     Progress,
@@ -186,6 +186,10 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME_OR_URL",
             help="where pg_cron lives, if elsewhere; a bare name: on the same server, as the same user",
         )
+    routing = command("router", run_router, "Make a router, in a database of its own, and add nodes to it.")
+    routing.add_argument("action", choices=("apply", "add-node", "repoint"), help="repoint: the node is elsewhere now")
+    routing.add_argument("node", nargs="?", metavar="NAME", help="the name of a node")
+    routing.add_argument("connection", nargs="?", metavar="CONNECTION", help="how the router's server reaches it")
     sql_command = commands.add_parser(
         "sql",
         help="Print a psql script that installs or upgrades; needs no database.",
@@ -255,6 +259,25 @@ def run_apply(args: argparse.Namespace, conninfo: str) -> int:
                 lock_timeout=args.lock_timeout,
                 retries=args.retries,
             )
+    print("Done.", flush=True)
+    return 0
+
+
+def run_router(args: argparse.Namespace, conninfo: str) -> int:
+    """Make a router, or add a node to it."""
+    if (args.action == "apply") != (args.connection is None):
+        raise UsageError("add-node and repoint have a NAME and a CONNECTION, apply has none.")
+    if args.node and not re.fullmatch(r"[a-z][a-z0-9_]{0,19}", args.node):
+        raise UsageError("the name of a node is 1 to 20 small letters, digits and _, a letter first.")
+    home = installer.find_home()
+    with connect(conninfo) as connection:
+        print(f"lead-protection {__version__}: router {args.action} in {describe(connection)}", flush=True)
+        progress = Progress(connection)
+        if args.action == "apply":
+            router.apply(connection, home, progress)
+        else:
+            change = router.add_node if args.action == "add-node" else router.repoint
+            change(connection, home, progress, args.node, router.checked_node(args.connection))
     print("Done.", flush=True)
     return 0
 

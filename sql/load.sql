@@ -414,6 +414,12 @@
 \ir functions/statement/bar_figure.sql
 \ir functions/statement/protection_report.sql
 
+-- nodes: what a router asks of each
+\ir functions/nodes/number_node.sql
+\ir functions/nodes/terms_of_node.sql
+\ir functions/nodes/take_terms_of_node.sql
+\ir functions/nodes/catalog_of_node.sql
+
 -- last: counts that start with the triggers, the days of the calendars, what former versions left, the rights, and the
 -- adopted tables that are there
 \ir first_counts.sql
