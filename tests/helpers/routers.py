@@ -1,0 +1,79 @@
+"""A router and its nodes: databases of one server, each a whole installation."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+
+import psycopg
+
+from helpers.debian_tools import unpacked
+from helpers.project import PROJECT, run_program
+from helpers.server import Server
+
+# Two databases are asked one after the other: open holds go on, and what is decided now is decided later.
+APART = timedelta(minutes=2)
+
+
+def command(*args: str, url: str) -> str:
+    """Run lead-protection router, and return what it printed."""
+    done = run_program([sys.executable, "-m", "lead_protection", "router", *args, "--database", url], cwd=PROJECT)
+    if done.returncode != 0:
+        raise RuntimeError(f"router {' '.join(args)}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Routed:
+    """A router with its nodes, and beside them one database that is asked the same."""
+
+    def __init__(self, server: Server, databases: dict[str, str], router: str, alone: str):
+        """Connect to all, as a superuser."""
+        self.server = server
+        self.databases = databases
+        self.dbname = router
+        self.url = server.url(router)
+        for name, dbname in databases.items():
+            command("add-node", name, f"host={server.host} user=postgres dbname={dbname}", url=self.url)
+        self.router = psycopg.connect(self.url, autocommit=True)
+        self.alone = psycopg.connect(server.url(alone), autocommit=True)
+        self.nodes = {
+            name: psycopg.connect(server.url(dbname), autocommit=True) for name, dbname in databases.items()
+        }
+
+        # A number of a lead or a hold must not be taken for one of something else.
+        self.router.execute("SELECT setval('lead_protection_router.lead_ids', 7000000000)")
+        for db in (self.alone, self.nodes["n0"]):
+            db.execute("SELECT setval('lead_protection.leads_id_seq', 8000000000)")
+            db.execute("SELECT setval('lead_protection.lead_holds_id_seq', 9000000000)")
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in (self.router, self.alone, *self.nodes.values()):
+            connection.close()
+
+    def node_of(self, lead_id: int) -> psycopg.Connection:
+        """The node that has a lead."""
+        ((name,),) = self.router.execute("SELECT lead_protection_router.node_of(%s)", [lead_id]).fetchall()
+        return self.nodes[name]
+
+
+@contextmanager
+def routed(server: Server, new_database: Callable, template: str, number: int = 4) -> Iterator[Routed]:
+    """A router with nodes as freshly applied."""
+    unpacked("router")
+    with ExitStack() as stack:
+        names = [f"n{nth}" for nth in range(number)]
+        databases = {name: stack.enter_context(new_database(template)) for name in names}
+        alone, router = stack.enter_context(new_database(template)), stack.enter_context(new_database())
+        made = Routed(server, databases, router, alone)
+        stack.callback(made.close)
+        yield made
+
+
+def alike(one: object, other: object) -> bool:
+    """Whether two answers say the same: the same values, and instants of the same moment."""
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return abs(one - other) < APART
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return one == other

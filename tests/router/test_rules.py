@@ -1,0 +1,44 @@
+"""Every public function has a rule, and each rule is one that its function can follow."""
+
+import psycopg
+import pytest
+
+from lead_protection.routing import KINDS, NOT_READ, READ_ON_ONE, RULES
+
+# By what a kind finds its node.
+WANTED = {"lead": "lead_id", "hold": "hold_id", "log": "lead_id", "list": "lead_ids", "lease": "lease_token"}
+
+
+@pytest.fixture
+def functions(db: psycopg.Connection) -> dict[str, dict]:
+    ((catalog,),) = db.execute("SELECT lead_protection.catalog_of_node()").fetchall()
+    return catalog["functions"]
+
+
+def test_every_public_function_has_a_rule(functions):
+    assert set(functions) - set(RULES) == set()
+    assert set(RULES) - set(functions) == {"erase_texts"} - set(functions)
+
+
+def test_a_rule_fits_its_function(functions):
+    for name, rule in RULES.items():
+        arguments = {argument[1] for argument in functions[name]["arguments"] or [] if argument[0] in "ib"}
+        wanted = WANTED.get(rule.kind)
+        assert wanted is None or wanted in arguments, name
+        assert rule.kind in KINDS
+        if rule.group_by:
+            assert functions[name]["returns_set"], name
+
+
+def test_what_is_read_is_there(db: psycopg.Connection):
+    ((catalog,),) = db.execute("SELECT lead_protection.catalog_of_node()").fetchall()
+    assert READ_ON_ONE | NOT_READ <= set(catalog["relations"])
+    assert not READ_ON_ONE & NOT_READ
+
+
+@pytest.mark.parametrize("relation", sorted(READ_ON_ONE - {"policy_assignments", "help_operations"}))
+def test_what_is_read_on_one_node_is_about_no_lead(db: psycopg.Connection, relation):
+    columns = db.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('lead_protection.' || %s)", [relation]
+    ).fetchall()
+    assert not {("lead_id",), ("user_id",)} & set(columns)
