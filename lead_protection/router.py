@@ -436,9 +436,6 @@ class _Maker:
             "log": f"CASE WHEN {numbers.get('lead_id')} IS NULL THEN {ALL}"
             f" ELSE ARRAY[lead_protection_router.partition_of({numbers.get('lead_id')})] END",
         }.get(rule.kind, ALL)
-        if rule.kind == "terms":
-            before = "PERFORM lead_protection_router.require_agreement();\n    "
-            after = "PERFORM lead_protection_router.bring_in_step();"
         answer = self._answer(call, entry, outputs, rule)
         declared = ""
         if rule.kind == "terms":
@@ -472,6 +469,10 @@ class _Maker:
             ELSE
                 {self._answer(split, entry, outputs, rule)}
             END IF;"""
+        if rule.kind in ("list", "every"):
+            # One that is down must not be found when others have done their part.
+            answer = f"""PERFORM lead_protection_router.ping_all(lp_nodes);
+            {answer}"""
         yield ANSWER.format(
             name=f"lead_protection.{name}",
             declared=declared,

@@ -18,7 +18,7 @@ BEGIN
     END IF;
     IF
         -- Of PL/Proxy, and of libpq, whose errors have no SQLSTATE.
-        (pass_on.state = 'XX000' AND pass_on.said ~ '(^PL/Proxy function .*: PQ|\] REMOTE \(null\): )')
+        (pass_on.state = 'XX000' AND pass_on.said ~ '(^PL/Proxy function [^:]*: (\[[^]]*\] )?PQ|\] REMOTE \(null\): )')
         -- The node is being stopped, or starts, or has no place for another connection.
         OR pass_on.state IN ('57P01', '57P02', '57P03', '53300', '08006')
     THEN

@@ -15,12 +15,17 @@ from helpers.server import Server
 APART = timedelta(minutes=2)
 
 
+def run(*args: str, url: str) -> str:
+    """Run lead-protection, and return what it printed."""
+    done = run_program([sys.executable, "-m", "lead_protection", *args, "--database", url], cwd=PROJECT)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(args)}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
 def command(*args: str, url: str) -> str:
     """Run lead-protection router, and return what it printed."""
-    done = run_program([sys.executable, "-m", "lead_protection", "router", *args, "--database", url], cwd=PROJECT)
-    if done.returncode != 0:
-        raise RuntimeError(f"router {' '.join(args)}:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return run("router", *args, url=url)
 
 
 class Routed:

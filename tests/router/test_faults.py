@@ -10,7 +10,7 @@ import pytest
 
 from helpers.debian_tools import unpacked
 from helpers.project import poll, run_program
-from helpers.routers import command
+from helpers.routers import command, run
 from helpers.server import Server, databases, postmaster
 from helpers.standby import Cluster, cluster, configure, standby_of
 
@@ -58,13 +58,7 @@ def two(server: Server, template: str) -> Iterator[Two]:
     with databases(server, "fault") as make, make(template) as here, make() as router, cluster() as there:
         with psycopg.connect(there.url(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE node")
-        dump = run_program([str(server.bin / "pg_dump"), "--format=custom", server.url(template)], text=False, input=b"")
-        assert dump.returncode == 0, dump.stderr
-        roles = run_program([str(server.bin / "pg_dumpall"), "--roles-only", server.url()]).stdout
-        there_bin = there.bin
-        run_program([str(there_bin / "psql"), "-Xq", there.url()], input=roles)
-        done = run_program([str(there_bin / "pg_restore"), "--dbname", there.url("node")], input=dump.stdout, text=False)
-        assert done.returncode == 0, done.stderr
+        run("apply", url=there.url("node"))
         made = Two(server, router, here, there)
         yield made
         made.router.close()
