@@ -2,16 +2,22 @@
 .DEFAULT_GOAL := help
 # Python keeps what it compiled, whatever the shell says: else each process of the tests compiles them, for 7 seconds.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help demo demo-stop test test-all test-fast coverage killed decade moved-house mutants test-matrix lint bench clean
+.PHONY: help demo demo-stop demo-nodes demo-nodes-stop test test-all test-fast coverage killed decade moved-house mutants test-matrix lint bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: ## see it work: private PostgreSQL, sample leads, a reminder sent by pg_cron
 	@scripts/demo
 
 demo-stop: ## stop the demo's PostgreSQL and delete it
 	@scripts/private-postgres stop --remove .demo
+
+demo-nodes: ## see four nodes and a router at work, each node with its own pg_cron
+	@scripts/demo-nodes
+
+demo-nodes-stop: ## stop them and delete them
+	@scripts/demo-nodes stop
 
 # Three processes, for two cores: now and then one waits, for a minute of pg_cron, a lock or a lease.
 test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
@@ -61,6 +67,6 @@ bench: ## measure the numbers of the design, as ratios in one run; ARGS='--leads
 	@scripts/bootstrap
 	@.venv/bin/python bench/bench.py $(ARGS)
 
-clean: demo-stop ## delete all that was made here: the demo, .venv and caches
+clean: demo-stop demo-nodes-stop ## delete all that was made here: the demo, .venv and caches
 	@rm -rf .venv .tools .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

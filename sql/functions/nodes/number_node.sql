@@ -23,7 +23,9 @@ BEGIN
     IF foreign_id IS NOT NULL THEN
         RAISE EXCEPTION 'this node has leads already'
             USING ERRCODE = 'LP134',
-            DETAIL = format('Such as lead %s. Their holds and events have ids that other nodes may have, too.', foreign_id),
+            DETAIL = format(
+                'Such as lead %s. Their holds and events have ids that other nodes may have, too.', foreign_id
+            ),
             HINT = 'A database with leads can be the first node, number 0. Add others when they are empty, and move '
                 'leads to them.';
     END IF;
