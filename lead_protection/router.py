@@ -115,8 +115,11 @@ def checked_node(text: str) -> str:
 
 def _prepare(connection: psycopg.Connection, home: Path, progress: Progress) -> None:
     with progress.step("extensions"):
-        if one_row(connection, "SELECT to_regclass('lead_protection.leads') IS NOT NULL AND to_regclass("
-                   "'lead_protection_router.nodes') IS NULL") == (True,):
+        if one_row(
+            connection,
+            "SELECT to_regclass('lead_protection.leads') IS NOT NULL AND to_regclass("
+            "'lead_protection_router.nodes') IS NULL",
+        ) == (True,):
             raise Refusal("this database is a node. A router is a database of its own.")
         connection.execute("SET LOCAL client_min_messages = warning")
         connection.execute("CREATE SCHEMA IF NOT EXISTS lead_protection_router")
@@ -160,9 +163,7 @@ def _require_version(connection: psycopg.Connection, home: Path, name: str | Non
         if name not in (None, node):
             continue
         try:
-            (code,) = one_row(
-                connection, "SELECT lead_protection_router.terms_of_node(%s, true) ->> 'code'", [number]
-            )
+            (code,) = one_row(connection, "SELECT lead_protection_router.terms_of_node(%s, true) ->> 'code'", [number])
         except psycopg.errors.UndefinedFunction:
             code = None
         except psycopg.errors.InternalError_ as error:
@@ -204,13 +205,14 @@ def _deal_slots(connection: psycopg.Connection, name: str) -> None:
     if not used:
         connection.execute(
             "UPDATE lead_protection_router.slots AS s SET node_name = n.node_name"
-            " FROM (SELECT node_name, row_number() OVER (ORDER BY node_number) - 1 AS nth, count(*) OVER () AS all_nodes"
+            " FROM (SELECT node_name, row_number() OVER (ORDER BY node_number) - 1 AS nth,"
+            " count(*) OVER () AS all_nodes"
             " FROM lead_protection_router.nodes) AS n WHERE s.slot % n.all_nodes = n.nth AND s.node_name <> n.node_name"
         )
 
 
 def _let_read(connection: psycopg.Connection, name: str, conninfo: str) -> None:
-    """Make, or make anew, the server by which postgres_fdw reads a node, as the router's owner or whom conninfo names."""
+    """Make or change the server by which postgres_fdw reads a node: as the router's owner, or whom conninfo names."""
     options = READING | conninfo_to_dict(conninfo)
     user = options.pop("user", None)
     server = sql.Identifier(f"lead_protection_{name}")
@@ -218,9 +220,7 @@ def _let_read(connection: psycopg.Connection, name: str, conninfo: str) -> None:
         "SELECT option_name FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = %s",
         [f"lead_protection_{name}"],
     ).fetchall()
-    connection.execute(
-        sql.SQL("CREATE SERVER IF NOT EXISTS {} FOREIGN DATA WRAPPER postgres_fdw").format(server)
-    )
+    connection.execute(sql.SQL("CREATE SERVER IF NOT EXISTS {} FOREIGN DATA WRAPPER postgres_fdw").format(server))
     parts = [sql.SQL("DROP {}").format(sql.Identifier(option)) for (option,) in rows]
     if parts:
         connection.execute(sql.SQL("ALTER SERVER {} OPTIONS ({})").format(server, sql.SQL(", ").join(parts)))
@@ -242,9 +242,7 @@ def _make_from_catalog(connection: psycopg.Connection, home: Path, progress: Pro
         _require_version(connection, home)
     with progress.step("functions and views"):
         nodes = _nodes(connection)
-        (catalog,) = one_row(
-            connection, "SELECT lead_protection_router.catalog_of_node(%s)", [min(nodes.values())]
-        )
+        (catalog,) = one_row(connection, "SELECT lead_protection_router.catalog_of_node(%s)", [min(nodes.values())])
         connection.execute("DROP SCHEMA IF EXISTS lead_protection_nodes, lead_protection CASCADE")
         connection.execute("CREATE SCHEMA lead_protection_nodes")
         connection.execute("CREATE SCHEMA lead_protection")
@@ -386,8 +384,7 @@ class _Maker:
     def function(self, name: str, entry: dict[str, Any], rule: Rule) -> Iterator[str]:
         """The function that an application calls, and what PL/Proxy runs for it."""
         arguments = [
-            (mode, argument, self._type(type_), default)
-            for mode, argument, type_, default in entry["arguments"] or []
+            (mode, argument, self._type(type_), default) for mode, argument, type_, default in entry["arguments"] or []
         ]
         inputs = [(argument, type_) for mode, argument, type_, _ in arguments if mode in "ibv"]
         outputs = [argument for mode, argument, _, _ in arguments if mode in "obt"]
@@ -423,9 +420,7 @@ class _Maker:
         if rule.kind == "own":
             return
         # In the body OUT parameters have numbers, too.
-        numbers = {
-            argument: f"${nth}" for nth, (mode, argument, *_) in enumerate(arguments, 1) if mode in "ibv"
-        }
+        numbers = {argument: f"${nth}" for nth, (mode, argument, *_) in enumerate(arguments, 1) if mode in "ibv"}
         passed = ", ".join(["lp_nodes" if on_many else "lp_nodes[1]", *numbers.values()])
         call = f"lead_protection_nodes.{name}({passed})"
         before = ""

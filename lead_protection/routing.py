@@ -30,7 +30,8 @@ KINDS = {
     ),
     "terms": Kind(
         "the first node, and from there to all",
-        "Refused (LP131) unless all nodes agree before. After an error the others may lag behind: `bring_in_step()`.",
+        "Refused (LP131) unless all nodes agree before. After an error the others may lag behind:"
+        " `lead_protection_router.bring_in_step()`.",
     ),
     "one": Kind("the first node that answers", "As on one database: it needs no lead."),
     "lease": Kind("the node that gave `lease_token`", "As on one database."),
@@ -79,8 +80,7 @@ def _rules() -> dict[str, Rule]:
         " transfer_lead void_lead_closing limits_count_from",
         "hold": "correct_lead_hold override_hold_limit void_lead_hold",
         "list": "close_leads hold_leads move_leads_to_policy release_leads transfer_leads",
-        "rows": "protection_as_of user_lead_protection waiting_reminders"
-        " waiting_warnings",
+        "rows": "protection_as_of user_lead_protection waiting_reminders waiting_warnings",
         "one": "calendar_expiry easter_sunday elapsed_text find_help help is_sensible_instant is_working_day"
         " nearest_working_day next_working_day plus_elapsed previous_working_day protection_end",
         "lease": "acknowledge_events fail_events",
@@ -108,13 +108,46 @@ RULES = _rules()
 # What every node has alike: it is read on one. Any other table or view that a role may read is read on all nodes, each
 # row with the name of its node.
 READ_ON_ONE = frozenset(
-    "activity_kinds calendar_days calendars error_codes event_types health_checks help_operations hold_reasons"
-    " holiday_rules job_definitions metric_buckets metric_definitions policy_assignments policy_warnings"
-    " protection_policies shipped_calendars statement_texts v_calendar_days".split()
+    {
+        "activity_kinds",
+        "calendar_days",
+        "calendars",
+        "error_codes",
+        "event_types",
+        "health_checks",
+        "help_operations",
+        "hold_reasons",
+        "holiday_rules",
+        "job_definitions",
+        "metric_buckets",
+        "metric_definitions",
+        "policy_assignments",
+        "policy_warnings",
+        "protection_policies",
+        "shipped_calendars",
+        "statement_texts",
+        "v_calendar_days",
+    }
 )
 # What the router answers itself, and what is nobody's but a node's: adopted tables and the inside of the system.
 NOT_READ = frozenset(
-    "health v_metrics metric_rows metric_values metric_counts adopted_holds adopted_leads adopted_users adoption_notes"
-    " adoption_note_rows adoption_queue adoptions v_kpi_adoption lock_rows migration_checksums nightly_proofs"
-    " v_default_policy_change".split()
+    {
+        "adopted_holds",
+        "adopted_leads",
+        "adopted_users",
+        "adoption_note_rows",
+        "adoption_notes",
+        "adoption_queue",
+        "adoptions",
+        "health",
+        "lock_rows",
+        "metric_counts",
+        "metric_rows",
+        "metric_values",
+        "migration_checksums",
+        "nightly_proofs",
+        "v_default_policy_change",
+        "v_kpi_adoption",
+        "v_metrics",
+    }
 )

@@ -1,39 +1,4 @@
 -- Not by the rules: a batch is of one node, and says of which.
-CREATE OR REPLACE FUNCTION lead_protection_router.note_lease(
-    lease_token uuid, partition_number integer, leased_until timestamptz
-)
-RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DELETE FROM lead_protection_router.event_leases AS l
-WHERE l.leased_until < now() - INTERVAL '1 day';
-INSERT INTO lead_protection_router.event_leases (lease_token, node_name, leased_until)
-SELECT note_lease.lease_token, n.node_name, note_lease.leased_until
-FROM lead_protection_router.nodes AS n
-WHERE n.node_number = note_lease.partition_number
-$$;
-
-COMMENT ON FUNCTION lead_protection_router.note_lease(uuid, integer, timestamptz) IS
-'Notes which node handed out events, and forgets leases that ended a day ago.';
-
-CREATE OR REPLACE FUNCTION lead_protection_router.partition_of_lease(lease_token uuid)
-RETURNS integer
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
--- Of an unknown lease any node says what is to be said.
-SELECT coalesce(
-    (
-        SELECT n.node_number
-        FROM lead_protection_router.event_leases AS l
-        INNER JOIN lead_protection_router.nodes AS n ON l.node_name = n.node_name
-        WHERE l.lease_token = partition_of_lease.lease_token
-    ),
-    (SELECT min(n.node_number) FROM lead_protection_router.nodes AS n)
-)
-$$;
-
-COMMENT ON FUNCTION lead_protection_router.partition_of_lease(uuid) IS 'The number of the node that gave a lease.';
-
 CREATE OR REPLACE FUNCTION lead_protection.claim_events(
     consumer_name text, batch_size integer DEFAULT 100, lease interval DEFAULT INTERVAL '5 minutes'
 )

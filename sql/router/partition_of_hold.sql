@@ -1,16 +1,3 @@
-CREATE OR REPLACE FUNCTION lead_protection_router.lead_of_hold(run_on_nodes integer[], hold_id bigint)
-RETURNS SETOF bigint
-LANGUAGE plproxy
-AS $$
-CLUSTER 'nodes';
-SPLIT run_on_nodes;
-RUN ON run_on_nodes;
-SELECT h.lead_id FROM lead_protection.lead_holds AS h WHERE h.id = $2;
-$$;
-
-COMMENT ON FUNCTION lead_protection_router.lead_of_hold(integer[], bigint) IS
-'The lead of a hold, if one of these nodes has it.';
-
 CREATE OR REPLACE FUNCTION lead_protection_router.partition_of_hold(hold_id bigint)
 RETURNS integer
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -25,7 +12,10 @@ DECLARE
     lead_id bigint;
 BEGIN
     IF home IS NOT NULL THEN
-        lead_id := (SELECT max(l) FROM lead_protection_router.lead_of_hold(ARRAY[home], partition_of_hold.hold_id) AS l);
+        lead_id := (
+            SELECT max(l)
+            FROM lead_protection_router.lead_of_hold(ARRAY[home], partition_of_hold.hold_id) AS l
+        );
     END IF;
     IF lead_id IS NULL THEN
         lead_id := (

@@ -1,5 +1,5 @@
--- What a call is told when a node raised an error, or could not be reached. PL/Proxy puts its words in front of those of
--- a node: they are taken away, so that an error reads as it does on the node.
+-- What a call is told when a node raised an error, or could not be reached. PL/Proxy puts its words in front of those
+-- of a node: they are taken away, so that an error reads as it does on the node.
 CREATE OR REPLACE FUNCTION lead_protection_router.pass_on(
     partitions integer[], tries integer, if_silent text, state text, said text, detail text, hint text
 )

@@ -18,7 +18,9 @@ BEGIN
                 node_number := node.node_number;
                 node_name := node.node_name;
                 -- The first line, and of what PL/Proxy says the words of the connection.
-                why := regexp_replace(split_part(SQLERRM, E'\n', 1), '^PL/Proxy function [^:]*: (\[[^]]*\] )?\w+: ', '');
+                why := regexp_replace(
+                    split_part(SQLERRM, E'\n', 1), '^PL/Proxy function [^:]*: (\[[^]]*\] )?\w+: ', ''
+                );
                 RETURN NEXT;
         END;
     END LOOP;

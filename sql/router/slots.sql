@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS lead_protection_router.slots (
 );
 
 COMMENT ON TABLE lead_protection_router.slots IS
-'Which node has the leads of each slot, see slot_of(). While the leads of a slot move, the row names the node that they '
-'leave; it changes at the end.';
+'Which node has the leads of each slot, see slot_of(). While the leads of a slot move, the row names the node that '
+'they leave; it changes at the end.';
 COMMENT ON COLUMN lead_protection_router.slots.slot IS 'The slot.';
 COMMENT ON COLUMN lead_protection_router.slots.node_name IS 'The node that has it.';

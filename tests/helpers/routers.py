@@ -41,9 +41,7 @@ class Routed:
             command("add-node", name, f"host={server.host} user=postgres dbname={dbname}", url=self.url)
         self.router = psycopg.connect(self.url, autocommit=True)
         self.alone = psycopg.connect(server.url(alone), autocommit=True)
-        self.nodes = {
-            name: psycopg.connect(server.url(dbname), autocommit=True) for name, dbname in databases.items()
-        }
+        self.nodes = {name: psycopg.connect(server.url(dbname), autocommit=True) for name, dbname in databases.items()}
 
         # A number of a lead or a hold must not be taken for one of something else.
         self.router.execute("SELECT setval('lead_protection_router.lead_ids', 7000000000)")

@@ -1,5 +1,6 @@
 """Where calls go: new leads and repeated requests, leads that have moved, lists, terms, events, rights."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -56,12 +57,10 @@ def test_a_request_that_gave_its_number_is_repeated(four):
 
 
 @pytest.fixture
-def moved(four) -> tuple[int, int]:
+def moved(four) -> Iterator[tuple[int, int]]:
     """A lead, with a hold that another node made, that is elsewhere than its slot, which is on its way."""
     lead_id = 610_001
-    ((slot, home),) = four.router.execute(
-        "SELECT lead_protection_router.slot_of(%s), lead_protection_router.node_of(%s)", [lead_id, lead_id]
-    ).fetchall()
+    ((home,),) = four.router.execute("SELECT lead_protection_router.node_of(%s)", [lead_id]).fetchall()
     new = "n2" if home != "n2" else "n3"
     insert_lead(four.nodes[new], lead_id, "2026-01-01", user_id=72_004)
     hold_id = int(home[1:]) << 40 | 12_345
@@ -120,13 +119,15 @@ def test_a_list_may_be_long_and_is_answered_in_its_order(four):
 
 
 def test_terms_are_the_same_on_all_nodes(four):
-    make = "SELECT policy_id, version, created FROM lead_protection.create_policy_version('routed', 9, base_months => 9)"
+    make = (
+        "SELECT policy_id, version, created FROM lead_protection.create_policy_version('routed', 9, base_months => 9)"
+    )
     ((policy_id, version, created),) = four.router.execute(make).fetchall()
     assert (version, created) == (1, True)
     assert four.router.execute(make).fetchone() == (policy_id, 1, False)
-    assert four.router.execute(
-        "SELECT lead_protection.assign_user_policy(72007, %s, 9)", [policy_id]
-    ).fetchone() == (True,)
+    assert four.router.execute("SELECT lead_protection.assign_user_policy(72007, %s, 9)", [policy_id]).fetchone() == (
+        True,
+    )
     ((calendar_id,),) = four.router.execute(
         "SELECT calendar_id FROM lead_protection.create_calendar_version("
         """'OURS', 'ours', '[{"date": "2027-05-05", "name": "fair"}]', '{6,7}', 9)"""
@@ -253,9 +254,11 @@ def test_apply_can_be_repeated_and_keeps_all(four):
 
 def test_a_node_of_another_version_is_refused(four):
     change = "UPDATE lead_protection.migration_checksums SET sha256 = %s WHERE migration_id = 'sql/'"
-    ((known,),) = four.nodes["n1"].execute(
-        "SELECT sha256 FROM lead_protection.migration_checksums WHERE migration_id = 'sql/'"
-    ).fetchall()
+    ((known,),) = (
+        four.nodes["n1"]
+        .execute("SELECT sha256 FROM lead_protection.migration_checksums WHERE migration_id = 'sql/'")
+        .fetchall()
+    )
     four.nodes["n1"].execute(change, ["0" * 64])
     try:
         with pytest.raises(RuntimeError, match="node n1 is of another version than this package"):

@@ -31,7 +31,7 @@ class Two:
         command("add-node", "here", f"host={server.host} user=postgres dbname={here}", url=self.url)
         command("add-node", "there", self.connection(there), url=self.url)
         self.router = psycopg.connect(self.url, autocommit=True)
-        self.leads = {}
+        self.leads: dict[str, list[int]] = {}
         for nth in range(12):
             ((lead_id,),) = self.router.execute(ENTER, [73_001, f"fault-{nth}"]).fetchall()
             self.leads.setdefault(self.node_of(lead_id), []).append(lead_id)

@@ -1,9 +1,15 @@
 """Every public function has a rule, and each rule is one that its function can follow."""
 
+import os
+
 import psycopg
 import pytest
 
+from helpers.pages import WRITE_REFERENCE
+from helpers.project import PROJECT
 from lead_protection.routing import KINDS, NOT_READ, READ_ON_ONE, RULES
+
+SCALING = PROJECT / "docs" / "scaling.md"
 
 # By what a kind finds its node.
 WANTED = {"lead": "lead_id", "hold": "hold_id", "log": "lead_id", "list": "lead_ids", "lease": "lease_token"}
@@ -32,7 +38,7 @@ def test_a_rule_fits_its_function(functions):
 
 def test_what_is_read_is_there(db: psycopg.Connection):
     ((catalog,),) = db.execute("SELECT lead_protection.catalog_of_node()").fetchall()
-    assert READ_ON_ONE | NOT_READ <= set(catalog["relations"])
+    assert set(catalog["relations"]) >= READ_ON_ONE | NOT_READ
     assert not READ_ON_ONE & NOT_READ
 
 
@@ -42,3 +48,20 @@ def test_what_is_read_on_one_node_is_about_no_lead(db: psycopg.Connection, relat
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('lead_protection.' || %s)", [relation]
     ).fetchall()
     assert not {("lead_id",), ("user_id",)} & set(columns)
+
+
+def test_the_page_shows_the_rules():
+    """LEAD_PROTECTION_WRITE_REFERENCE=1 writes the table anew."""
+    lines = ["| functions | go to | what they promise |", "|---|---|---|"]
+    for name, kind in KINDS.items():
+        functions = ", ".join(f"`{function}`" for function, rule in sorted(RULES.items()) if rule.kind == name)
+        if name != "own":
+            lines.append(f"| {functions} | {kind.goes_to} | {kind.promise} |")
+    begin, end = "<!-- routing: begin -->\n", "<!-- routing: end -->"
+    text = SCALING.read_text(encoding="utf-8")
+    head, rest = text.split(begin)
+    shown = "\n" + "\n".join(lines) + "\n\n"
+    if os.environ.get(WRITE_REFERENCE):
+        SCALING.write_text(head + begin + shown + end + rest.split(end)[1], encoding="utf-8")
+        text = SCALING.read_text(encoding="utf-8")
+    assert text.split(begin)[1].split(end)[0] == shown

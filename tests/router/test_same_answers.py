@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from helpers.clock_cases import CASES
@@ -78,7 +79,7 @@ class Both:
     """The same calls on one database and on the router, where leads and holds have other numbers."""
 
     def __init__(self, four):
-        self.numbers = ({}, {})
+        self.numbers: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self.databases = (four.alone, four.router)
         self.calls = 0
 
@@ -90,7 +91,7 @@ class Both:
             given = [[numbers.get(e, e) for e in v] if isinstance(v, list) else v for v in given]
             try:
                 rows = db.execute(query, given).fetchall()
-            except Exception as error:
+            except psycopg.Error as error:
                 rows = [(error.sqlstate, error.diag.message_detail is not None, error.diag.message_hint)]
             names = {number: name for name, number in numbers.items()}
             answers.append([tuple(names.get(value, value) for value in row) for row in rows])
@@ -160,7 +161,9 @@ def test_the_life_of_leads(four):
         both("SELECT item, expires_at, moved_by > '1 day' FROM lead_protection.explain_protection(%s)", lead)
         both("SELECT user_id, state, on_hold, protection_expires_at, reminder_due_at"
              " FROM lead_protection.v_user_lead_protection WHERE lead_id = %s", lead)  # fmt: skip
-    both("SELECT lead_id, user_id, state FROM lead_protection.protection_as_of() WHERE user_id IN (%s, %s)", user, other)
+    both(
+        "SELECT lead_id, user_id, state FROM lead_protection.protection_as_of() WHERE user_id IN (%s, %s)", user, other
+    )
     both("SELECT user_id, sum(leads), sum(closed) FROM lead_protection.v_kpi_users WHERE user_id IN (%s, %s)"
          " GROUP BY user_id", user, other)  # fmt: skip
     both("SELECT * FROM lead_protection.verify_protection_log()")

@@ -77,4 +77,4 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.catalog_of_node() IS
 'What a router makes its own objects from: the public functions with their arguments, results and rights, and the '
-'tables, views and types with their columns. Called by lead-protection router apply.';
+'tables, views and types with their columns. Called by lead-protection router apply. Internal.';

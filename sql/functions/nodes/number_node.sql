@@ -43,7 +43,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION lead_protection.number_node(integer) IS
-'Lets the ids that this node draws begin beyond node_number * 2^40 (leads, holds, activities, extensions, expiries, the '
-'order of events), so that they never meet those of another node when leads move. node_number: 0 to 8191; 0 leaves '
+'Lets the ids that this node draws begin beyond node_number * 2^40 (leads, holds, activities, extensions, expiries, '
+'the order of events), so that they never meet those of another node when leads move. node_number: 0 to 8191; 0 leaves '
 'all as it is. Called by lead-protection router add-node. Repeated: nothing changes.
-Errors: LP134 no such number, or the node has leads that were numbered otherwise.';
+Errors: LP134 no such number, or the node has leads that were numbered otherwise. Internal.';

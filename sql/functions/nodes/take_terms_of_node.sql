@@ -54,7 +54,8 @@ BEGIN
         ALTER TABLE lead_protection.policy_warnings ENABLE TRIGGER refuse_late_warnings;
     END IF;
     INSERT INTO lead_protection.policy_assignments OVERRIDING SYSTEM VALUE
-    SELECT a.* FROM jsonb_populate_recordset(NULL::lead_protection.policy_assignments, terms -> 'policy_assignments') AS a
+    SELECT a.*
+    FROM jsonb_populate_recordset(NULL::lead_protection.policy_assignments, terms -> 'policy_assignments') AS a
     ON CONFLICT DO NOTHING;
 
     INSERT INTO lead_protection.hold_reasons AS h
@@ -102,4 +103,5 @@ $$;
 COMMENT ON FUNCTION lead_protection.take_terms_of_node(jsonb) IS
 'Brings this node in step with the one that terms_of_node() was called on: what is missing is made with the same ids, '
 'the default policy, reasons and settings become those of the other, consumers that are missing are registered. '
-'What was made here and not there stays, and is seen by comparing. Called by a router. Repeated: nothing changes.';
+'What was made here and not there stays, and is seen by comparing. Called by a router. Repeated: nothing changes. '
+'Internal.';

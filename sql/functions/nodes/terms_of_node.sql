@@ -64,4 +64,4 @@ $$;
 COMMENT ON FUNCTION lead_protection.terms_of_node(boolean) IS
 'What all nodes must have alike, for a router: policies with their warnings and who has which, calendars, reasons, '
 'kinds, consumers, settings, and which version of the code this is. to_compare: true without what may differ, '
-'false (the default) as take_terms_of_node() wants it.';
+'false (the default) as take_terms_of_node() wants it. Internal.';
