@@ -82,7 +82,8 @@ def _rules() -> dict[str, Rule]:
         "list": "close_leads hold_leads move_leads_to_policy release_leads transfer_leads",
         "rows": "protection_as_of user_lead_protection waiting_reminders waiting_warnings",
         "one": "calendar_expiry easter_sunday elapsed_text find_help help is_sensible_instant is_working_day"
-        " nearest_working_day next_working_day plus_elapsed previous_working_day protection_end",
+        " nearest_working_day next_working_day plus_elapsed previous_working_day protection_end"
+        " reminder_window",
         "lease": "acknowledge_events fail_events",
         "own": "protect_lead claim_events health_now metric_samples prometheus_metrics",
         # Of adopted tables, which are beside a node; of the jobs, which each node runs by itself; of the log of one
@@ -97,7 +98,7 @@ def _rules() -> dict[str, Rule]:
         " protection_report statement_of_user"
         " awaited_expiry clock_at hold_limit is_on_hold notice_received_at protection_state pushed_expiry"
         " recounted_expiry reminder_waits_since waits_for_notice derive_lead_clocks find_clock_drift noticed_expiry"
-        " rule_expiry stop_clock",
+        " rule_expiry stop_clock hold_stops running_clock old_snapshots",
     }.items():
         rules |= {name: Rule(kind) for name in names.split()}
     return rules
