@@ -25,6 +25,7 @@ AFTER_CATALOG = (
     "router/claim_events.sql",
     "router/health.sql",
     "router/metric_samples.sql",
+    "router/lead_now.sql",
     "views/metrics/v_metrics.sql",
     "functions/metrics/prometheus_metrics.sql",
 )
@@ -274,7 +275,12 @@ def _grant(connection: psycopg.Connection, catalog: dict[str, Any]) -> None:
             "GRANT EXECUTE ON ALL ROUTINES IN SCHEMA lead_protection_router TO {0}"
         ).format(to_all)
     )
-    # What only the router's owner may: nodes' terms and numbers.
+    # Terms are for operators, and what looks into a node by itself for the router's owner alone.
+    for name in ("bring_in_step", "require_agreement"):
+        others = sql.SQL(", ").join(sql.Identifier(role) for role in groups if role != "lead_protection_operator")
+        connection.execute(
+            sql.SQL("REVOKE ALL ON FUNCTION lead_protection_router.{} FROM {}").format(sql.Identifier(name), others)
+        )
     for name in ("terms_of_node", "take_terms_of_node", "number_node", "last_lead", "catalog_of_node"):
         connection.execute(
             sql.SQL("REVOKE ALL ON FUNCTION lead_protection_router.{} FROM {}").format(sql.Identifier(name), to_all)

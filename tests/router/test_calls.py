@@ -202,6 +202,8 @@ def test_rights_are_those_of_a_node(four):
             ("lead_protection.pause_protection(text, bigint)", False),
             ("lead_protection_nodes.pause_protection(integer[], text, bigint)", False),
             ("lead_protection_router.take_terms_of_node(integer, jsonb)", False),
+            ("lead_protection_router.bring_in_step()", False),
+            ("lead_protection_router.lead_now(bigint)", True),
         ):
             assert four.router.execute(query, [function]).fetchone() == (may,), function
         query = "SELECT has_table_privilege(%s, 'SELECT')"
