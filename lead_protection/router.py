@@ -221,7 +221,8 @@ def _let_read(connection: psycopg.Connection, name: str, conninfo: str) -> None:
         "SELECT option_name FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = %s",
         [f"lead_protection_{name}"],
     ).fetchall()
-    connection.execute(sql.SQL("CREATE SERVER IF NOT EXISTS {} FOREIGN DATA WRAPPER postgres_fdw").format(server))
+    if not rows:
+        connection.execute(sql.SQL("CREATE SERVER {} FOREIGN DATA WRAPPER postgres_fdw").format(server))
     parts = [sql.SQL("DROP {}").format(sql.Identifier(option)) for (option,) in rows]
     if parts:
         connection.execute(sql.SQL("ALTER SERVER {} OPTIONS ({})").format(server, sql.SQL(", ").join(parts)))
