@@ -19,7 +19,7 @@ import yoyo.exceptions
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from lead_protection import __version__, check, installer, preflight, router, script
+from lead_protection import __version__, check, installer, moving, preflight, router, script
 from lead_protection.database import (
     ApplyLock,
     Progress,
@@ -190,6 +190,16 @@ def _parser() -> argparse.ArgumentParser:
     routing.add_argument("action", choices=("apply", "add-node", "repoint"), help="repoint: the node is elsewhere now")
     routing.add_argument("node", nargs="?", metavar="NAME", help="the name of a node")
     routing.add_argument("connection", nargs="?", metavar="CONNECTION", help="how the router's server reaches it")
+    moving_slots = command(
+        "move-slots",
+        run_move_slots,
+        "Move leads from one node of a router to another, while writes go on; without SLOT: say which node has which.",
+    )
+    moving_slots.add_argument("slots", nargs="*", type=_slots, metavar="SLOT", help="such as 5, or 0-15")
+    moving_slots.add_argument("--to", metavar="NODE", help="the node that gets them")
+    moving_slots.add_argument(
+        "--batch-size", type=_positive, default=20, metavar="N", help="leads that move at once (default: %(default)s)"
+    )
     sql_command = commands.add_parser(
         "sql",
         help="Print a psql script that installs or upgrades; needs no database.",
@@ -222,6 +232,12 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError("a number from 1 on is wanted")
     return int(text)
+
+
+def _slots(text: str) -> range:
+    if not (found := re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", text)):
+        raise argparse.ArgumentTypeError("a slot is wanted, or a range such as 0-15")
+    return range(int(found[1]), int(found[2] or found[1]) + 1)
 
 
 def _number(text: str) -> int:
@@ -356,6 +372,20 @@ def run_export(args: argparse.Namespace, conninfo: str) -> int:
         except OSError as error:
             raise Refusal(f"cannot write {args.output}: {error.strerror}") from None
     print(f"Written: {args.output}", flush=True)
+    return 0
+
+
+def run_move_slots(args: argparse.Namespace, conninfo: str) -> int:
+    """Move the leads of slots, or say which node has which."""
+    if bool(args.slots) != bool(args.to):
+        raise UsageError("which, and where? Give slots and --to NODE; neither: to be told which node has which.")
+    if not args.slots:
+        for name, count, slots in moving.slots_by_node(conninfo):
+            print(f"{name}: {count} slots {slots}")
+        return 0
+    with moving.mover(conninfo, lambda text: print(text, flush=True)) as mover, _our_refusals():
+        moved = mover.move(sorted({slot for some in args.slots for slot in some}), args.to, args.batch_size)
+    print(f"Done: {moved} leads moved.", flush=True)
     return 0
 
 

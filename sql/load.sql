@@ -214,6 +214,20 @@
 \ir functions/seals/exported_lead.sql
 \ir functions/seals/export_log.sql
 
+-- nodes: leads that move from one node to another
+\ir functions/nodes/lead_tables.sql
+\ir functions/nodes/packed_leads.sql
+\ir functions/nodes/log_ends.sql
+\ir functions/nodes/require_leads_here.sql
+\ir functions/nodes/require_new_leads_here.sql
+\ir functions/nodes/is_arriving.sql
+\ir functions/nodes/keep_unless_departed.sql
+\ir functions/nodes/depart_leads.sql
+\ir functions/nodes/arrive_leads.sql
+\ir functions/nodes/confirm_departures.sql
+\ir functions/nodes/depart_slots.sql
+\ir functions/nodes/arrive_slots.sql
+
 -- reminders: sent, delivered, on time
 \ir functions/reminders/configure_reminders.sql
 \ir functions/reminders/reminder_waits_since.sql

@@ -54,9 +54,9 @@ def line_of(process: subprocess.Popen) -> str:
     return process.stdout.readline()
 
 
-def finish(process: subprocess.Popen) -> tuple[int, str]:
+def finish(process: subprocess.Popen, timeout: float = 60) -> tuple[int, str]:
     """Wait for the command line and return its exit status and all it printed."""
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=timeout)
     return process.returncode, output
 
 

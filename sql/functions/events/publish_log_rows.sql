@@ -6,6 +6,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 BEGIN
+    -- What comes from another node was published there, and its events come with it.
+    IF current_setting('lead_protection.leads_arrive', true) = 'on' THEN
+        IF NOT EXISTS (SELECT FROM new_rows AS n WHERE NOT lead_protection.is_arriving(n.lead_id)) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     INSERT INTO lead_protection.outbox_events (id, aggregatetype, aggregateid, type, payload)
     SELECT
         n.event_id,

@@ -46,6 +46,7 @@ BEGIN
     asked_for := jsonb_strip_nulls(asked_for);
 
     PERFORM lead_protection.lock_leads(begin_bulk_request.lead_ids);
+    PERFORM lead_protection.require_leads_here(begin_bulk_request.lead_ids);
     -- The key of a request that is not committed yet makes the second one wait. It comes after the leads' locks, so
     -- that whoever has the key has all that it needs.
     INSERT INTO lead_protection.bulk_hold_requests AS r (request_key, asked, actor_id)
@@ -85,4 +86,4 @@ COMMENT ON FUNCTION lead_protection.begin_bulk_request(text, jsonb, bigint[], bi
 'and takes its key. asked: what else was asked for. Returns their ids in order, decided_at, and the leads before; the '
 'last two are null if the same request was answered before.
 Errors: LP004 request_key blank or too long, LP020 the key was used for another request, LP037 both or neither of '
-'lead_ids and user_id, or a null in the list or a list of lists. Internal.';
+'lead_ids and user_id, or a null in the list or a list of lists, LP135 a lead has moved to another node. Internal.';

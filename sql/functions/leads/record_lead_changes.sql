@@ -13,8 +13,17 @@ DECLARE
 BEGIN
     IF TG_OP = 'INSERT' THEN
         PERFORM lead_protection.refresh_lead_clocks(lead_ids);
-        -- What comes from an adopted table was a lead before, and is no news.
-        created := ARRAY(SELECT n.id FROM new_rows AS n WHERE n.changed_at IS NULL);
+        IF
+            EXISTS (SELECT FROM lead_protection.lead_moves) OR EXISTS (SELECT FROM lead_protection.departed_slots)
+        THEN
+            PERFORM lead_protection.require_new_leads_here(lead_ids);
+        END IF;
+        -- What comes from an adopted table or from another node was a lead before, and is no news.
+        created := ARRAY(
+            SELECT n.id
+            FROM new_rows AS n
+            WHERE n.changed_at IS NULL AND NOT lead_protection.is_arriving(n.id)
+        );
         IF created <> '{}' THEN
             PERFORM lead_protection.log_new_leads(created, decided_at);
         END IF;

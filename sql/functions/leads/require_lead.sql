@@ -9,6 +9,7 @@ DECLARE
 BEGIN
     protection := lead_protection.read_lead(require_lead.lead_id, require_lead.as_of);
     IF protection.lead_id IS NULL THEN
+        PERFORM lead_protection.require_leads_here(ARRAY[require_lead.lead_id]);
         RAISE EXCEPTION 'lead % is unknown', require_lead.lead_id
             USING ERRCODE = 'LP002',
             DETAIL = 'There is no such row in lead_protection.leads.',
@@ -36,5 +37,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.require_lead(bigint, timestamptz, bigint) IS
 'Returns the lead''s row of v_user_lead_protection at as_of, now or later. user_id: for whom it must be protected; '
-'null (default): for anybody. Errors: LP002 unknown lead, LP003 another user''s lead, LP064 nobody''s lead. Internal: '
-'what a function calls, after lock_leads(), before it changes a lead.';
+'null (default): for anybody. Errors: LP002 unknown lead, LP003 another user''s lead, LP064 nobody''s lead, LP135 it '
+'has moved to another node. Internal: what a function calls, after lock_leads(), before it changes a lead.';

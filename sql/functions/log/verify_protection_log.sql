@@ -98,7 +98,12 @@ BEGIN
         SELECT
             'CHAINED_LATE',
             format('chained at %s, when all rows from before the chain had been since %s', c.chained_at, chained_since)
-        WHERE c.chained_at > chained_since
+        WHERE
+            c.chained_at > chained_since
+            -- Or where the lead came from.
+            AND c.chained_at > coalesce(
+                (SELECT m.log_chained_at FROM lead_protection.lead_moves AS m WHERE m.lead_id = c.lead_id), chained_since
+            )
     ) AS p
     UNION ALL
     SELECT f.lead_id, f.log_number, NULL, 'ROW_MISSING', 'it was sealed, and is not there'
@@ -108,6 +113,11 @@ BEGIN
         AND NOT EXISTS (
             SELECT FROM lead_protection.protection_log AS g
             WHERE g.lead_id = f.lead_id AND g.log_number = f.log_number
+        )
+        -- They are where the lead is, and there they have the same hashes.
+        AND NOT EXISTS (
+            SELECT FROM lead_protection.lead_moves AS m
+            WHERE m.lead_id = f.lead_id AND NOT m.is_here AND m.log_rows >= f.log_number
         )
     UNION ALL
     SELECT
@@ -146,5 +156,6 @@ ROW_CHANGED (the row does not say any more what it said when it was sealed), ROW
 'were erased), ERASED_UNLOGGED (texts were erased past erase_texts()), EVENT_WITHOUT_ROW (published within the last 90 '
 'days, and not in the log: the end of a chain was cut off).
 What the last run of the pipeline has not sealed yet may be changed unseen, and so may all by whoever makes the seals '
-'anew, too: compare with a seal that was kept outside. Locks nothing; answers on a standby, too. Error: LP002 unknown '
-'lead.';
+'anew, too: compare with a seal that was kept outside. The rows of a lead that has moved to another node are '
+'verified there, see lead_moves. Locks nothing; answers on a standby, too. Errors: LP002 unknown lead, LP135 it has '
+'moved to another node.';

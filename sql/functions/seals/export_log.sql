@@ -11,6 +11,7 @@ DECLARE
     exported bigint;
     earlier boolean := false;
 BEGIN
+    PERFORM lead_protection.require_leads_here(export_log.lead_ids);
     -- Also where the lead and its rows are gone, and only the leaves tell that there was one.
     SELECT u.lead_id INTO exported
     FROM unnest(export_log.lead_ids) AS u (lead_id)
@@ -96,4 +97,4 @@ COMMENT ON FUNCTION lead_protection.export_log(bigint[], bigint, boolean) IS
 'to a seal. lead_ids: which leads; null (the default): all, with every leaf of the tree and every seal in the place of '
 'the paths. seal: to which seal; null (the default): the newest. with_texts: with the reasons and the evidence in the '
 'log, which may name people; false (the default): with what stands for them in the hashes. Instants are text in UTC.
-Errors: LP002 unknown lead, LP115 no such seal.';
+Errors: LP002 unknown lead, LP115 no such seal, LP135 a lead of the list has moved to another node.';

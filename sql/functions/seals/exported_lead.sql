@@ -12,6 +12,11 @@ BEGIN
         SELECT
             jsonb_build_object(
                 'lead_id', exported_lead.lead_id,
+                'departed', (
+                    SELECT jsonb_build_object('to', m.to_node, 'rows', m.log_rows)
+                    FROM lead_protection.lead_moves AS m
+                    WHERE m.lead_id = exported_lead.lead_id AND NOT m.is_here
+                ),
                 'facts', lead_protection.exported_facts(exported_lead.lead_id),
                 'shown', (
                     SELECT
@@ -101,5 +106,6 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.exported_lead(bigint, timestamptz, bigint, boolean) IS
 'What export_log() says of one lead: its facts, what is shown of it at as_of, its log, and the leaves of its log rows, '
-'each with its path to the root over the first path_to leaves (null: without paths). with_texts: with the reasons and '
+'each with its path to the root over the first path_to leaves (null: without paths); of a lead that has moved to '
+'another node, which one. with_texts: with the reasons and '
 'the evidence of the log, and not only what stands for them in the hashes. Internal.';

@@ -1,0 +1,139 @@
+"""Nodes and a router on the test's server: what moves leads needs of a router, and a caller that is routed by it."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from helpers.server import Server
+
+# As the router makes them.
+ROUTER = """
+CREATE SCHEMA lead_protection_router;
+CREATE TABLE lead_protection_router.nodes (
+    node_name text PRIMARY KEY, node_number integer NOT NULL UNIQUE, connection text NOT NULL
+);
+CREATE TABLE lead_protection_router.slots (
+    slot integer PRIMARY KEY, node_name text NOT NULL REFERENCES lead_protection_router.nodes
+);
+CREATE TABLE lead_protection_router.moved_leads (
+    lead_id bigint PRIMARY KEY, node_name text NOT NULL REFERENCES lead_protection_router.nodes
+);
+CREATE FUNCTION lead_protection_router.slot_of(lead_id bigint) RETURNS integer
+LANGUAGE sql IMMUTABLE RETURN hashint8(lead_id) & 63;
+"""
+WHERE_IS = """
+SELECT coalesce(
+    (SELECT m.node_name FROM lead_protection_router.moved_leads AS m WHERE m.lead_id = %(id)s),
+    (SELECT s.node_name FROM lead_protection_router.slots AS s WHERE s.slot = lead_protection_router.slot_of(%(id)s))
+)
+"""
+# The tables of terms, in an order in which they can be filled.
+TERMS = (
+    "calendars", "calendar_days", "protection_policies", "policy_warnings", "policy_assignments", "hold_reasons",
+    "activity_kinds", "event_consumers",
+)  # fmt: skip
+# What a node draws numbers from that must not meet those of another node.
+SEQUENCES = """
+SELECT setval(format('lead_protection.%%I', s.relname)::regclass, %s::bigint << 40)
+FROM pg_catalog.pg_class AS s
+WHERE s.relnamespace = 'lead_protection'::regnamespace AND s.relkind = 'S'
+"""
+
+
+class Nodes:
+    """A router and its nodes: one connection to each, as a superuser, autocommit."""
+
+    def __init__(self, urls: dict[str, str], router_url: str, stack: ExitStack):
+        self.router_url, self.urls = router_url, urls
+        self.router = stack.enter_context(psycopg.connect(router_url, autocommit=True))
+        self.nodes = {name: stack.enter_context(psycopg.connect(url, autocommit=True)) for name, url in urls.items()}
+        self.router.execute(ROUTER)
+        for number, name in enumerate(urls):
+            self.router.execute(
+                "INSERT INTO lead_protection_router.nodes VALUES (%s, %s, %s)", [name, number, urls[name]]
+            )
+            self.nodes[name].execute(SEQUENCES, [number]) if number else None
+        self.router.execute(
+            "INSERT INTO lead_protection_router.slots SELECT n, %s FROM generate_series(0, 63) AS n", [next(iter(urls))]
+        )
+
+    def __getitem__(self, name: str) -> psycopg.Connection:
+        return self.nodes[name]
+
+    def where_is(self, lead_id: int) -> str:
+        """The node to which the router sends a call."""
+        return self.router.execute(WHERE_IS, {"id": lead_id}).fetchone()[0]
+
+    def owners(self) -> dict[int, list[str]]:
+        """On which nodes each lead is."""
+        found: dict[int, list[str]] = {}
+        for name, node in self.nodes.items():
+            for (lead_id,) in node.execute("SELECT id FROM lead_protection.leads"):
+                found.setdefault(lead_id, []).append(name)
+        return found
+
+    def on_its_way(self) -> int:
+        """How many copies of departed leads are not confirmed."""
+        return sum(
+            node.execute("SELECT count(*) FROM lead_protection.lead_moves WHERE packed IS NOT NULL").fetchone()[0]
+            for node in self.nodes.values()
+        )
+
+
+class Caller:
+    """Calls functions about a lead where the router says, as PL/Proxy does: again elsewhere if it has moved."""
+
+    def __init__(self, nodes: Nodes, stack: ExitStack):
+        self.router = stack.enter_context(psycopg.connect(nodes.router_url, autocommit=True))
+        self.nodes = {
+            name: stack.enter_context(psycopg.connect(url, autocommit=True)) for name, url in nodes.urls.items()
+        }
+        self.again = 0
+
+    def call(self, lead_id: int, query: str, parameters: Sequence[Any], patience: float = 30) -> Any:
+        """Return the rows of a query on the node of a lead."""
+        until = time.monotonic() + patience
+        while True:
+            name = self.router.execute(WHERE_IS, {"id": lead_id}).fetchone()[0]
+            try:
+                return self.nodes[name].execute(query, parameters).fetchall()
+            except psycopg.Error as error:
+                if error.sqlstate != "LP135" or time.monotonic() > until:
+                    raise
+                self.again += 1
+                time.sleep(0.002)
+
+
+def copy_terms(source: psycopg.Connection, target: psycopg.Connection) -> None:
+    """Give a node the terms of another, as they are."""
+    with target.transaction():
+        target.execute("SET LOCAL session_replication_role = replica")
+        for table in TERMS:
+            name = sql.Identifier("lead_protection", table)
+            target.execute(sql.SQL("DELETE FROM {}").format(name))
+            (rows,) = source.execute(
+                sql.SQL("SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]')::text FROM {} AS t").format(name)
+            ).fetchone()
+            target.execute(
+                sql.SQL(
+                    "INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_recordset(NULL::{0}, %s)"
+                ).format(name),
+                [rows],
+            )
+
+
+@contextmanager
+def cluster(new_database: Callable, server: Server, templates: dict[str, str]) -> Iterator[Nodes]:
+    """Yield a router over nodes that are clones of templates, with the terms and the slots of the first."""
+    with ExitStack() as stack:
+        urls = {name: server.url(stack.enter_context(new_database(of))) for name, of in templates.items()}
+        connections = stack.enter_context(ExitStack())
+        nodes = Nodes(urls, server.url(stack.enter_context(new_database())), connections)
+        first, *others = nodes.nodes.values()
+        for other in others:
+            copy_terms(first, other)
+        yield nodes
