@@ -12,8 +12,10 @@ DECLARE
     names text;
     reasons text;
 BEGIN
-    -- The lead has moved: the call is routed anew.
-    IF pass_on.state = 'LP135' AND pass_on.tries < 5 THEN
+    -- The lead has moved: the call is routed anew. The router may learn of it a moment later than the node: all tries
+    -- together wait for a second.
+    IF pass_on.state = 'LP135' AND pass_on.tries < 10 THEN
+        PERFORM pg_sleep(0.001 * 2 ^ pass_on.tries);
         RETURN NULL;
     END IF;
     IF
