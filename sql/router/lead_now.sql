@@ -8,5 +8,5 @@ SELECT * FROM lead_protection.v_user_lead_protection AS v WHERE v.lead_id = $1;
 $$;
 
 COMMENT ON FUNCTION lead_protection_router.lead_now(bigint) IS
-'The row of v_user_lead_protection of one lead, from its node alone: cheaper than the view, and whatever other nodes do. '
-'No row: there is no such lead. An error of PL/Proxy if its node does not answer.';
+'The row of v_user_lead_protection of one lead, from its node alone: cheaper than the view, and whatever other nodes '
+'do. No row: there is no such lead. An error of PL/Proxy if its node does not answer.';

@@ -50,15 +50,22 @@ BEGIN
                     state := RETURNED_SQLSTATE, said := MESSAGE_TEXT, detail := PG_EXCEPTION_DETAIL,
                     hint := PG_EXCEPTION_HINT;
                 entered := NULL;
-                -- The node has the key already, under the number that the first call drew.
-                IF state = 'LP020' AND protect_lead.lead_id IS NULL AND tries = 1 THEN
+                -- The node has the key already, under the number that the first call drew; or had it, and the lead
+                -- has moved.
+                IF protect_lead.lead_id IS NULL AND (state = 'LP135' OR (state = 'LP020' AND tries = 1)) THEN
                     entered := (
                         SELECT max(l)
-                        FROM lead_protection_router.lead_of_request(ARRAY[node], protect_lead.request_key) AS l
+                        FROM lead_protection_router.lead_of_request(
+                            CASE state
+                                WHEN 'LP135' THEN lead_protection_router.all_partitions()
+                                ELSE ARRAY[node]
+                            END,
+                            protect_lead.request_key
+                        ) AS l
                     );
                     number := coalesce(entered, number);
                 END IF;
-                IF entered IS NULL THEN
+                IF entered IS NULL OR tries >= 5 THEN
                     PERFORM lead_protection_router.pass_on(ARRAY[node], tries, 'fail', state, said, detail, hint);
                 END IF;
         END;
