@@ -56,7 +56,8 @@ class Nodes:
             self.router.execute(
                 "INSERT INTO lead_protection_router.nodes VALUES (%s, %s, %s)", [name, number, urls[name]]
             )
-            self.nodes[name].execute(SEQUENCES, [number]) if number else None
+            if number:
+                self.nodes[name].execute(SEQUENCES, [number])
         self.router.execute(
             "INSERT INTO lead_protection_router.slots SELECT n, %s FROM generate_series(0, 63) AS n", [next(iter(urls))]
         )
@@ -67,6 +68,10 @@ class Nodes:
     def where_is(self, lead_id: int) -> str:
         """The node to which the router sends a call."""
         return self.router.execute(WHERE_IS, {"id": lead_id}).fetchone()[0]
+
+    def slot_of(self, lead_id: int) -> int:
+        """The slot of a lead."""
+        return self.router.execute("SELECT lead_protection_router.slot_of(%s)", [lead_id]).fetchone()[0]
 
     def owners(self) -> dict[int, list[str]]:
         """On which nodes each lead is."""

@@ -28,7 +28,8 @@ class Writer(threading.Thread):
         self.nodes, self.number, self.stop = nodes, number, stop
         self.done: Counter[tuple[int, str]] = Counter()
         self.leads: list[int] = []
-        self.slowest, self.again, self.failed = 0.0, 0, None
+        self.slowest, self.again = 0.0, 0
+        self.failed: Exception | None = None
 
     def run(self):
         """Work until told to stop; an error of any call ends it, and fails the test."""
@@ -75,7 +76,7 @@ class Consumer(threading.Thread):
         super().__init__()
         self.nodes, self.stop = nodes, stop
         self.handled: list[tuple[str, str, str]] = []
-        self.failed = None
+        self.failed: Exception | None = None
 
     def run(self):
         """Handle what comes until nothing more comes and it is told to stop."""
@@ -123,7 +124,8 @@ def test_five_movers_are_killed_under_load_and_nothing_is_lost_or_twice(nodes: N
     for node in nodes.nodes.values():
         node.execute("DELETE FROM lead_protection.event_deliveries")
     chance, killed, to = random.Random(7), 0, "two"
-    for thread in (*writers, consumer):
+    threads: list[Writer | Consumer] = [*writers, consumer]
+    for thread in threads:
         thread.start()
     try:
         while killed < KILLS:
@@ -143,7 +145,7 @@ def test_five_movers_are_killed_under_load_and_nothing_is_lost_or_twice(nodes: N
             writer.join()
         no_more.set()
         consumer.join()
-    assert [thread.failed for thread in (*writers, consumer)] == [None] * 4
+    assert [thread.failed for thread in threads] == [None] * 4
 
     # Each lead is on one node, the one that all were moved to.
     owners, mine = nodes.owners(), {lead for writer in writers for lead in writer.leads}
