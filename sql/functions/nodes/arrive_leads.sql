@@ -5,6 +5,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET timezone = '
 SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
+-- What is executed is made of lead_tables().
+-- @plpgsql_check_options: security_warnings = off
 DECLARE
     ids bigint [];
     packed jsonb;

@@ -5,6 +5,8 @@ RETURNS SETOF lead_protection.lead_moves
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_column
+-- What is executed is made of lead_tables().
+-- @plpgsql_check_options: security_warnings = off
 DECLARE
     chained_at CONSTANT timestamptz := (SELECT s.log_chained_at FROM lead_protection.settings AS s);
     free bigint [];

@@ -1,5 +1,5 @@
 -- The one list of what belongs to a lead. A test compares it with the catalog: a new table is here, or is named there
--- with why it stays.
+-- with why it stays. Nothing in it comes from outside: what is made of it as SQL needs no quoting.
 CREATE OR REPLACE FUNCTION lead_protection.lead_tables()
 RETURNS TABLE (table_name text, lead_of text, found_by text, sorted_by text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

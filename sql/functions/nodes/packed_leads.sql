@@ -5,6 +5,8 @@ RETURNS TABLE (lead_id bigint, packed jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
 SET enable_seqscan = off SET jit = off
 AS $$
+-- What is executed is made of lead_tables().
+-- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 DECLARE
     query CONSTANT text := (
         SELECT
