@@ -11,6 +11,7 @@ from helpers.log_form import problems_of_log
 from helpers.nodes import Nodes
 from helpers.project import poll
 from helpers.seals import checkpoint, export, problems, seal, verified
+from lead_protection.moving import MOVER_LOCK
 
 # What is asked of each lead, at one instant for all nodes; rows as text, without what a node counts for itself.
 ANSWERS = {
@@ -284,3 +285,22 @@ def test_who_dies_between_the_commits_has_lost_nothing(nodes: Nodes, twin: psyco
     at = twin.execute("SELECT now()").fetchone()[0]
     together, alone = answers(nodes.nodes.values(), at), answers([twin], at)
     assert [name for name in ANSWERS if together[name] != alone[name]] == []
+
+
+def test_the_command_says_what_it_cannot_do(nodes: Nodes, database_url: str):
+    def refused(*args: str, url: str = nodes.router_url) -> str:
+        status, output = run_cli("move-slots", *args, "--database", url)
+        assert status != 0
+        return output
+
+    assert "one: 64 slots 0,1,2" in run_ok("move-slots", "--database", nodes.router_url)
+    assert "there is no node three; there are: one, two" in refused("0", "--to", "three")
+    assert "there is no slot 64: they are 0 to 63" in refused("60-64", "--to", "two")
+    assert "Give slots and --to NODE" in refused("--to", "two")
+    assert "is no router" in refused("0", "--to", "two", url=database_url)
+    lead, slot = next((lead, nodes.slot_of(lead)) for lead in nodes.owners())
+    nodes.router.execute("INSERT INTO lead_protection_router.moved_leads VALUES (%s, 'two')", [lead])
+    assert f"slot {slot} is on its way to two. Move it there first." in refused(str(slot), "--to", "one")
+    nodes.router.execute("SELECT pg_advisory_lock(%s)", [MOVER_LOCK])
+    assert "another session" in refused("0", "--to", "two")
+    assert {name for names in nodes.owners().values() for name in names} == {"one"}

@@ -19,11 +19,10 @@ BEGIN
             PERFORM lead_protection.require_new_leads_here(lead_ids);
         END IF;
         -- What comes from an adopted table or from another node was a lead before, and is no news.
-        created := ARRAY(
-            SELECT n.id
-            FROM new_rows AS n
-            WHERE n.changed_at IS NULL AND NOT lead_protection.is_arriving(n.id)
-        );
+        created := ARRAY(SELECT n.id FROM new_rows AS n WHERE n.changed_at IS NULL);
+        IF current_setting('lead_protection.leads_arrive', true) = 'on' THEN
+            created := ARRAY(SELECT c.id FROM unnest(created) AS c (id) WHERE NOT lead_protection.is_arriving(c.id));
+        END IF;
         IF created <> '{}' THEN
             PERFORM lead_protection.log_new_leads(created, decided_at);
         END IF;
