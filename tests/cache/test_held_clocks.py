@@ -1,6 +1,7 @@
 """A hold moves its lead's clock by the terms that the cache has: to what the rule derives from all facts."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from helpers.facts import drift, insert_activities, insert_holds, insert_lead, i
 START = datetime(2025, 1, 15, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 
-TERMS = {
+TERMS: dict[str, dict[str, Any]] = {
     "sequential": {},
     "parallel": {"rule": "parallel"},
     "notice": {"notice_required": True},
@@ -18,7 +19,19 @@ TERMS = {
     "limited": {"hold_limit_days": 30, "hold_total_limit_days": 60},
 }
 # What the leads have already: a closed one, one with an open hold, one that was reminded, one that was active since.
-LEADS = {1: {}, 2: {"closed_at": START + 100 * DAY}, 3: {}, 4: {}, 5: {}, 6: {"user_id": None}, 7: {}}
+LEADS: dict[int, dict[str, Any]] = {
+    **{lead_id: {} for lead_id in (1, 3, 4, 5, 7)},
+    2: {"closed_at": START + 100 * DAY},
+    6: {"user_id": None},
+}
+    1: {},
+    2: {"closed_at": START + 100 * DAY},
+    3: {},
+    4: {},
+    5: {},
+    6: {"user_id": None},
+    7: {},
+}
 CHANGES = [
     "UPDATE lead_protection.lead_holds SET end_at = start_at + INTERVAL '9 days 01:00', released_by = 1"
     " WHERE end_at IS NULL",

@@ -69,20 +69,17 @@ def test_an_application_sees_nothing_of_a_move(two: Routed):
     assert [application.failed for application in applications] == [None, None]
 
     # Each lead is on one node, that of its slot, and the router shows it once.
-    slots = dict(
-        two.router.execute(
-            "SELECT lead_id, lead_protection_router.slot_of(lead_id) FROM unnest(%s::bigint[]) AS l (lead_id)", [leads]
-        )
-    )
-    expected = {lead: "n0" if slots[lead] < 32 else "n1" for lead in leads}
+    slot_of = "SELECT lead_id, lead_protection_router.slot_of(lead_id) FROM unnest(%s::bigint[]) AS l (lead_id)"
+    slot: dict[int, int] = dict(two.router.execute(slot_of, [leads]).fetchall())
+    expected = {lead: "n0" if slot[lead] < 32 else "n1" for lead in leads}
     shown = two.router.execute("SELECT lead_id, node_name FROM lead_protection.v_user_lead_protection").fetchall()
     assert sorted(shown) == sorted(expected.items())
-    for name, node in two.nodes.items():
-        here = node.execute("SELECT id FROM lead_protection.leads ORDER BY id").fetchall()
+    for name, db in two.nodes.items():
+        here = db.execute("SELECT id FROM lead_protection.leads ORDER BY id").fetchall()
         assert here == sorted((lead,) for lead in leads if expected[lead] == name)
-        node.execute("SELECT lead_protection.seal_protection_log()")
-        assert node.execute("SELECT * FROM lead_protection.verify_protection_log()").fetchall() == []
-        assert node.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
+        db.execute("SELECT lead_protection.seal_protection_log()")
+        assert db.execute("SELECT * FROM lead_protection.verify_protection_log()").fetchall() == []
+        assert db.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
     # What the applications were told to be done, is in the log once.
     done = sum((application.done for application in applications), Counter())
     logged = Counter(
