@@ -342,9 +342,8 @@ class Check:
         self.as_of = datetime.fromisoformat(head["as_of"])
         self.seals, self.outside = [Seal(*seal) for seal in head["seals"]], outside
         self.problems: list[Problem] = []
-        self.leaves = bytearray()
+        self.leaves, self.departed = bytearray(), dict[int, str]()
         self.leads = self.rows = self.sealed = self.otherwise = 0
-        self.departed: dict[int, str] = {}
         if outside and not self.whole and not {seal.number for seal in outside} & {s.number for s in self.seals}:
             raise CannotBeChecked(f"export it with --seal {outside[-1].number}: this one leads to another seal")
 
@@ -353,14 +352,12 @@ class Check:
 
     def lead(self, lead: dict[str, Any]) -> None:
         self.leads, self.rows = self.leads + 1, self.rows + len(lead["log"])
-        moved = lead.get("departed")
-        if moved and not lead["log"] and all(number <= moved["rows"] for _, number, *_ in lead["leaves"]):
-            # Its rows have other leaves with the same hashes where it is now.
+        self.tree(lead["lead_id"], lead["leaves"])
+        if (moved := lead.get("departed")) and not lead["log"] and all(f[1] <= moved["rows"] for f in lead["leaves"]):
+            # Where it is now its rows have leaves with the same hashes.
             self.departed[lead["lead_id"]] = moved["to"]
-            self.tree(lead["lead_id"], lead["leaves"])
             return
         self.chain(lead["lead_id"], lead["log"], {number: hashed for _, number, hashed, *_ in lead["leaves"]})
-        self.tree(lead["lead_id"], lead["leaves"])
         facts = {name: [parsed(fact) for fact in found or []] for name, found in lead["facts"].items()}
         if facts["versions"]:
             self.dates(lead["lead_id"], facts, lead)
@@ -519,8 +516,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"Leads: {check.leads}, rows of the log: {check.rows}, of these under the seal: {check.sealed}.")
     print(f"Problems: {len(check.problems)}.")
     if check.departed:
-        nodes = ", ".join(sorted({*check.departed.values()}))
-        print(f"{len(check.departed)} leads have moved to another node, and are checked by its export: {nodes}.")
+        print(f"Moved, and checked by the export of {set(check.departed.values())}: {len(check.departed)} leads.")
     if check.otherwise:
         print(f"{check.otherwise} rows told another state or expiry than follows from what is known now.")
     if not outside:

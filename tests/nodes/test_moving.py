@@ -304,3 +304,11 @@ def test_the_command_says_what_it_cannot_do(nodes: Nodes, database_url: str):
     nodes.router.execute("SELECT pg_advisory_lock(%s)", [MOVER_LOCK])
     assert "another session" in refused("0", "--to", "two")
     assert {name for names in nodes.owners().values() for name in names} == {"one"}
+
+
+def test_the_setting_that_makes_triggers_look_does_not_keep_anything_from_being_told(db: psycopg.Connection):
+    db.execute("SET lead_protection.leads_arrive = 'on'")
+    db.execute("INSERT INTO lead_protection.leads (id, user_id) VALUES (1, 7)")
+    db.execute("SELECT lead_protection.create_lead_hold(1, 7, 'x', 1)")
+    told = db.execute("SELECT type FROM lead_protection.outbox_events ORDER BY sequence_number").fetchall()
+    assert told == [("lead.created",), ("lead.hold.created",)]
