@@ -24,14 +24,6 @@ LEADS: dict[int, dict[str, Any]] = {
     2: {"closed_at": START + 100 * DAY},
     6: {"user_id": None},
 }
-    1: {},
-    2: {"closed_at": START + 100 * DAY},
-    3: {},
-    4: {},
-    5: {},
-    6: {"user_id": None},
-    7: {},
-}
 CHANGES = [
     "UPDATE lead_protection.lead_holds SET end_at = start_at + INTERVAL '9 days 01:00', released_by = 1"
     " WHERE end_at IS NULL",
