@@ -94,6 +94,7 @@ class Mover:
         return done
 
     def _check(self, slots: Sequence[int], to_node: str) -> None:
+        self.router.execute("SELECT lead_protection_router.require_agreement()")
         known = {name for (name,) in self.router.execute("SELECT node_name FROM lead_protection_router.nodes")}
         if to_node not in known:
             raise UsageError(f"there is no node {to_node}; there are: {', '.join(sorted(known))}.")

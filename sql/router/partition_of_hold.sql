@@ -25,7 +25,10 @@ BEGIN
             ) AS l
         );
     END IF;
-    -- One that no node knows is refused by some node.
+    -- One that no node knows may be between two nodes: the one that made it knows that, and else refuses it.
+    IF lead_id IS NULL AND home IS NOT NULL THEN
+        RETURN home;
+    END IF;
     RETURN lead_protection_router.partition_of(lead_id);
 END;
 $$;

