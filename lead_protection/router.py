@@ -5,6 +5,7 @@ rules of lead_protection/routing.py: schema lead_protection has what an applicat
 PL/Proxy and postgres_fdw need for it. These two hold no data; they are dropped and made anew by each apply.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -245,15 +246,38 @@ def _make_from_catalog(connection: psycopg.Connection, home: Path, progress: Pro
     with progress.step("functions and views"):
         nodes = _nodes(connection)
         (catalog,) = one_row(connection, "SELECT lead_protection_router.catalog_of_node(%s)", [min(nodes.values())])
-        connection.execute("DROP SCHEMA IF EXISTS lead_protection_nodes, lead_protection CASCADE")
-        connection.execute("CREATE SCHEMA lead_protection_nodes")
-        connection.execute("CREATE SCHEMA lead_protection")
-        for statement in statements_of_catalog(catalog, list(nodes)):
+        made = _Maker(catalog, list(nodes))
+        functions = [*made.types(), *made.functions()]
+        # Functions that are as they were stay: a call that comes while a node is added must find them.
+        made_of = f"Made from a node's catalog, {hashlib.sha256(''.join(functions).encode()).hexdigest()}."
+        (present,) = one_row(
+            connection, "SELECT obj_description(to_regnamespace('lead_protection_nodes'), 'pg_namespace')"
+        )
+        if present == made_of:
+            _drop_views(connection)
+        else:
+            connection.execute("DROP SCHEMA IF EXISTS lead_protection_nodes, lead_protection CASCADE")
+            connection.execute("CREATE SCHEMA lead_protection_nodes")
+            connection.execute("CREATE SCHEMA lead_protection")
+            connection.execute(sql.SQL("COMMENT ON SCHEMA lead_protection_nodes IS {}").format(sql.Literal(made_of)))
+            for statement in functions:
+                connection.execute(statement)
+        for statement in made.views():
             connection.execute(statement)
         for name in AFTER_CATALOG:
             _load(connection, home, name)
     with progress.step("rights"):
         _grant(connection, catalog)
+
+
+def _drop_views(connection: psycopg.Connection) -> None:
+    """Drop what names each node: views, and the foreign tables that they read."""
+    for kind, name in connection.execute(
+        "SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'FOREIGN TABLE' END, c.oid::regclass::text"
+        " FROM pg_catalog.pg_class AS c WHERE c.relkind IN ('v', 'f')"
+        " AND c.relnamespace IN ('lead_protection'::regnamespace, 'lead_protection_nodes'::regnamespace)"
+    ).fetchall():
+        connection.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
 
 
 def _grant(connection: psycopg.Connection, catalog: dict[str, Any]) -> None:
@@ -309,21 +333,8 @@ def _reader_roles(catalog: dict[str, Any], name: str) -> list[str]:
     return catalog["relations"].get(relation, {}).get("roles", []) if relation != name else []
 
 
-def statements_of_catalog(catalog: dict[str, Any], node_names: list[str]) -> Iterator[str]:
-    """Return what makes the types, functions and views of a router from the catalog of a node."""
-    made = _Maker(catalog, node_names)
-    functions = {name: entry for name, entry in sorted(catalog["functions"].items()) if name in RULES}
-    for name in catalog["relations"]:
-        yield from made.type_of(name)
-    for name, entry in functions.items():
-        yield from made.function(name, entry, RULES[name])
-    for name, entry in sorted(catalog["relations"].items()):
-        if not entry["is_type"] and name not in NOT_READ and entry["roles"]:
-            yield from made.view(name, entry)
-
-
 ANSWER = """
-CREATE FUNCTION {name}({arguments}) {returns}
+CREATE OR REPLACE FUNCTION {name}({arguments}) {returns}
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $router$
 #variable_conflict use_column
@@ -365,8 +376,26 @@ class _Maker:
 
     def __init__(self, catalog: dict[str, Any], node_names: list[str]):
         self._relations = catalog["relations"]
+        self._functions = catalog["functions"]
         self._nodes = node_names
         self._typed: set[str] = set()
+
+    def types(self) -> Iterator[str]:
+        """What makes the types."""
+        for name in self._relations:
+            yield from self.type_of(name)
+
+    def functions(self) -> Iterator[str]:
+        """What makes the functions that there is a rule for."""
+        for name, entry in sorted(self._functions.items()):
+            if name in RULES:
+                yield from self.function(name, entry, RULES[name])
+
+    def views(self) -> Iterator[str]:
+        """What makes the views over all nodes."""
+        for name, entry in sorted(self._relations.items()):
+            if not entry["is_type"] and name not in NOT_READ and entry["roles"]:
+                yield from self.view(name, entry)
 
     def type_of(self, name: str) -> Iterator[str]:
         """A type for each type, table and view, those that it is made of first."""
@@ -412,12 +441,13 @@ class _Maker:
         if rule.kind == "refused":
             if entry["is_procedure"]:
                 yield (
-                    f"CREATE PROCEDURE lead_protection.{name}({listed}) LANGUAGE plpgsql AS $router$BEGIN"
+                    f"CREATE OR REPLACE PROCEDURE lead_protection.{name}({listed}) LANGUAGE plpgsql AS $router$BEGIN"
                     f" PERFORM lead_protection_router.refuse_here('{name}'); END$router$"
                 )
             else:
                 yield (
-                    f"CREATE FUNCTION lead_protection.{name}({listed}) {returns} LANGUAGE plpgsql AS $router$BEGIN"
+                    f"CREATE OR REPLACE FUNCTION lead_protection.{name}({listed}) {returns} LANGUAGE plpgsql"
+                    " AS $router$BEGIN"
                     f" PERFORM lead_protection_router.refuse_here('{name}'); END$router$"
                 )
             return
@@ -518,7 +548,8 @@ class _Maker:
             splits["_split"] = "SPLIT run_on_nodes, lead_ids; "
         for suffix, split in splits.items():
             yield (
-                f"CREATE FUNCTION lead_protection_nodes.{name}{suffix}({listed}) RETURNS {result} LANGUAGE plproxy AS"
+                f"CREATE OR REPLACE FUNCTION lead_protection_nodes.{name}{suffix}({listed}) RETURNS {result}"
+                " LANGUAGE plproxy AS"
                 f" $router$ CLUSTER 'nodes'; {split}RUN ON {first.split()[0]};"
                 f" SELECT * FROM lead_protection.{name}({passed}); $router$"
             )
@@ -529,7 +560,7 @@ class _Maker:
         row = self._type(f"lead_protection.{name}")
         if name in READ_ON_ONE:
             yield (
-                f"CREATE FUNCTION lead_protection_nodes.read_{name}(run_on_node integer) RETURNS SETOF {row}"
+                f"CREATE OR REPLACE FUNCTION lead_protection_nodes.read_{name}(run_on_node integer) RETURNS SETOF {row}"
                 f" LANGUAGE plproxy AS $router$ CLUSTER 'nodes'; RUN ON run_on_node;"
                 f" SELECT * FROM lead_protection.{name}; $router$"
             )

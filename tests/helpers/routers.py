@@ -37,17 +37,22 @@ class Routed:
         self.databases = databases
         self.dbname = router
         self.url = server.url(router)
+        self.nodes: dict[str, psycopg.Connection] = {}
         for name, dbname in databases.items():
-            command("add-node", name, f"host={server.host} user=postgres dbname={dbname}", url=self.url)
+            self.add(name, dbname)
         self.router = psycopg.connect(self.url, autocommit=True)
         self.alone = psycopg.connect(server.url(alone), autocommit=True)
-        self.nodes = {name: psycopg.connect(server.url(dbname), autocommit=True) for name, dbname in databases.items()}
 
         # A number of a lead or a hold must not be taken for one of something else.
         self.router.execute("SELECT setval('lead_protection_router.lead_ids', 7000000000)")
         for db in (self.alone, self.nodes["n0"]):
             db.execute("SELECT setval('lead_protection.leads_id_seq', 8000000000)")
             db.execute("SELECT setval('lead_protection.lead_holds_id_seq', 9000000000)")
+
+    def add(self, name: str, dbname: str) -> None:
+        """Add a node, by the command."""
+        command("add-node", name, f"host={self.server.host} user=postgres dbname={dbname}", url=self.url)
+        self.nodes[name] = psycopg.connect(self.server.url(dbname), autocommit=True)
 
     def close(self) -> None:
         """Close all connections."""
@@ -56,8 +61,12 @@ class Routed:
 
     def node_of(self, lead_id: int) -> psycopg.Connection:
         """The node that has a lead."""
+        return self.nodes[self.name_of(lead_id)]
+
+    def name_of(self, lead_id: int) -> str:
+        """The name of the node that has a lead."""
         ((name,),) = self.router.execute("SELECT lead_protection_router.node_of(%s)", [lead_id]).fetchall()
-        return self.nodes[name]
+        return name
 
 
 @contextmanager

@@ -1,17 +1,19 @@
 """Leads move from node to node by the real command, while applications call the router and nothing else."""
 
 import random
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
 
+from helpers.project import PROJECT
 from helpers.routers import Routed, routed, run
 from helpers.server import Server
-
-LEADS = 40
 
 
 @pytest.fixture
@@ -46,14 +48,48 @@ class Application(threading.Thread):
             self.failed = error
 
 
+def enter(two: Routed, number: int) -> list[int]:
+    """Leads that are entered through the router."""
+    query = "SELECT lead_id FROM lead_protection.protect_lead(7, 1, %s)"
+    return [two.router.execute(query, [f"request {nth}"]).fetchone()[0] for nth in range(number)]
+
+
+def half_of(two: Routed, node: str) -> list[str]:
+    """Every other slot of a node."""
+    query = "SELECT slot::text FROM lead_protection_router.slots WHERE node_name = %s ORDER BY slot"
+    return [slot for (slot,) in two.router.execute(query, [node]).fetchall()][::2]
+
+
+def start_mover(two: Routed, slots: list[str], node: str) -> subprocess.Popen:
+    """Begin a move, and do not wait for its end."""
+    command = [sys.executable, "-m", "lead_protection", "move-slots", *slots, "--to", node, "--database", two.url]
+    return subprocess.Popen([*command, "--batch-size", "2"], cwd=PROJECT, stdout=subprocess.DEVNULL)
+
+
+def check_all(two: Routed, leads: list[int], expected: dict[int, str], applications: list[Application]) -> None:
+    """Each lead is on one node, the router shows it once, and what applications were told to be done is logged once."""
+    shown = two.router.execute("SELECT lead_id, node_name FROM lead_protection.v_user_lead_protection").fetchall()
+    assert sorted(shown) == sorted(expected.items())
+    for name, db in two.nodes.items():
+        here = db.execute("SELECT id FROM lead_protection.leads ORDER BY id").fetchall()
+        assert here == sorted((lead,) for lead in leads if expected[lead] == name)
+        assert db.execute("SELECT count(*) FROM lead_protection.lead_moves WHERE packed IS NOT NULL").fetchone() == (0,)
+        db.execute("SELECT lead_protection.seal_protection_log()")
+        assert db.execute("SELECT * FROM lead_protection.verify_protection_log()").fetchall() == []
+        assert db.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
+    done = sum((application.done for application in applications), Counter())
+    logged = Counter(
+        two.router.execute(
+            "SELECT lead_id, event_type FROM lead_protection.protection_log WHERE event_type <> 'lead.created'"
+        ).fetchall()
+    )
+    assert logged == +done
+    assert sum(done.values()) > 0
+
+
 @pytest.mark.slow("leads move while applications are at work")
 def test_an_application_sees_nothing_of_a_move(two: Routed):
-    leads = [
-        two.router.execute(
-            "SELECT lead_id FROM lead_protection.protect_lead(7, 1, %s)", [f"request {number}"]
-        ).fetchone()[0]
-        for number in range(LEADS)
-    ]
+    leads = enter(two, 40)
     assert {two.node_of(lead).info.dbname for lead in leads} == {node.info.dbname for node in two.nodes.values()}
     stop = threading.Event()
     applications = [Application(two.url, leads, number, stop) for number in range(2)]
@@ -68,27 +104,45 @@ def test_an_application_sees_nothing_of_a_move(two: Routed):
             application.join()
     assert [application.failed for application in applications] == [None, None]
 
-    # Each lead is on one node, that of its slot, and the router shows it once.
     slot_of = "SELECT lead_id, lead_protection_router.slot_of(lead_id) FROM unnest(%s::bigint[]) AS l (lead_id)"
     slot: dict[int, int] = dict(two.router.execute(slot_of, [leads]).fetchall())
     expected = {lead: "n0" if slot[lead] < 32 else "n1" for lead in leads}
-    shown = two.router.execute("SELECT lead_id, node_name FROM lead_protection.v_user_lead_protection").fetchall()
-    assert sorted(shown) == sorted(expected.items())
-    for name, db in two.nodes.items():
-        here = db.execute("SELECT id FROM lead_protection.leads ORDER BY id").fetchall()
-        assert here == sorted((lead,) for lead in leads if expected[lead] == name)
-        db.execute("SELECT lead_protection.seal_protection_log()")
-        assert db.execute("SELECT * FROM lead_protection.verify_protection_log()").fetchall() == []
-        assert db.execute("SELECT * FROM lead_protection.find_clock_drift()").fetchall() == []
-    # What the applications were told to be done, is in the log once.
-    done = sum((application.done for application in applications), Counter())
-    logged = Counter(
-        two.router.execute(
-            "SELECT lead_id, event_type FROM lead_protection.protection_log WHERE event_type <> 'lead.created'"
-        ).fetchall()
-    )
-    assert logged == +done
-    assert sum(done.values()) > 0
+    check_all(two, leads, expected, applications)
     # A repeated request finds its lead where it is now.
     again = two.router.execute("SELECT lead_id, changed FROM lead_protection.protect_lead(7, 1, 'request 3')")
     assert again.fetchone() == (leads[3], False)
+
+
+@pytest.mark.slow("two nodes become four, with five movers that are killed")
+def test_two_nodes_become_four_under_load_with_five_kills(
+    two: Routed, new_database: Callable, template: str, wait_until: Callable
+):
+    leads = enter(two, 240)
+    stop = threading.Event()
+    applications = [Application(two.url, leads, number, stop) for number in range(2)]
+    moved = "SELECT count(*) FROM lead_protection_router.moved_leads"
+    with ExitStack() as stack:
+        for application in applications:
+            application.start()
+            stack.callback(application.join)
+        stack.callback(stop.set)
+        for name in ("n2", "n3"):
+            two.add(name, stack.enter_context(new_database(template)))
+        for source, node, kills in (("n0", "n2", 3), ("n1", "n3", 2)):
+            slots = half_of(two, source)
+            for _ in range(kills):
+                ((before,),) = two.router.execute(moved).fetchall()
+                mover = start_mover(two, slots, node)
+                wait_until(lambda before=before: two.router.execute(moved).fetchone()[0] >= before + 8, timeout=60)
+                mover.kill()
+                assert mover.wait() != 0
+            assert start_mover(two, slots, node).wait(120) == 0
+        stop.set()
+        for application in applications:
+            application.join()
+        assert [application.failed for application in applications] == [None, None]
+        expected = {lead: two.name_of(lead) for lead in leads}
+        assert set(expected.values()) == {"n0", "n1", "n2", "n3"}
+        check_all(two, leads, expected, applications)
+        for name in ("n2", "n3"):
+            two.nodes[name].close()
