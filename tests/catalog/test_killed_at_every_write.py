@@ -247,7 +247,9 @@ def test_a_procedure_that_dies_is_gone_on_with_by_the_next_call(name, world, new
             assert broken(db) == {}
         for at in instants(last):
             with new_database(prepared) as dbname, closing(session(server.url(dbname))) as db:
-                assert dies(server.url(dbname), call, at), at
+                # How many rows a run writes depends on what others do: what is not sealed now, the next run seals.
+                url = server.url(dbname)
+                assert dies(url, call, at) or (at != "commit" and writes(url) < int(at)), at
                 assert broken(db) == {}, at
                 assert not dies(server.url(dbname), call, 0)
                 assert state(db) == expected, at

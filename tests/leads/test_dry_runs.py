@@ -285,9 +285,10 @@ def test_a_dry_run_leaves_the_rest_of_its_transaction_alone(db, three, call):
 @pytest.mark.parametrize("call", CALLS)
 def test_no_code_of_its_own_leaves_a_dry_run(db, three, call):
     """What undoes it must catch that alone: neither let it out nor take an error of the function for it."""
-    db.execute(
-        "CREATE OR REPLACE FUNCTION lead_protection.refresh_lead_clocks(lead_ids bigint[]) RETURNS void"
-        " LANGUAGE plpgsql AS $$"
-        " BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = 'LP042', DETAIL = 'd', HINT = 'h'; END $$"
-    )
+    for refresh in ("refresh_lead_clocks", "refresh_held_clocks"):
+        db.execute(
+            f"CREATE OR REPLACE FUNCTION lead_protection.{refresh}(lead_ids bigint[]) RETURNS void"
+            " LANGUAGE plpgsql AS $$"
+            " BEGIN RAISE EXCEPTION 'broken' USING ERRCODE = 'LP042', DETAIL = 'd', HINT = 'h'; END $$"
+        )
     assert answer(db, call.format(DRY)) == "LP042"

@@ -47,7 +47,7 @@ REFUSED = [
     ("leads_closed_as_known", "UPDATE {}.leads SET closed_at = now(), closed_as = 'GONE'"),
     ("lead_history_lead_id_fkey", "INSERT INTO {}.lead_history VALUES (99, now(), 7, 1, now())"),
     ("lead_history_valid_until_finite", "INSERT INTO {}.lead_history VALUES (1, 'infinity', 7, 1, now())"),
-    ("LP012", "DELETE FROM {}.lead_history"),
+    ("LP012", "INSERT INTO {}.lead_history VALUES (1, now(), 7, 1, now()); DELETE FROM {}.lead_history"),
     ("LP012", "UPDATE {}.lead_history SET user_id = 99"),
     ("LP012", "TRUNCATE {}.lead_history"),
     ("lead_extensions_days_sensible", "INSERT INTO {}.lead_extensions "
@@ -57,7 +57,9 @@ REFUSED = [
      "(lead_id, user_id, days, reason, approved_by, granted_by, granted_at, request_key) "
      "VALUES (1, 7, 1, 'x', 1, 1, now(), ' ')"),
     ("LP012", "UPDATE {}.lead_extensions SET days = 1"),
-    ("LP012", "DELETE FROM {}.lead_extensions"),
+    ("LP012", "INSERT INTO {}.lead_extensions "
+     "(lead_id, user_id, days, reason, approved_by, granted_by, granted_at, request_key) "
+     "VALUES (1, 7, 1, 'x', 1, 1, now(), 'k'); DELETE FROM {}.lead_extensions"),
     ("LP012", "TRUNCATE {}.lead_extensions"),
     ("LP012", "TRUNCATE {}.lead_activities"),
     ("LP012", "UPDATE {}.policy_assignments SET user_id = 1"),
@@ -117,7 +119,8 @@ REFUSED = [
     ("LP012", "TRUNCATE {}.leads CASCADE"),
     ("LP012", "INSERT INTO {}.protection_log (lead_id, user_id, event_type, occurred_at) "
      "VALUES (1, 7, 'lead.closed', now()); UPDATE {}.protection_log SET reason = 'x'"),
-    ("LP012", "DELETE FROM {}.protection_log"),
+    ("LP012", "INSERT INTO {}.protection_log (lead_id, user_id, event_type, occurred_at) "
+     "VALUES (1, 7, 'lead.closed', now()); DELETE FROM {}.protection_log"),
     ("LP012", "TRUNCATE {}.protection_log"),
     ("LP012", "UPDATE {}.outbox_events SET type = 'lead.x'"),
 ]  # fmt: skip

@@ -1,12 +1,14 @@
 """Every public function has a rule, and each rule is one that its function can follow."""
 
 import os
+import re
 
 import psycopg
 import pytest
 
 from helpers.pages import WRITE_REFERENCE
 from helpers.project import PROJECT
+from lead_protection.router import AFTER_CATALOG
 from lead_protection.routing import KINDS, NOT_READ, READ_ON_ONE, RULES
 
 SCALING = PROJECT / "docs" / "scaling.md"
@@ -65,3 +67,10 @@ def test_the_page_shows_the_rules():
         SCALING.write_text(head + begin + shown + end + rest.split(end)[1], encoding="utf-8")
         text = SCALING.read_text(encoding="utf-8")
     assert text.split(begin)[1].split(end)[0] == shown
+
+
+def test_every_file_of_the_router_is_in_the_load_order():
+    home = PROJECT / "sql" / "router"
+    listed = re.findall(r"(?m)^\\ir (\S+)$", (home / "load.sql").read_text(encoding="utf-8"))
+    listed += [name.removeprefix("router/") for name in AFTER_CATALOG if name.startswith("router/")]
+    assert sorted(listed) == sorted({path.name for path in home.glob("*.sql")} - {"load.sql"})
