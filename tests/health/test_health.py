@@ -375,3 +375,14 @@ def test_it_answers_on_a_standby_and_so_does_the_help(own_server, wait_until):
                 assert reason.endswith("drill")
         finally:
             pg("pg_ctl", "-D", str(directory), "-m", "immediate", "-w", "stop")
+
+
+@pytest.mark.parametrize("rights", ["", "GRANT USAGE ON SCHEMA cron TO crm_owner"])
+def test_an_owner_who_may_not_look_into_cron_gets_the_rest_of_health(db, rights):
+    """pg_cron was made in this database before the owner had a right there; here its table stands for it."""
+    with db.transaction(force_rollback=True):
+        db.execute("CREATE SCHEMA cron CREATE TABLE job (jobid bigint)")
+        db.execute("CREATE ROLE crm_owner")
+        db.execute(rights)
+        db.execute("ALTER FUNCTION lead_protection.cron_faults() OWNER TO crm_owner")
+        assert db.execute("SELECT * FROM lead_protection.cron_faults()").fetchall() == []

@@ -6,7 +6,17 @@ AS $$
 -- pg_cron may not be here: its SQL cannot be static.
 -- @plpgsql_check_options: extra_warnings = off, performance_warnings = off
 BEGIN
-    IF to_regclass('cron.job') IS NULL OR NOT has_table_privilege(to_regclass('cron.job')::oid, 'SELECT') THEN
+    -- Not by to_regclass(), which refuses whoever may not use the schema.
+    IF
+        NOT EXISTS (
+            SELECT
+            FROM pg_class AS c
+            INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+            WHERE
+                n.nspname = 'cron' AND c.relname = 'job'
+                AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+        )
+    THEN
         RETURN;
     END IF;
     RETURN QUERY EXECUTE
