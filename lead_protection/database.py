@@ -241,21 +241,28 @@ class ApplyLock:
         return waited
 
 
-def try_apply_lock(connection: psycopg.Connection) -> bool:
+def try_apply_lock(connection: psycopg.Connection, patience: float = 0) -> bool:
     """Take the apply lock in the connection's transaction, which this begins if none is open; False: others have it.
+
+    An autovacuum of the table has it for a moment: whoever cannot come again waits for so many seconds.
 
     Raises:
         psycopg.errors.InsufficientPrivilege: the role does not own our tables.
     """
     if connection.info.transaction_status == TransactionStatus.IDLE:
         connection.execute("BEGIN")
-    try:
-        with connection.transaction():
-            # No statement of ours conflicts with it but the same one, and what drops or alters the table.
-            connection.execute(f"LOCK TABLE {LOCKED_TABLE} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
-    except psycopg.errors.LockNotAvailable:
-        return False
-    return True
+    until = time.monotonic() + patience
+    while True:
+        try:
+            with connection.transaction():
+                # No statement of ours conflicts with it but the same one, and what drops or alters the table.
+                connection.execute(f"LOCK TABLE {LOCKED_TABLE} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.1)
+        else:
+            return True
 
 
 def _lock_holders(connection: psycopg.Connection) -> str:

@@ -35,18 +35,22 @@ DECLARE
     undone text[] := '{}';
     pending text[];
     wrong text;
+    waits CONSTANT text := current_setting('lock_timeout');
 BEGIN
     IF pg_catalog.current_setting('server_version_num')::integer < @OLDEST@0000 THEN
         RAISE EXCEPTION 'PostgreSQL @OLDEST@ or newer is needed' USING ERRCODE = 'feature_not_supported';
     END IF;
     IF pg_catalog.to_regclass('@LOCKED@') IS NOT NULL THEN
+        -- An autovacuum of the table has it for a moment, and gives way to whoever waits.
+        PERFORM set_config('lock_timeout', '3s', true);
         BEGIN
-            LOCK TABLE @LOCKED@ IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+            LOCK TABLE @LOCKED@ IN SHARE UPDATE EXCLUSIVE MODE;
         EXCEPTION
             WHEN lock_not_available THEN
                 RAISE EXCEPTION 'another apply or install.sql is at work in this database'
                     USING ERRCODE = 'lock_not_available', HINT = 'Wait for it to end, then run the script again.';
         END;
+        PERFORM set_config('lock_timeout', waits, true);
         EXECUTE $$SELECT coalesce(jsonb_object_agg(migration_id, sha256), '{}')
             FROM lead_protection.migration_checksums WHERE migration_id <> 'sql/'$$ INTO recorded;
     END IF;

@@ -361,7 +361,7 @@ def rollback(connection: psycopg.Connection, home: Path, progress: Progress, cho
     unbooked = read_state(connection, home).unbooked
     try:
         with connection.transaction() if transactional else nullcontext():
-            if transactional and not try_apply_lock(connection):
+            if transactional and not try_apply_lock(connection, patience=3):
                 raise Refusal("another apply or rollback is at work in this database.")
             for migration in unbooked:
                 backend.mark_one(migration)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,7 @@ from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
 from helpers.project import PROJECT, run_program
 from helpers.rows import columns_of_tables, fetch, rows_of_tables
 from helpers.server import Server
-from lead_protection.database import try_apply_lock
+from lead_protection.database import LOCKED_TABLE, try_apply_lock
 
 pytestmark = pytest.mark.slow("the wheel is built and installed, and the script run whole in each test")
 
@@ -236,6 +237,18 @@ def test_the_script_does_not_run_beside_an_apply(database_url, connect, psql):
     done = psql(run_ok("sql"), database_url, "-v", "VERBOSITY=verbose", check=False)
     assert done.returncode == 3
     assert "55P03: another apply or install.sql is at work" in done.stderr
+
+
+def test_the_script_waits_for_an_autovacuum_to_give_way(database_url, connect, psql, wait_until):
+    """An ANALYZE of the table has the same lock, right after an installation has filled it."""
+    analyze, watcher = connect(autocommit=False), connect()
+    assert try_apply_lock(analyze)
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(psql, run_ok("sql"), database_url)
+        waiting = "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+        wait_until(lambda: watcher.execute(waiting, [LOCKED_TABLE]).fetchone() == (1,))
+        analyze.rollback()
+    assert done.result().returncode == 0
 
 
 def test_the_script_waits_no_longer_than_told_for_a_lock(database_url, connect, catalog, fresh_catalog, psql):
