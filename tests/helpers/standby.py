@@ -116,4 +116,6 @@ def standby_of(primary: Cluster) -> Iterator[Cluster]:
     """A streaming standby of a cluster, from a base backup; deleted at the end. SELECT pg_promote() promotes it."""
     with server_directory() as directory:
         primary.base_backup(directory, "--write-recovery-conf")
+        # Newer programs than the server write options there that the server's own libpq does not know.
+        configure(Path(directory), primary_conninfo=primary.url())
         yield Cluster(directory)
