@@ -74,7 +74,7 @@ def test_a_node_that_is_stopped(two):
         for _ in range(3):
             diag = two.refused(EXPLAIN, theirs)
             assert (diag.sqlstate, diag.message_primary) == ("LP130", "node there does not answer")
-            assert "there: connection to server" in diag.message_detail and "Leads of other nodes" in diag.message_hint
+            assert "there: " in diag.message_detail and "Leads of other nodes" in diag.message_hint
             assert two.router.execute(EXPLAIN, [ours]).fetchone() == (True,)
         query = "SELECT lead_id, user_id FROM lead_protection_router.lead_now(%s)"
         assert two.router.execute(query, [ours]).fetchone() == (ours, 73_001)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from helpers import runbook_outcomes
+from helpers.debian_tools import unpacked
 from helpers.pages import OPERATOR, RUNBOOK, Runner, sections
 from helpers.routers import Routed, run
 from helpers.server import Server
@@ -23,6 +24,7 @@ MAIN_PATH = {
 @pytest.fixture(scope="module")
 def spread(server: Server, new_database: Callable, template: str, sample_template: str) -> Iterator[str]:
     """The name of a router, over a node that had the sample and one that got half of its leads."""
+    unpacked("router")
     with ExitStack() as stack:
         databases = {
             name: stack.enter_context(new_database(of)) for name, of in (("n0", sample_template), ("n1", template))
