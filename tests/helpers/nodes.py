@@ -6,44 +6,15 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
+from helpers.project import PROJECT
 from helpers.server import Server
 
-# As the router makes them.
-ROUTER = """
-CREATE SCHEMA lead_protection_router;
-CREATE TABLE lead_protection_router.nodes (
-    node_name text PRIMARY KEY, node_number integer NOT NULL UNIQUE, connection text NOT NULL
-);
-CREATE TABLE lead_protection_router.slots (
-    slot integer PRIMARY KEY, node_name text NOT NULL REFERENCES lead_protection_router.nodes
-);
-CREATE TABLE lead_protection_router.moved_leads (
-    lead_id bigint PRIMARY KEY, node_name text NOT NULL REFERENCES lead_protection_router.nodes
-);
-CREATE FUNCTION lead_protection_router.slot_of(lead_id bigint) RETURNS integer
-LANGUAGE sql IMMUTABLE RETURN hashint8(lead_id) & 63;
--- Where they differ, the node that leads come to refuses them.
-CREATE FUNCTION lead_protection_router.require_agreement() RETURNS void LANGUAGE sql RETURN NULL;
-"""
-WHERE_IS = """
-SELECT coalesce(
-    (SELECT m.node_name FROM lead_protection_router.moved_leads AS m WHERE m.lead_id = %(id)s),
-    (SELECT s.node_name FROM lead_protection_router.slots AS s WHERE s.slot = lead_protection_router.slot_of(%(id)s))
-)
-"""
-# The tables of terms, in an order in which they can be filled.
-TERMS = (
-    "calendars", "calendar_days", "protection_policies", "policy_warnings", "policy_assignments", "hold_reasons",
-    "activity_kinds", "event_consumers",
-)  # fmt: skip
-# What a node draws numbers from that must not meet those of another node.
-SEQUENCES = """
-SELECT setval(format('lead_protection.%%I', s.relname)::regclass, %s::bigint << 40)
-FROM pg_catalog.pg_class AS s
-WHERE s.relnamespace = 'lead_protection'::regnamespace AND s.relkind = 'S'
-"""
+# Of the router's own files those that need no PL/Proxy, which is not everywhere that leads can move.
+ROUTER = ("nodes", "slots", "moved_leads", "slot_of", "partition_of", "node_of")
+# Where they differ, the node that leads come to refuses them.
+AGREEMENT = "CREATE FUNCTION lead_protection_router.require_agreement() RETURNS void LANGUAGE sql RETURN NULL"
+WHERE_IS = "SELECT lead_protection_router.node_of(%s)"
 
 
 class Nodes:
@@ -53,13 +24,16 @@ class Nodes:
         self.router_url, self.urls = router_url, urls
         self.router = stack.enter_context(psycopg.connect(router_url, autocommit=True))
         self.nodes = {name: stack.enter_context(psycopg.connect(url, autocommit=True)) for name, url in urls.items()}
-        self.router.execute(ROUTER)
+        self.router.execute("CREATE SCHEMA lead_protection_router")
+        for name in ROUTER:
+            self.router.execute((PROJECT / "sql" / "router" / f"{name}.sql").read_text(encoding="utf-8"))
+        self.router.execute(AGREEMENT)
         for number, name in enumerate(urls):
             self.router.execute(
                 "INSERT INTO lead_protection_router.nodes VALUES (%s, %s, %s)", [name, number, urls[name]]
             )
             if number:
-                self.nodes[name].execute(SEQUENCES, [number])
+                self.nodes[name].execute("SELECT lead_protection.number_node(%s)", [number])
         self.router.execute(
             "INSERT INTO lead_protection_router.slots SELECT n, %s FROM generate_series(0, 63) AS n", [next(iter(urls))]
         )
@@ -69,7 +43,7 @@ class Nodes:
 
     def where_is(self, lead_id: int) -> str:
         """The node to which the router sends a call."""
-        return self.router.execute(WHERE_IS, {"id": lead_id}).fetchone()[0]
+        return self.router.execute(WHERE_IS, [lead_id]).fetchone()[0]
 
     def slot_of(self, lead_id: int) -> int:
         """The slot of a lead."""
@@ -105,7 +79,7 @@ class Caller:
         """Return the rows of a query on the node of a lead."""
         until = time.monotonic() + patience
         while True:
-            name = self.router.execute(WHERE_IS, {"id": lead_id}).fetchone()[0]
+            name = self.router.execute(WHERE_IS, [lead_id]).fetchone()[0]
             try:
                 return self.nodes[name].execute(query, parameters).fetchall()
             except psycopg.Error as error:
@@ -113,24 +87,6 @@ class Caller:
                     raise
                 self.again += 1
                 time.sleep(0.002)
-
-
-def copy_terms(source: psycopg.Connection, target: psycopg.Connection) -> None:
-    """Give a node the terms of another, as they are."""
-    with target.transaction():
-        target.execute("SET LOCAL session_replication_role = replica")
-        for table in TERMS:
-            name = sql.Identifier("lead_protection", table)
-            target.execute(sql.SQL("DELETE FROM {}").format(name))
-            (rows,) = source.execute(
-                sql.SQL("SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]')::text FROM {} AS t").format(name)
-            ).fetchone()
-            target.execute(
-                sql.SQL(
-                    "INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_recordset(NULL::{0}, %s)"
-                ).format(name),
-                [rows],
-            )
 
 
 @contextmanager
@@ -142,5 +98,6 @@ def cluster(new_database: Callable, server: Server, templates: dict[str, str]) -
         nodes = Nodes(urls, server.url(stack.enter_context(new_database())), connections)
         first, *others = nodes.nodes.values()
         for other in others:
-            copy_terms(first, other)
+            (terms,) = first.execute("SELECT lead_protection.terms_of_node()::text").fetchone()
+            other.execute("SELECT lead_protection.take_terms_of_node(%s)", [terms])
         yield nodes

@@ -1,14 +1,13 @@
 """A router and its nodes: databases of one server, each a whole installation."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
 import psycopg
 
+from helpers.command_line import run_cli
 from helpers.debian_tools import unpacked
-from helpers.project import PROJECT, run_program
 from helpers.server import Server
 
 # Two databases are asked one after the other: open holds go on, and what is decided now is decided later.
@@ -17,10 +16,10 @@ APART = timedelta(minutes=2)
 
 def run(*args: str, url: str) -> str:
     """Run lead-protection, and return what it printed."""
-    done = run_program([sys.executable, "-m", "lead_protection", *args, "--database", url], cwd=PROJECT)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(args)}:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    status, output = run_cli(*args, "--database", url)
+    if status != 0:
+        raise RuntimeError(f"{' '.join(args)}:\n{output}")
+    return output
 
 
 def command(*args: str, url: str) -> str:

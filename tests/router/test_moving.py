@@ -1,9 +1,6 @@
 """Leads move from node to node by the real command, while applications call the router and nothing else."""
 
 import random
-import subprocess
-import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,7 +8,8 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from helpers.project import PROJECT
+from helpers.command_line import finish, start
+from helpers.load import Load
 from helpers.routers import Routed, routed, run
 from helpers.server import Server
 
@@ -23,29 +21,29 @@ def two(server: Server, new_database: Callable, template: str) -> Iterator[Route
         yield made
 
 
-class Application(threading.Thread):
+class Application:
     """Holds and releases leads through the router; it notes what it was told that it did."""
 
-    def __init__(self, url: str, leads: list[int], number: int, stop: threading.Event):
-        super().__init__()
-        self.url, self.leads, self.chance, self.stop = url, leads, random.Random(number), stop
+    def __init__(self, url: str, leads: list[int], number: int):
+        self.leads, self.chance = leads, random.Random(number)
         self.done: Counter[tuple[int, str]] = Counter()
-        self.failed: Exception | None = None
+        self.load = Load(url, self.work)
 
-    def run(self):
-        """Work until told to stop; an error of any call ends it, and fails the test."""
-        try:
-            with psycopg.connect(self.url, autocommit=True) as db:
-                while not self.stop.wait(0.02):
-                    lead = self.chance.choice(self.leads)
-                    hold = "SELECT created FROM lead_protection.create_lead_hold(%s, 7, 'x', 1)"
-                    release = "SELECT released FROM lead_protection.release_lead_hold(%s, 7, 1)"
-                    ((created,),) = db.execute(hold, [lead]).fetchall()
-                    ((released,),) = db.execute(release, [lead]).fetchall()
-                    self.done[lead, "lead.hold.created"] += created
-                    self.done[lead, "lead.hold.released"] += released
-        except Exception as error:
-            self.failed = error
+    def work(self, db: psycopg.Connection) -> None:
+        """Hold and release one of the leads, and not as fast as it can."""
+        lead = self.chance.choice(self.leads)
+        hold = "SELECT created FROM lead_protection.create_lead_hold(%s, 7, 'x', 1)"
+        release = "SELECT released FROM lead_protection.release_lead_hold(%s, 7, 1)"
+        ((created,),) = db.execute(hold, [lead]).fetchall()
+        ((released,),) = db.execute(release, [lead]).fetchall()
+        self.done[lead, "lead.hold.created"] += created
+        self.done[lead, "lead.hold.released"] += released
+        self.load.stopping.wait(0.02)
+
+    def stop(self) -> None:
+        """Wait until it has stopped; no call of it may have failed, and no connection broken."""
+        self.load.stop()
+        assert self.load.lost == 0
 
 
 def enter(two: Routed, number: int) -> list[int]:
@@ -58,12 +56,6 @@ def half_of(two: Routed, node: str) -> list[str]:
     """Every other slot of a node."""
     query = "SELECT slot::text FROM lead_protection_router.slots WHERE node_name = %s ORDER BY slot"
     return [slot for (slot,) in two.router.execute(query, [node]).fetchall()][::2]
-
-
-def start_mover(two: Routed, slots: list[str], node: str) -> subprocess.Popen:
-    """Begin a move, and do not wait for its end."""
-    command = [sys.executable, "-m", "lead_protection", "move-slots", *slots, "--to", node, "--database", two.url]
-    return subprocess.Popen([*command, "--batch-size", "2"], cwd=PROJECT, stdout=subprocess.DEVNULL)
 
 
 def check_all(two: Routed, leads: list[int], expected: dict[int, str], applications: list[Application]) -> None:
@@ -91,18 +83,11 @@ def check_all(two: Routed, leads: list[int], expected: dict[int, str], applicati
 def test_an_application_sees_nothing_of_a_move(two: Routed):
     leads = enter(two, 40)
     assert {two.node_of(lead).info.dbname for lead in leads} == {node.info.dbname for node in two.nodes.values()}
-    stop = threading.Event()
-    applications = [Application(two.url, leads, number, stop) for number in range(2)]
+    applications = [Application(two.url, leads, number) for number in range(2)]
+    for slots, node in (("0-63", "n1"), ("0-31", "n0"), ("0-63", "n0"), ("32-63", "n1")):
+        assert f"{node} has the slots" in run("move-slots", slots, "--to", node, url=two.url)
     for application in applications:
-        application.start()
-    try:
-        for slots, node in (("0-63", "n1"), ("0-31", "n0"), ("0-63", "n0"), ("32-63", "n1")):
-            assert f"{node} has the slots" in run("move-slots", slots, "--to", node, url=two.url)
-    finally:
-        stop.set()
-        for application in applications:
-            application.join()
-    assert [application.failed for application in applications] == [None, None]
+        application.stop()
 
     slot_of = "SELECT lead_id, lead_protection_router.slot_of(lead_id) FROM unnest(%s::bigint[]) AS l (lead_id)"
     slot: dict[int, int] = dict(two.router.execute(slot_of, [leads]).fetchall())
@@ -118,29 +103,22 @@ def test_two_nodes_become_four_under_load_with_five_kills(
     two: Routed, new_database: Callable, template: str, wait_until: Callable
 ):
     leads = enter(two, 240)
-    stop = threading.Event()
-    applications = [Application(two.url, leads, number, stop) for number in range(2)]
+    applications = [Application(two.url, leads, number) for number in range(2)]
     moved = "SELECT count(*) FROM lead_protection_router.moved_leads"
     with ExitStack() as stack:
-        for application in applications:
-            application.start()
-            stack.callback(application.join)
-        stack.callback(stop.set)
         for name in ("n2", "n3"):
             two.add(name, stack.enter_context(new_database(template)))
         for source, node, kills in (("n0", "n2", 3), ("n1", "n3", 2)):
             slots = half_of(two, source)
             for _ in range(kills):
                 ((before,),) = two.router.execute(moved).fetchall()
-                mover = start_mover(two, slots, node)
+                mover = start("move-slots", *slots, "--to", node, "--batch-size", "2", "--database", two.url)
                 wait_until(lambda before=before: two.router.execute(moved).fetchone()[0] >= before + 8, timeout=60)
                 mover.kill()
-                assert mover.wait() != 0
-            assert start_mover(two, slots, node).wait(120) == 0
-        stop.set()
+                assert finish(mover)[0] != 0
+            assert f"{node} has the slots" in run("move-slots", *slots, "--to", node, url=two.url)
         for application in applications:
-            application.join()
-        assert [application.failed for application in applications] == [None, None]
+            application.stop()
         expected = {lead: two.name_of(lead) for lead in leads}
         assert set(expected.values()) == {"n0", "n1", "n2", "n3"}
         check_all(two, leads, expected, applications)
