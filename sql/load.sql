@@ -221,7 +221,7 @@
 \ir functions/nodes/require_leads_here.sql
 \ir functions/nodes/require_new_leads_here.sql
 \ir functions/nodes/is_arriving.sql
-\ir functions/nodes/keep_unless_departed.sql
+\ir functions/nodes/has_departed.sql
 \ir functions/nodes/depart_leads.sql
 \ir functions/nodes/arrive_leads.sql
 \ir functions/nodes/confirm_departures.sql

@@ -210,6 +210,6 @@ def test_extensions_by_hand_reach_the_cache(db, parallel):
     db.execute("ALTER TABLE lead_protection.lead_extensions DISABLE TRIGGER refuse_change")
     db.execute("UPDATE lead_protection.lead_extensions SET days = 11")
     assert clock(db) == ("2025-04-06 08:00Z", "2025-03-27 07:00Z")
-    db.execute("ALTER TABLE lead_protection.lead_extensions DISABLE TRIGGER keep_unless_departed")
+    db.execute("ALTER TABLE lead_protection.lead_extensions DISABLE TRIGGER refuse_delete")
     db.execute("DELETE FROM lead_protection.lead_extensions")
     assert clock(db) == IDLE

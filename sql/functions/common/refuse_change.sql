@@ -7,6 +7,8 @@ BEGIN
         USING ERRCODE = 'LP012',
         DETAIL = 'Dates that money hangs on are proved from these rows.',
         HINT = CASE
+            WHEN TG_TABLE_NAME = 'leads' AND TG_OP = 'DELETE'
+                THEN 'Use lead_protection.delete_lead(), which keeps the proof.'
             WHEN TG_OP = 'TRUNCATE' THEN 'To begin anew, roll back all migrations and apply them again.'
             WHEN TG_TABLE_NAME = 'policy_warnings' THEN 'Make a new version with create_policy_version().'
             WHEN TG_TABLE_NAME IN ('calendars', 'calendar_days')
@@ -19,7 +21,7 @@ $$;
 COMMENT ON FUNCTION lead_protection.refuse_change() IS
 'Trigger: refuses the statement (LP012). On the log and its seals, the outbox, extensions, policy assignments, '
 'warnings of policies and calendars: they are append-only, except that erase_texts() erases texts, see '
-'guard_log_row(), and that the rows of a lead which moves to another node go, see keep_unless_departed(). On leads and '
+'guard_log_row(), and that the rows of a lead which moves to another node go, see has_departed(). On leads and '
 'their history: what was is proved from them. On the other facts: TRUNCATE would leave the clocks behind.';
 
 CREATE OR REPLACE TRIGGER refuse_change
