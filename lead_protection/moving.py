@@ -94,7 +94,6 @@ class Mover:
         return done
 
     def _check(self, slots: Sequence[int], to_node: str) -> None:
-        self.router.execute("SELECT lead_protection_router.require_agreement()")
         known = {name for (name,) in self.router.execute("SELECT node_name FROM lead_protection_router.nodes")}
         if to_node not in known:
             raise UsageError(f"there is no node {to_node}; there are: {', '.join(sorted(known))}.")
@@ -107,6 +106,8 @@ class Mover:
         ).fetchone()
         if elsewhere:
             raise Refusal(f"slot {elsewhere[0]} is on its way to {elsewhere[1]}. Move it there first.")
+        # Last, for each node is asked for all its terms.
+        self.router.execute("SELECT lead_protection_router.require_agreement()")
 
     def _move_leads(self, from_node: str, to_node: str, slots: list[int], batch_size: int) -> int:
         """Move all leads of the slots, round by round until none is left, and hand the slots over."""

@@ -2,7 +2,8 @@
 
 The router's own tables and functions are in sql/router/. Everything else is made from the catalog of a node, by the
 rules of lead_protection/routing.py: schema lead_protection has what an application calls, lead_protection_nodes what
-PL/Proxy and postgres_fdw need for it. These two hold no data; they are dropped and made anew by each apply.
+PL/Proxy and postgres_fdw need for it. These two hold no data: their views are made anew each time, and their functions
+when they differ.
 """
 
 import hashlib
@@ -44,6 +45,8 @@ def apply(connection: psycopg.Connection, home: Path, progress: Progress) -> Non
     with connection.transaction():
         _prepare(connection, home, progress)
         if _nodes(connection):
+            with progress.step("versions"):
+                _require_version(connection, home)
             _make_from_catalog(connection, home, progress)
         else:
             print("  There is no node yet: lead-protection router add-node NAME CONNECTION", flush=True)
@@ -241,8 +244,6 @@ def _let_read(connection: psycopg.Connection, name: str, conninfo: str) -> None:
 
 
 def _make_from_catalog(connection: psycopg.Connection, home: Path, progress: Progress) -> None:
-    with progress.step("versions"):
-        _require_version(connection, home)
     with progress.step("functions and views"):
         nodes = _nodes(connection)
         (catalog,) = one_row(connection, "SELECT lead_protection_router.catalog_of_node(%s)", [min(nodes.values())])

@@ -65,7 +65,8 @@ BEGIN
                     );
                     number := coalesce(entered, number);
                 END IF;
-                IF entered IS NULL OR tries >= 5 THEN
+                -- Which waits until the router has learned of a move, and gives up in the end.
+                IF entered IS NULL OR state = 'LP135' THEN
                     PERFORM lead_protection_router.pass_on(ARRAY[node], tries, 'fail', state, said, detail, hint);
                 END IF;
         END;
