@@ -1,6 +1,6 @@
 -- The log's rows of the last days, which the nightly proof compares with the outbox: a few pages, however long the log.
 -- And reminders, and what was reported of them, by their time, so that those are found that were sent while a clock ran
--- ahead; and a user's leads of former times, for statement_of_user().
+-- ahead; and a user's leads of former times, for statement_of_user(). And what is left of the clocks that stand still.
 -- depends: 0034_indexes
 -- transactional: false
 
@@ -21,3 +21,43 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS reminder_deliveries_occurred_at
 ON lead_protection.reminder_deliveries (occurred_at);
 COMMENT ON INDEX lead_protection.reminder_deliveries_occurred_at IS
 'What was reported of reminders by when it was: what lies ahead, for take_back_ahead().';
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS lead_clocks_held ON lead_protection.lead_clocks (
+    (protection_expires_at - open_hold_from)
+)
+WHERE runs_from = 'infinity'
+AND (
+    greatest(upper(stops), idle_from, noticed_at) >= open_hold_from
+    OR open_hold_from >= protection_expires_at OR owed_notice_days IS NOT NULL
+) IS NOT TRUE;
+COMMENT ON INDEX lead_protection.lead_clocks_held IS
+'Clocks that stand still by an open hold and nothing else, by what is left of them: is_plainly_held().';
+
+-- The others that stand still. The view needs one of them all the time: the old one goes when the new one is there.
+DO $rename$
+BEGIN
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_index AS i
+        WHERE
+            i.indexrelid = pg_catalog.to_regclass('lead_protection.lead_clocks_stopped')
+            AND i.indisvalid AND pg_catalog.pg_get_expr(i.indpred, i.indrelid) NOT LIKE '%infinity%'
+    ) THEN
+        ALTER INDEX lead_protection.lead_clocks_stopped RENAME TO lead_clocks_stopped_before;
+    END IF;
+END
+$rename$;
+
+CREATE INDEX CONCURRENTLY IF NOT EXISTS lead_clocks_stopped ON lead_protection.lead_clocks (runs_from)
+WHERE runs_from > started_at
+AND NOT (
+    runs_from = 'infinity'
+    AND (
+        greatest(upper(stops), idle_from, noticed_at) >= open_hold_from
+        OR open_hold_from >= protection_expires_at OR owed_notice_days IS NOT NULL
+    ) IS NOT TRUE
+);
+COMMENT ON INDEX lead_protection.lead_clocks_stopped IS
+'Clocks that stand still in another way than those of lead_clocks_held, will, or did: what is_on_hold() asks for.';
+
+DROP INDEX CONCURRENTLY IF EXISTS lead_protection.lead_clocks_stopped_before;

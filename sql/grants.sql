@@ -70,6 +70,7 @@ BEGIN
             ('derive_lead_clocks',                'x',  'x',  'x',  '',   ''),
             ('hold_stops',                        'x',  'x',  'x',  '',   ''),
             ('is_on_hold',                        'x',  'x',  'x',  '',   ''),
+            ('is_plainly_held',                   'x',  'x',  'x',  '',   ''),
             ('notice_received_at',                'x',  'x',  'x',  '',   ''),
             ('noticed_expiry',                    'x',  'x',  'x',  '',   ''),
             ('protection_end',                    'x',  'x',  'x',  '',   ''),
@@ -80,6 +81,7 @@ BEGIN
             ('rule_expiry',                       'x',  'x',  'x',  '',   ''),
             ('running_clock',                     'x',  'x',  'x',  '',   ''),
             ('stop_clock',                        'x',  'x',  'x',  '',   ''),
+            ('stopped_time_left',                 'x',  'x',  'x',  '',   ''),
             ('waits_for_notice',                  'x',  'x',  'x',  '',   ''),
             -- cache
             ('lead_clocks',                       'x',  'x',  'x',  '',   ''),

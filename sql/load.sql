@@ -70,10 +70,13 @@
 \ir functions/rule/protection_state.sql
 \ir functions/rule/recounted_expiry.sql
 \ir functions/rule/is_on_hold.sql
+\ir functions/rule/is_plainly_held.sql
 \ir functions/rule/waits_for_notice.sql
 \ir functions/rule/awaited_expiry.sql
 \ir functions/rule/pushed_expiry.sql
 \ir functions/rule/clock_at.sql
+\ir functions/rule/stopped_time_left.sql
+\ir functions/rule/time_left.sql
 
 -- cache: lead_clocks, kept equal to the rule, and the main view
 \ir functions/cache/user_lead_protection.sql

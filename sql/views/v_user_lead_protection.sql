@@ -10,7 +10,8 @@ SELECT
     p.reminded_at,
     p.closed_at,
     p.policy_id,
-    p.lead_key
+    p.lead_key,
+    p.time_left
 FROM lead_protection.user_lead_protection(now()) AS p;
 
 COMMENT ON VIEW lead_protection.v_user_lead_protection IS
@@ -34,3 +35,6 @@ COMMENT ON COLUMN lead_protection.v_user_lead_protection.closed_at IS 'When the 
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.policy_id IS 'The terms, in protection_policies.';
 COMMENT ON COLUMN lead_protection.v_user_lead_protection.lead_key IS
 'The lead''s key in the adopted table that it comes from; null: its number is the key, or it comes from none.';
+COMMENT ON COLUMN lead_protection.v_user_lead_protection.time_left IS
+'For how long the protection has still to run: an interval in which a day has 24 hours. Constant while on hold; holds '
+'that are planned do not count. Zero once expired; null once closed, and if the lead is free.';

@@ -76,8 +76,9 @@ def hold_row(db, hold_id):
 
 
 def view(db, lead_id=1):
-    """The lead's row of the main view."""
-    return rows(db, "SELECT * FROM lead_protection.v_user_lead_protection WHERE lead_id = %s", (lead_id,))[0]
+    """The lead's row of the main view, but for what passes between two looks."""
+    (row,) = rows(db, "SELECT * FROM lead_protection.v_user_lead_protection WHERE lead_id = %s", (lead_id,))
+    return {name: value for name, value in row.items() if name != "time_left"}
 
 
 def active(db):

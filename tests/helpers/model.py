@@ -291,6 +291,11 @@ class Clock:
         self.noticed_at = min((receipt for receipt in receipts if receipt is not None), default=None)
         self.owes_notice = policy.notice_required and self.noticed_at is None
 
+    @property
+    def counts_by_days(self) -> bool:
+        """Whether the expiry is no matter of elapsed time alone."""
+        return self.policy.period_end != "instant" or self.policy.hold_unit != "elapsed"
+
     def spans(self, open_until: datetime | None) -> list[tuple[datetime, datetime]]:
         """The holds from the start on; an open one until `open_until`, and none of it if that is None."""
         spans = []
@@ -357,3 +362,26 @@ def protection(lead: Lead, as_of: datetime) -> Protection | None:
         expires_at = max(expires_at, clock.noticed(as_of, clock.spans(as_of)))
     due = None if since is not None or clock.closed_at is not None else clock.due
     return Protection(version.user_id, expires_at, state, since is not None, due)
+
+
+def time_left(lead: Lead, as_of: datetime) -> timedelta | None:
+    """For how long the protection has still to run: as if what stops the clock ended now, and nothing were planned."""
+    shown = protection(lead, as_of)
+    if shown is None or shown.state in ("CLOSED", "FREE"):
+        return None
+    if shown.state == "EXPIRED":
+        return timedelta()
+    clock = Clock(lead, version_at(lead, as_of), as_of)
+    spans = [(begin, min(end, as_of)) for begin, end in clock.spans(as_of) if begin < as_of]
+    reached = [end_of(clock.reached(spans), clock.policy)]
+    if clock.policy.notice_required and clock.noticed_at is not None:
+        reached.append(clock.noticed(clock.noticed_at, spans))
+    elif clock.owes_notice and shown.state in ("REMINDER_DUE", "GRACE"):
+        reached.append(clock.noticed(as_of, spans))
+    return max(reached) - as_of
+
+
+def stands_still_by_days(lead: Lead, as_of: datetime) -> bool:
+    """Whether the clock stands still and counts by days: what is left then is what was when it stopped."""
+    shown = protection(lead, as_of)
+    return shown is not None and shown.on_hold and Clock(lead, version_at(lead, as_of), as_of).counts_by_days

@@ -6,7 +6,7 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as of_seed
 
-from helpers.model import Lead, protection
+from helpers.model import Lead, protection, stands_still_by_days, time_left
 from helpers.project import cases, seed
 from helpers.rare_facts import RARE, RARE_LOOKS
 from helpers.worlds import insert_world, last_known, take_facts_of_the_future, worlds
@@ -16,7 +16,8 @@ PART = 20
 TABLE = """
 CREATE TABLE public.model_answers (
     part integer, lead_id bigint, as_of timestamptz, in_cache boolean,
-    user_id bigint, protection_expires_at timestamptz, state text, on_hold boolean, reminder_due_at timestamptz
+    user_id bigint, protection_expires_at timestamptz, state text, on_hold boolean, reminder_due_at timestamptz,
+    time_left interval, by_days boolean
 )
 """
 WRONG = """
@@ -26,12 +27,17 @@ FROM public.model_answers AS m
 LEFT JOIN LATERAL (SELECT p.* FROM lead_protection.{}(m.as_of) AS p WHERE p.lead_id = m.lead_id OFFSET 0) AS p ON true
 WHERE
     m.part = %s AND {}
-    AND (p.user_id, p.protection_expires_at, p.state, p.on_hold, p.reminder_due_at)
-    IS DISTINCT FROM (m.user_id, m.protection_expires_at, m.state, m.on_hold, m.reminder_due_at)
 LIMIT 1
 """
-BY_THE_RULE = WRONG.format("protection_as_of", "true")
-BY_THE_CACHE = WRONG.format("user_lead_protection", "m.in_cache")
+DIFFERENT = (
+    "(p.user_id, p.protection_expires_at, p.state, p.on_hold, p.reminder_due_at)"
+    " IS DISTINCT FROM (m.user_id, m.protection_expires_at, m.state, m.on_hold, m.reminder_due_at)"
+)
+BY_THE_RULE = WRONG.format("protection_as_of", DIFFERENT)
+BY_THE_CACHE = WRONG.format(
+    "user_lead_protection",
+    f"m.in_cache AND ({DIFFERENT} OR (NOT m.by_days AND p.time_left IS DISTINCT FROM m.time_left))",
+)
 REFRESH = "SELECT lead_protection.refresh_lead_clocks(ARRAY(SELECT id FROM lead_protection.leads))"
 
 
@@ -63,7 +69,8 @@ def store_answers(db: psycopg.Connection) -> int:
             for look in looks:
                 shown = protection(lead, look)
                 row = tuple(vars(shown).values()) if shown else (None,) * 5
-                copy.write_row(((lead_id - 1) // PART, lead_id, look, look >= known, *row))
+                left = time_left(lead, look), stands_still_by_days(lead, look)
+                copy.write_row(((lead_id - 1) // PART, lead_id, look, look >= known, *row, *left))
     db.execute("CREATE INDEX ON public.model_answers (part)")
     db.execute("VACUUM ANALYZE")
     return (len(found) - 1) // PART + 1

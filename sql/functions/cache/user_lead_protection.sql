@@ -1,16 +1,16 @@
 -- The linter cannot indent JOIN LATERAL (…).
 -- noqa: disable=LT02
--- Three branches, so that the expiry of a running clock stays a plain indexed column and lists are index scans; only
--- the few clocks that stand still or wait for a notice are computed, and a list of those that run (NOT on_hold) leaves
--- those that stand still out altogether. Of these the plain case, one open hold, is arithmetic in place; clock_at() is
--- called for the others.
+-- Four branches, so that the expiry of a running clock, and what is left of one that stands still, stay plain columns
+-- and lists are index scans: clocks that run; clocks that an open hold stops and nothing else moves, by arithmetic in
+-- place; the few others that stand still, by clock_at(); and those that wait for a notice. A list of those that run
+-- (NOT on_hold) leaves out altogether those that stand still.
 -- The branches are told apart outside the UNION ALL: the planner merges branches by an index's order only if they
 -- carry no WHERE of their own.
 CREATE OR REPLACE FUNCTION lead_protection.user_lead_protection(as_of timestamptz DEFAULT now())
 RETURNS TABLE (
     lead_id bigint, user_id bigint, policy_id bigint, created_at timestamptz, closed_at timestamptz,
     protection_expires_at timestamptz, state text, on_hold boolean, reminder_due_at timestamptz,
-    reminded_at timestamptz, lead_key text
+    reminded_at timestamptz, lead_key text, time_left interval
 )
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -25,7 +25,8 @@ BEGIN ATOMIC
         p.on_hold,
         p.reminder_due_at,
         p.reminded_at,
-        p.lead_key
+        p.lead_key,
+        p.time_left
     FROM (
         SELECT
             c.lead_id,
@@ -39,6 +40,14 @@ BEGIN ATOMIC
             CASE WHEN c.closed_at <= user_lead_protection.as_of THEN NULL ELSE c.reminder_due_at END AS reminder_due_at,
             c.reminded_at,
             c.lead_key,
+            -- As time_left() has it.
+            CASE
+                WHEN c.closed_at <= user_lead_protection.as_of THEN NULL
+                WHEN c.protection_expires_at <= user_lead_protection.as_of THEN INTERVAL '0'
+                WHEN c.runs_from <= user_lead_protection.as_of
+                    THEN c.protection_expires_at - user_lead_protection.as_of
+                ELSE lead_protection.stopped_time_left(c, user_lead_protection.as_of)
+            END AS time_left,
             NOT lead_protection.is_on_hold(c, user_lead_protection.as_of)
             AND NOT lead_protection.waits_for_notice(c, user_lead_protection.as_of) AS belongs_here
         FROM lead_protection.lead_clocks AS c
@@ -49,23 +58,47 @@ BEGIN ATOMIC
             c.policy_id,
             c.started_at,
             c.closed_at,
-            e.protection_expires_at,
             CASE
-                WHEN c.stops = '{}'
-                    THEN lead_protection.protection_state(c, c.open_hold_from, user_lead_protection.as_of)
-                ELSE (SELECT s.state FROM lead_protection.clock_at(c, user_lead_protection.as_of) AS s)
+                WHEN c.day_policy_id IS NULL
+                    THEN lead_protection.plus_elapsed(
+                        c.protection_expires_at, user_lead_protection.as_of - c.open_hold_from
+                    )
+                ELSE lead_protection.recounted_expiry(c, user_lead_protection.as_of)
             END,
+            lead_protection.protection_state(c, c.open_hold_from, user_lead_protection.as_of),
             true,
             NULL,
             c.reminded_at,
             c.lead_key,
-            lead_protection.is_on_hold(c, user_lead_protection.as_of)
+            c.protection_expires_at - c.open_hold_from,
+            -- As is_on_hold() has it of these, in words of which the planner can tell how many there are.
+            lead_protection.is_plainly_held(c)
+            AND (c.open_hold_from > user_lead_protection.as_of) IS NOT TRUE
+            AND (c.closed_at <= user_lead_protection.as_of) IS NOT TRUE
+        FROM lead_protection.lead_clocks AS c
+        UNION ALL
+        SELECT
+            c.lead_id,
+            c.user_id,
+            c.policy_id,
+            c.started_at,
+            c.closed_at,
+            e.protection_expires_at,
+            (SELECT s.state FROM lead_protection.clock_at(c, user_lead_protection.as_of) AS s),
+            true,
+            NULL,
+            c.reminded_at,
+            c.lead_key,
+            lead_protection.stopped_time_left(c, user_lead_protection.as_of),
+            NOT lead_protection.is_plainly_held(c)
+            AND lead_protection.is_on_hold(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c
         -- Joined, not computed in place: pulled up into the UNION ALL it would have no order of its own to merge by.
         CROSS JOIN LATERAL (
             SELECT
                 CASE
-                    WHEN c.owed_notice_days IS NULL THEN lead_protection.pushed_expiry(c, user_lead_protection.as_of)
+                    -- A planned end is in the expiry.
+                    WHEN c.open_hold_from IS NULL AND c.owed_notice_days IS NULL THEN c.protection_expires_at
                     ELSE (
                         SELECT s.protection_expires_at
                         FROM lead_protection.clock_at(c, user_lead_protection.as_of) AS s
@@ -85,6 +118,11 @@ BEGIN ATOMIC
             c.reminder_due_at,
             c.reminded_at,
             c.lead_key,
+            CASE
+                WHEN c.runs_from <= user_lead_protection.as_of
+                    THEN s.protection_expires_at - user_lead_protection.as_of
+                ELSE lead_protection.stopped_time_left(c, user_lead_protection.as_of)
+            END,
             lead_protection.waits_for_notice(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c
         CROSS JOIN LATERAL (

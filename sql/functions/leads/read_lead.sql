@@ -7,7 +7,8 @@ DECLARE
 BEGIN
     SELECT
         c.lead_id, c.user_id, c.started_at, s.protection_expires_at, s.state, s.on_hold, s.reminder_due_at,
-        c.reminded_at, c.closed_at, c.policy_id, c.lead_key
+        c.reminded_at, c.closed_at, c.policy_id, c.lead_key,
+        lead_protection.time_left(c, s.protection_expires_at, s.state, read_lead.as_of)
     INTO protection
     FROM lead_protection.lead_clocks AS c
     CROSS JOIN LATERAL lead_protection.clock_at(c, read_lead.as_of) AS s

@@ -7,7 +7,8 @@ BEGIN
     RETURN QUERY
     SELECT
         c.lead_id, c.user_id, c.started_at, s.protection_expires_at, s.state, s.on_hold, s.reminder_due_at,
-        c.reminded_at, c.closed_at, c.policy_id, c.lead_key
+        c.reminded_at, c.closed_at, c.policy_id, c.lead_key,
+        lead_protection.time_left(c, s.protection_expires_at, s.state, u.at)
     FROM unnest(read_leads_at.lead_ids, read_leads_at.instants) AS u (lead_id, at)
     INNER JOIN lead_protection.lead_clocks AS c ON u.lead_id = c.lead_id
     CROSS JOIN LATERAL lead_protection.clock_at(c, u.at) AS s;
