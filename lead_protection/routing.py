@@ -97,8 +97,8 @@ def _rules() -> dict[str, Rule]:
         " export_log seal_checkpoint"
         " protection_report statement_of_user"
         " awaited_expiry clock_at hold_limit is_on_hold is_plainly_held notice_received_at protection_state"
-        " pushed_expiry recounted_expiry reminder_waits_since waits_for_notice derive_lead_clocks find_clock_drift noticed_expiry"
-        " rule_expiry stop_clock stopped_time_left hold_stops running_clock old_snapshots",
+        " pushed_expiry recounted_expiry reminder_waits_since waits_for_notice derive_lead_clocks find_clock_drift"
+        " noticed_expiry rule_expiry stop_clock stopped_time_left hold_stops running_clock old_snapshots",
     }.items():
         rules |= {name: Rule(kind) for name in names.split()}
     return rules

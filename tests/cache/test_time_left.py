@@ -24,9 +24,7 @@ def left(db, as_of, lead_id=1):
     ("holds", "looks"),
     [
         pytest.param([], {MAY: EXPIRY - MAY, EXPIRY: timedelta(), EXPIRY + 400 * DAY: timedelta()}, id="runs"),
-        pytest.param(
-            [(MAY, None)], {MAY: EXPIRY - MAY, JUNE: EXPIRY - MAY, JUNE + 500 * DAY: EXPIRY - MAY}, id="open"
-        ),
+        pytest.param([(MAY, None)], {MAY: EXPIRY - MAY, JUNE: EXPIRY - MAY, JUNE + 500 * DAY: EXPIRY - MAY}, id="open"),
         pytest.param(
             [(MAY, JUNE)],
             {
@@ -48,7 +46,7 @@ def left(db, as_of, lead_id=1):
             },
             id="planned, and another later",
         ),
-        pytest.param([(APRIL, MAY), (MAY, None)], {MAY: EXPIRY - APRIL, JUNE: EXPIRY - APRIL}, id="one after the other"),
+        pytest.param([(APRIL, MAY), (MAY, None)], {MAY: EXPIRY - APRIL, JUNE: EXPIRY - APRIL}, id="end to end"),
         pytest.param([(MAY, JUNE), (APRIL, None)], {MAY: EXPIRY - APRIL, JUNE + DAY: EXPIRY - APRIL}, id="overlapping"),
     ],
 )
@@ -76,19 +74,17 @@ def test_nothing_is_left_of_a_protection_that_is_closed_or_nobodys(db):
 def test_a_call_reads_what_the_view_shows(db):
     """Both by the same instant: that of the transaction, within which a hold stops nothing yet."""
     now = datetime.now(UTC)
-    for lead_id, (created_at, holds) in enumerate(
-        [
-            (now - 10 * DAY, []),
-            (now - 10 * DAY, [(now - DAY, None)]),
-            (now - 10 * DAY, [(now - DAY, now + DAY)]),
-            (now - 10 * DAY, [(now - DAY, now + DAY), (now - 2 * DAY, None)]),
-            (now - 10 * DAY, [(now + DAY, now + 2 * DAY)]),
-            (now - 900 * DAY, []),
-        ],
-        start=1,
-    ):
-        insert_lead(db, lead_id, created_at)
-        insert_holds(db, lead_id, holds)
+    holds: list[list[tuple]] = [
+        [],
+        [(now - DAY, None)],
+        [(now - DAY, now + DAY)],
+        [(now - DAY, now + DAY), (now - 2 * DAY, None)],
+        [(now + DAY, now + 2 * DAY)],
+    ]
+    for lead_id, of_lead in enumerate(holds, start=1):
+        insert_lead(db, lead_id, now - 10 * DAY)
+        insert_holds(db, lead_id, of_lead)
+    insert_lead(db, 6, now - 900 * DAY)
     shown = db.execute(
         "SELECT v.time_left, lead_protection.read_lead(v.lead_id, now()) = v, m = v, a = v"
         " FROM lead_protection.v_user_lead_protection AS v"

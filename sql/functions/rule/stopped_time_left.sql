@@ -7,14 +7,20 @@ DECLARE
     waits boolean := false;
     expires_at timestamptz;
 BEGIN
-    IF
+    IF NOT isfinite(stopped_time_left.as_of) THEN
+        RETURN NULL;
+    ELSIF
         stopped_time_left.clock.open_hold_from <= stopped_time_left.as_of
         AND lead_protection.is_plainly_held(stopped_time_left.clock)
     THEN
         RETURN stopped_time_left.clock.protection_expires_at - stopped_time_left.clock.open_hold_from;
     ELSIF
         -- It stands still until the planned end of its last stop, which is in the expiry.
-        stopped_time_left.clock.stops @> tstzrange(stopped_time_left.as_of, stopped_time_left.clock.runs_from)
+        stopped_time_left.clock.runs_from > stopped_time_left.as_of
+        AND stopped_time_left.clock.stops
+        @> tstzrange(
+            least(stopped_time_left.as_of, stopped_time_left.clock.runs_from), stopped_time_left.clock.runs_from
+        )
         AND stopped_time_left.clock.day_policy_id IS NULL AND stopped_time_left.clock.owed_notice_days IS NULL
     THEN
         RETURN stopped_time_left.clock.protection_expires_at - stopped_time_left.clock.runs_from;
@@ -39,4 +45,4 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.stopped_time_left(lead_protection.lead_clocks, timestamptz) IS
 'What is left of a clock that stands still at as_of, or will: as if what stops it ended then, and nothing were '
-'planned. Of one that counts by days and is held plainly: what was left when it stopped.';
+'planned. Of one that counts by days and is held plainly: what was left when it stopped. Null at infinity.';

@@ -17,4 +17,5 @@ $$;
 
 COMMENT ON FUNCTION lead_protection.time_left(lead_protection.lead_clocks, timestamptz, text, timestamptz) IS
 'For how long a protection has still to run at as_of: constant while its clock stands still; stops ahead do not count. '
-'Zero once expired; null once closed, and if the lead is free. expires_at, state: as clock_at() shows them.';
+'Zero once expired; null once closed, and if the lead is free. expires_at, state: as clock_at() shows them. '
+'Internal.';
