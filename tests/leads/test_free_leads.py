@@ -523,7 +523,7 @@ def test_drift_of_a_free_lead_is_found_and_mended(db):
         # Most leads are nobody's: the branches are merged by the expiry's index all the same.
         (
             "CASE n % 10 WHEN 0 THEN 7 END",
-            "protection_expires_at < now() + INTERVAL '300 days' ORDER BY protection_expires_at LIMIT 50",
+            "protection_expires_at < now() + INTERVAL '60 days' ORDER BY protection_expires_at LIMIT 50",
             "lead_clocks_expiry",
         ),
     ],

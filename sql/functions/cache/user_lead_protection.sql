@@ -5,7 +5,8 @@
 -- place; the few others that stand still, by clock_at(); and those that wait for a notice. A list of those that run
 -- (NOT on_hold) leaves out altogether those that stand still.
 -- The branches are told apart outside the UNION ALL: the planner merges branches by an index's order only if they
--- carry no WHERE of their own.
+-- carry no WHERE of their own. Where a branch is a join it has an order of its own: merged, it is sorted alone, and the
+-- planner reckons with its rows and not with all of the table.
 CREATE OR REPLACE FUNCTION lead_protection.user_lead_protection(as_of timestamptz DEFAULT now())
 RETURNS TABLE (
     lead_id bigint, user_id bigint, policy_id bigint, created_at timestamptz, closed_at timestamptz,
@@ -52,19 +53,13 @@ BEGIN ATOMIC
             AND NOT lead_protection.waits_for_notice(c, user_lead_protection.as_of) AS belongs_here
         FROM lead_protection.lead_clocks AS c
         UNION ALL
-        SELECT
+        (SELECT
             c.lead_id,
             c.user_id,
             c.policy_id,
             c.started_at,
             c.closed_at,
-            CASE
-                WHEN c.day_policy_id IS NULL
-                    THEN lead_protection.plus_elapsed(
-                        c.protection_expires_at, user_lead_protection.as_of - c.open_hold_from
-                    )
-                ELSE lead_protection.recounted_expiry(c, user_lead_protection.as_of)
-            END,
+            e.protection_expires_at,
             lead_protection.protection_state(c, c.open_hold_from, user_lead_protection.as_of),
             true,
             NULL,
@@ -76,6 +71,18 @@ BEGIN ATOMIC
             AND (c.open_hold_from > user_lead_protection.as_of) IS NOT TRUE
             AND (c.closed_at <= user_lead_protection.as_of) IS NOT TRUE
         FROM lead_protection.lead_clocks AS c
+        CROSS JOIN LATERAL (
+            SELECT
+                CASE
+                    WHEN c.day_policy_id IS NULL
+                        THEN lead_protection.plus_elapsed(
+                            c.protection_expires_at, user_lead_protection.as_of - c.open_hold_from
+                        )
+                    ELSE lead_protection.recounted_expiry(c, user_lead_protection.as_of)
+                END AS protection_expires_at
+        ) AS e
+        -- The order of lead_clocks_held, which a list by time_left takes over.
+        ORDER BY c.protection_expires_at - c.open_hold_from)
         UNION ALL
         SELECT
             c.lead_id,
@@ -93,7 +100,6 @@ BEGIN ATOMIC
             NOT lead_protection.is_plainly_held(c)
             AND lead_protection.is_on_hold(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c
-        -- Joined, not computed in place: pulled up into the UNION ALL it would have no order of its own to merge by.
         CROSS JOIN LATERAL (
             SELECT
                 CASE
