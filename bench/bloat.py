@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -240,22 +241,23 @@ def report(found: dict[int, dict], rewritten: dict, most: int) -> None:
         "bounded": [name for name in largest if name not in HISTORY | FOR_90_DAYS],
         "small, and written to": [name for name in others if last[name].written],
     }
-    print(f"{'':<20}" + "".join(f"{f'day {day}':>19}" for day in days) + f"{'written':>9}")
+    print(f"{'':<18}" + "".join(f"{f'day {day}':>18}" for day in days) + f"{'anew':>7}")
     print(
-        f"{'':<20}"
-        + f"{'KiB':>7}{'rows':>7}{'dead':>5}" * len(days)
-        + f"{'anew':>9}{'updates':>9}{'HOT':>6}{'vacuums':>9}"
+        f"{'':<18}"
+        + f"{'KiB':>6}{'rows':>7}{'dead':>5}" * len(days)
+        + f"{'KiB':>7}{'updates':>8}{'HOT':>5}{'vacuums':>8}"
     )
     for kind, names in kinds.items():
         print(kind)
         for name in names:
             at = [found[day][name] for day in days]
-            share = f"{100 * at[-1].hot // at[-1].updates:>4} %" if at[-1].updates else f"{'-':>6}"
-            cells = "".join(f"{table.size:>7}{table.live:>7}{table.dead:>5}" for table in at)
-            print(f"{name:<20}{cells}{rewritten[name].size:>9}{at[-1].updates:>9}{share}{at[-1].vacuums:>9}")
+            share = f"{100 * at[-1].hot // at[-1].updates}%" if at[-1].updates else "-"
+            cells = "".join(f"{table.size:>6}{table.live:>7}{table.dead:>5}" for table in at)
+            print(f"{name:<18}{cells}{rewritten[name].size:>7}{at[-1].updates:>8}{share:>5}{at[-1].vacuums:>8}")
     sums = [sum(table.size for table in tables.values()) for tables in (*found.values(), rewritten)]
-    print(f"{'all tables':<20}" + "".join(f"{kib:>7}{'':>12}" for kib in sums[:-1]) + f"{sums[-1]:>9}")
-    print("never written to: " + ", ".join(name for name in others if not last[name].written))
+    print(f"{'all tables':<18}" + "".join(f"{kib:>6}{'':>12}" for kib in sums[:-1]) + f"{sums[-1]:>7}")
+    never = ", ".join(name for name in others if not last[name].written)
+    print(textwrap.fill(f"never written to: {never}", 116))
 
 
 def main() -> None:
