@@ -1,0 +1,1 @@
+ALTER TABLE lead_protection.event_deliveries SET (fillfactor = 80);
