@@ -29,6 +29,8 @@ DEFINITION = " UNION ALL ".join(
         "SELECT count(*) || ' ' || sum(oid::bigint + coalesce(indisvalid::int, 0) + hashtext(row(relname, relnamespace,"
         " relowner, relkind, relnatts, relacl, reloptions, relrowsecurity)::text)) FROM pg_catalog.pg_class"
         " LEFT JOIN pg_catalog.pg_index ON oid = indexrelid WHERE oid >= 16384 AND relpersistence <> 't'",
+        # PostgreSQL's own, but anybody's: a table adopted there has its reader let in.
+        "SELECT row(oid, nspowner, nspacl)::text FROM pg_catalog.pg_namespace WHERE nspname = 'public'",
         "SELECT string_agg(s::text, ' ') FROM pg_catalog.pg_db_role_setting AS s"
         " WHERE setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
         "SELECT row(datacl, datconnlimit, datallowconn)::text FROM pg_catalog.pg_database"
