@@ -160,7 +160,10 @@ def test_umlauts_may_be_written_as_two_letters(db):
         assert first["operations"] == second["operations"]
 
 
-@pytest.mark.slow("an answer to each question and each heading")
+@pytest.mark.thorough(
+    "an answer to each heading in each language",
+    by_day="health/test_help.py::test_a_question_finds_its_section_whether_or_not_it_names_its_language",
+)
 def test_every_answer_keeps_to_the_schema(db):
     """Of the questions in their language the test above looks at each answer: here they are asked in the other one."""
     Draft202012Validator.check_schema(SCHEMA)

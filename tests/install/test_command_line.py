@@ -211,7 +211,11 @@ def test_owner_of_the_database_needs_not_be_superuser(empty_database_url, server
 # ---------------------------------------------------------------- plain yoyo
 
 
-@pytest.mark.slow("all migrations one by one, or twice")
+@pytest.mark.thorough(
+    "all migrations by another program",
+    by_day="install/test_apply.py::test_a_migration_is_taken_apart_as_yoyo_does"
+    " install/test_package.py::test_the_command_line_takes_over_what_the_script_installed",
+)
 def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url, catalog, fresh_catalog):
     url = empty_database_url.replace("postgresql://", "postgresql+psycopg://")
     done = subprocess.run(
@@ -432,7 +436,10 @@ def test_rollback_all_and_apply_gives_identical_catalogs(database_url, catalog, 
     assert catalog(database_url) == before
 
 
-@pytest.mark.slow("all migrations one by one, or twice")
+@pytest.mark.thorough(
+    "all migrations one by one",
+    by_day="install/test_command_line.py::test_rollback_all_and_apply_gives_identical_catalogs",
+)
 def test_rollback_step_by_step_and_apply_gives_identical_catalogs(database_url, catalog, fresh_catalog):
     """One by one those that are not released yet; of what is frozen, some at once will do."""
     before, steps = fresh_catalog, cases(1, usual=5, fast=5)

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from helpers.command_line import run_cli, run_ok
 from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
+from helpers.guards import but_by_night
 from helpers.project import PROJECT, run_program
 from helpers.rows import columns_of_tables, fetch, rows_of_tables
 from helpers.server import Server
@@ -63,6 +64,10 @@ def installed(tmp_path_factory) -> Path:
     return folder / "venv" / "bin"
 
 
+@pytest.mark.thorough(
+    "apply once more, from a wheel",
+    by_day="install/test_package.py::test_the_wheel_carries_the_sql_and_the_documents",
+)
 def test_the_wheel_installs_a_whole_system_from_anywhere(
     installed, empty_database_url, catalog, fresh_catalog, tmp_path
 ):
@@ -152,6 +157,10 @@ def test_the_command_line_takes_over_what_the_script_installed(scripted_url, cat
     assert fetch(scripted_url, NOTHING) == []
 
 
+@pytest.mark.thorough(
+    "two steps of all",
+    by_day="install/test_package.py::test_the_command_line_takes_over_what_the_script_installed",
+)
 def test_the_command_line_can_roll_back_what_the_script_installed(scripted_url, catalog):
     before = catalog(scripted_url)
     run_ok("rollback", "--steps", "2", "--yes", "--database", scripted_url)
@@ -172,6 +181,11 @@ def test_the_script_run_again_changes_nothing(scripted_url, catalog, psql):
     assert (catalog(scripted_url), fetch(scripted_url, rows)) == before
 
 
+@pytest.mark.thorough(
+    "once more in turns",
+    by_day="install/test_package.py::test_the_command_line_takes_over_what_the_script_installed"
+    " install/test_package.py::test_the_script_run_again_changes_nothing",
+)
 def test_the_script_and_the_command_line_take_turns(database_url, tree, catalog, psql):
     """What apply made, the script upgrades, and keeps yoyo's books; then apply, and a plain rollback by yoyo."""
     (tree / "migrations" / "9998_more.sql").write_text("CREATE TABLE lead_protection.more (id int);\n")
@@ -198,7 +212,13 @@ def test_the_script_and_the_command_line_take_turns(database_url, tree, catalog,
 
 # 0034 is committed by itself.
 @pytest.mark.parametrize(
-    ("name", "left"), [("migrations/0033_z_broken.sql", 0), ("sql/views/v_user_lead_protection.sql", 1)]
+    ("name", "left"),
+    but_by_night(
+        [("migrations/0033_z_broken.sql", 0), ("sql/views/v_user_lead_protection.sql", 1)],
+        [("migrations/0033_z_broken.sql", 0)],
+        "another place of the same script",
+        "install/test_package.py::test_a_failing_script_leaves_nothing_behind_but_what_was_committed",
+    ),
 )
 def test_a_failing_script_leaves_nothing_behind_but_what_was_committed(empty_database_url, tree, psql, name, left):
     with (tree / name).open("a") as file:

@@ -512,7 +512,10 @@ def test_the_text_is_what_the_view_says(sample):
     )
 
 
-@pytest.mark.slow("Prometheus's programs")
+@pytest.mark.thorough(
+    "the linter of Prometheus",
+    by_day="metrics/test_monitoring.py::test_prometheus_gets_every_series_in_each_of_three_ways_and_answers_every_question",
+)
 def test_promtool_finds_nothing_but_the_name_that_was_agreed(sample):
     sample.execute("SELECT lead_protection.register_event_consumer('mailer')")
     sample.execute(PIPELINE)

@@ -61,8 +61,11 @@ def own_collectors() -> list[str]:
     return [match[1] for match in named if match]
 
 
-@pytest.mark.slow("Prometheus's programs")
 @pytest.mark.parametrize(("spoilt", "verdict"), [("vector(1) < 0", "exp"), ("vector(1)", "got")])
+@pytest.mark.thorough(
+    "a test of the unit tests of alerts",
+    by_day="metrics/test_monitoring.py::test_each_alert_fires_in_its_failure_and_is_silent_otherwise",
+)
 def test_alerts_that_never_fire_or_always_do_fail_their_unit_tests(spoilt, verdict, tmp_path):
     """The unit tests look at each alert, in both ways."""
     unit_tests = yaml.safe_load((MONITORING / "alerts_test.yml").read_text())
@@ -250,7 +253,11 @@ def test_an_exporter_and_the_text_agree_about_type_and_help(db):
     assert exported == {metric: (kind, text) for metric, kind, text in defined}
 
 
-@pytest.mark.slow("Prometheus's programs")
+@pytest.mark.thorough(
+    "Prometheus once more",
+    by_day="metrics/test_monitoring.py::test_prometheus_gets_every_series_in_each_of_three_ways_and_answers_every_question"
+    " metrics/test_monitoring.py::test_each_alert_fires_in_its_failure_and_is_silent_otherwise",
+)
 def test_alerts_fire_for_real_when_the_database_is_in_that_state(prometheus, db):
     """From the database through an exporter and the rules to the alert, runbook and all."""
     db.execute("UPDATE lead_protection.protection_policies SET is_default = false")
