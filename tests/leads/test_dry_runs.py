@@ -78,6 +78,7 @@ def shown_as_foreseen(foreseen: dict, before: dict, after: dict) -> None:
 
 
 @pytest.mark.parametrize("seed", range(cases(4, usual=1, fast=1)))
+@pytest.mark.slow("a world of random facts")
 def test_a_hold_does_what_was_foreseen(db, seed):
     chance, lead_ids = world(db, seed)
     arguments, outcomes = "%s, 7, 'x', 5, %s, %s", set()
@@ -120,6 +121,7 @@ def test_an_open_hold_is_foreseen_by_its_state(db):
 
 
 @pytest.mark.parametrize("seed", range(cases(4, usual=1, fast=1)))
+@pytest.mark.slow("a world of random facts")
 def test_an_extension_does_what_was_foreseen(db, seed):
     chance, lead_ids = world(db, seed)
     outcomes = set()
@@ -142,6 +144,7 @@ def test_an_extension_does_what_was_foreseen(db, seed):
 
 
 @pytest.mark.parametrize("seed", range(cases(4, usual=1, fast=1)))
+@pytest.mark.slow("a world of random facts")
 def test_a_policy_move_does_what_was_foreseen(db, seed):
     chance, lead_ids = world(db, seed)
     target = make_policy(db, "target", base_months=chance.choice([1, 3, 8]), extension_days=30, rule="parallel")
