@@ -217,7 +217,11 @@ def test_counters_start_from_the_ledgers_of_an_older_version_and_only_once(sampl
     assert counters(sample) == counted
 
 
-@pytest.mark.slow("installs an older version")
+@pytest.mark.thorough(
+    "installs an older version",
+    by_day="metrics/test_metrics.py::test_counters_start_from_the_ledgers_of_an_older_version_and_only_once"
+    " install/test_upgrade.py::test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row",
+)
 def test_an_upgrade_counts_what_there_was_and_a_second_apply_changes_nothing(sample, database_url):
     sample.execute(PIPELINE)
     sample.execute(REFRESH)
