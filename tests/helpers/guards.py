@@ -1,8 +1,9 @@
 """Tests that only widen what others prove, and so are left to the night."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def but_by_night(values: Iterable, by_day: Iterable, reason: str, guard: str) ->
     ]
 
 
-def faults_in_guards(given: dict[str, str]) -> str:
+def faults_in_guards(given: Mapping[str, Any]) -> str:
     """Say what is wrong with the keywords of a mark `thorough`: each name in by_day must be a test that is there."""
     guards = given.get("by_day", "").split()
     missing = [guard for guard in guards if not _is_there(*guard.partition("::")[::2])]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zipfile import ZipFile
 
 import psycopg
 import pytest
@@ -46,22 +47,32 @@ def main_path_works(url: str) -> None:
 # ---------------------------------------------------------------- the wheel
 
 
+PIP = ["--quiet", "--disable-pip-version-check", "--no-input"]
+
+
+def succeed(*command: str | Path) -> None:
+    """Run a program."""
+    done = run_program([str(part) for part in command], cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The folder of programs of an empty environment into which the built wheel was installed."""
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = ["--quiet", "--disable-pip-version-check", "--no-input"]
-
-    def succeed(*command: str | Path) -> None:
-        done = run_program([str(part) for part in command], cwd=folder)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    succeed(sys.executable, "-m", "pip", "wheel", *pip, "--no-deps", "--wheel-dir", folder, PROJECT)
+    succeed(sys.executable, "-m", "pip", "wheel", *PIP, "--no-deps", "--wheel-dir", folder, PROJECT)
     (wheel,) = folder.glob("lead_protection-*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """The folder of programs of an empty environment into which the built wheel was installed."""
+    venv = wheel.parent / "venv"
     # The pip that is here fills it: a pip of its own would only be installed for this.
-    succeed(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
-    succeed(sys.executable, "-m", "pip", "--python", folder / "venv" / "bin" / "python", "install", *pip, wheel)
-    return folder / "venv" / "bin"
+    succeed(sys.executable, "-m", "venv", "--without-pip", venv)
+    succeed(sys.executable, "-m", "pip", "--python", venv / "bin" / "python", "install", *PIP, wheel)
+    return venv / "bin"
 
 
 @pytest.mark.thorough(
@@ -86,17 +97,17 @@ def test_the_wheel_installs_a_whole_system_from_anywhere(
     assert lead_protection("sql", "--roles") == (PROJECT / "sql" / "roles.sql").read_text()
 
 
-def test_the_wheel_carries_the_sql_and_the_documents(installed):
-    where = "import lead_protection, pathlib; print(pathlib.Path(lead_protection.__file__).parent)"
-    package = Path(run_program([str(installed / "python"), "-c", where], cwd="/", env=ENVIRONMENT).stdout.strip())
-    assert package != PROJECT / "lead_protection"
+def test_the_wheel_carries_the_sql_and_the_documents(wheel):
+    """Inside the package, where installer.find_home() looks."""
+    names = ZipFile(wheel).namelist()
     for folder in ("migrations", "sql", "docs", "schemas"):
-        carried = {p.relative_to(package / folder) for p in (package / folder).rglob("*.*") if p.suffix != ".pyc"}
+        inside = f"lead_protection/{folder}/"
+        carried = {name.removeprefix(inside) for name in names if name.startswith(inside)}
         tracked = subprocess.run(["git", "-C", PROJECT, "ls-files", folder], capture_output=True, text=True).stdout
-        expected = {Path(name).relative_to(folder) for name in tracked.split()} or carried
+        expected = {name.removeprefix(f"{folder}/") for name in tracked.split()} or carried
         assert expected <= carried
         assert carried
-    assert (package / "docs" / "runbook.md").exists()
+    assert "lead_protection/docs/runbook.md" in names
 
 
 # ---------------------------------------------------------------- psql alone
