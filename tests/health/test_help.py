@@ -226,6 +226,7 @@ def test_the_words_of_steps_are_in_the_language_of_the_answer(db):
     assert german[0]["text"] == "`error` ist SQLSTATE und Meldung:"
 
 
+@pytest.mark.slow("dozens of answers")
 def test_help_gives_the_steps_of_the_best_section_and_the_titles_of_others(db):
     def rows(*arguments: str) -> list[tuple]:
         return db.execute(

@@ -224,7 +224,7 @@ def test_owner_of_the_database_needs_not_be_superuser(empty_database_url, server
 
 @pytest.mark.thorough(
     "all migrations by another program",
-    by_day="install/test_apply.py::test_a_migration_is_taken_apart_as_yoyo_does"
+    by_day="install/test_migrations.py::test_a_migration_is_taken_apart_as_yoyo_does"
     " install/test_package.py::test_the_command_line_takes_over_what_the_script_installed",
 )
 def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url, catalog, fresh_catalog):

@@ -129,6 +129,7 @@ def test_who_comes_for_a_lead_that_has_gone_is_sent_to_the_router(nodes: Nodes):
     assert two.execute(CALLS["void, by the hold"], given).fetchone() is not None
 
 
+@pytest.mark.slow("a router and two nodes")
 def test_a_node_keeps_what_has_not_departed(nodes: Nodes):
     move(nodes, "0-31")
     for table in ("leads", "lead_history", "lead_extensions", "protection_log"):
@@ -233,6 +234,7 @@ OBSTACLES = {
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
+@pytest.mark.slow("a router and two nodes")
 def test_what_could_not_be_the_same_does_not_move(nodes: Nodes, obstacle: str):
     on, sqlstate, statements = OBSTACLES[obstacle]
     for statement in statements.split(";;"):
@@ -293,6 +295,7 @@ def test_who_dies_between_the_commits_has_lost_nothing(nodes: Nodes, twin: psyco
     assert [name for name in ANSWERS if together[name] != alone[name]] == []
 
 
+@pytest.mark.slow("a router and two nodes")
 def test_the_command_says_what_it_cannot_do(nodes: Nodes, database_url: str):
     def refused(*args: str, url: str = nodes.router_url) -> str:
         status, output = run_cli("move-slots", *args, "--database", url)
