@@ -20,11 +20,11 @@ demo-nodes-stop: ## stop them and delete them
 	@scripts/demo-nodes stop
 
 # Three processes, for two cores: now and then one waits, for a minute of pg_cron, a lock or a lease.
-test: ## run the tests against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
+test: ## run the tests of the day against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
 	@scripts/bootstrap
 	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
-test-all: ## run the tests with all random cases, which CI does at night
+test-all: ## run all tests, also those of the night, with all random cases, which CI does at night
 	@scripts/bootstrap
 	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal --thorough $(ARGS)
 
@@ -56,7 +56,7 @@ mutants: ## break the rule in one place after the other: do the tests notice? AR
 	@scripts/bootstrap
 	@.venv/bin/python scripts/mutants $(ARGS)
 
-test-matrix: ## run the tests on PostgreSQL 15, 16, 17 and 18, as root, hours; ARGS='16 -- make test ARGS=tests/rule'
+test-matrix: ## run all tests on PostgreSQL 15, 16, 17 and 18, as root, hours; ARGS='16 -- make test ARGS=tests/rule'
 	@scripts/test-matrix $(ARGS)
 
 lint: ## check the SQL, the shell, the workflows and the Python

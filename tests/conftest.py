@@ -24,6 +24,7 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
 import helpers.project
+from helpers.guards import faults_in_guards
 from helpers.log_form import problems_of_log
 from helpers.project import PROJECT, poll, run_program
 from helpers.schemas import faults_in_outbox
@@ -53,7 +54,9 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --fast: what a developer runs after each change; and --thorough: what runs at night."""
     parser.addoption("--fast", action="store_true", help="leave out the slow tests, and draw fewest random cases")
-    parser.addoption("--thorough", action="store_true", help="draw all random cases, which takes twice as long")
+    parser.addoption(
+        "--thorough", action="store_true", help="run also what is left to the night, with all random cases"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,13 +76,19 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take the slow tests out of a fast run; each says why it is one."""
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    if unexplained := [item.nodeid for item in slow if not item.get_closest_marker("slow").args]:
-        raise pytest.UsageError(f"marked slow without a reason: {', '.join(unexplained)}")
-    if config.getoption("--fast"):
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    """Take the slow tests out of a fast run, and those of the night out of any but a thorough one; each says why."""
+    left_out = set()
+    for item in items:
+        slow, at_night = item.get_closest_marker("slow"), item.get_closest_marker("thorough")
+        if (slow and not slow.args) or (at_night and not at_night.args):
+            raise pytest.UsageError(f"marked slow or thorough without a reason: {item.nodeid}")
+        if at_night and (faults := faults_in_guards(at_night.kwargs)):
+            raise pytest.UsageError(f"{item.nodeid} is thorough, but who guards by day? {faults}")
+        if (slow and config.getoption("--fast")) or (at_night and not config.getoption("--thorough")):
+            left_out.add(item)
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
     # What prepares much for several tests begins first, and stays in one process, where that is made once: one that has
     # done its share takes over from the end of another's.
     first = PROJECT / "tests" / "install", PROJECT / "tests" / "catalog" / "test_plans.py"

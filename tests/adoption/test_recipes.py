@@ -10,6 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from helpers.adoption_calls import let_pauses_pass, schema_of
+from helpers.guards import but_by_night
 from helpers.model import Lead, Policy, Version, protection
 from helpers.pages import APP, RECIPES, Block, Runner, sections
 from helpers.recipes import SYSTEMS, Company
@@ -18,12 +19,13 @@ pytestmark = pytest.mark.slow("a company's tables are made, adopted and dropped 
 
 PAGE = sections(RECIPES)
 QUICK = ("Odoo", "Django-CRM")
-NAMES = [
-    pytest.param(
-        name, marks=() if name in QUICK else pytest.mark.slow("one more of ten systems, written to all the time")
-    )
-    for name in SYSTEMS
-]
+NAMES = but_by_night(
+    SYSTEMS,
+    QUICK,
+    "one more of ten systems, written to all the time",
+    "adoption/test_recipes.py::test_adopted_while_its_program_writes_and_disowned_without_a_trace"
+    " adoption/test_recipes.py::test_check_guesses_right_what_the_recipes_say",
+)
 ADOPTED = "SELECT source FROM lead_protection.adoptions WHERE disowned_at IS NULL ORDER BY id DESC"
 
 

@@ -48,7 +48,7 @@ def model(days: set[date], rest_days: list[int], day: date) -> tuple:
 
 def test_random_calendars_and_days(db):
     chance = random.Random(seed())
-    for number in range(cases(60, fast=10)):
+    for number in range(cases(60, usual=20, fast=5)):
         begin = date(2026, 1, 1) + DAY * chance.randrange(4000)
         # Up to all days of 40: weeks without a working day, as in a summer break.
         dense = chance.random()

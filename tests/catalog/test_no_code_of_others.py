@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from helpers.calls import row, rows
 from helpers.command_line import run_cli, run_ok
 from helpers.facts import EXPIRED, REMINDER_DUE, insert_leads_of_age
+from helpers.guards import but_by_night
 from helpers.project import PROJECT, run_program
 from helpers.releases import RELEASES, unpack_release
 from helpers.traps import caught, plant
@@ -46,8 +47,15 @@ JOBS = {"run_protection_pipeline", "run_nightly_maintenance", "run_protection_dr
 
 
 @pytest.mark.slow("thousands of traps, and an installation")
-@pytest.mark.parametrize("install", [by_apply, by_psql])
-@pytest.mark.parametrize("path", ["public", "traps, pg_catalog, public"])
+@pytest.mark.parametrize(
+    ("install", "path"),
+    but_by_night(
+        [(install, path) for path in ("public", "traps, pg_catalog, public") for install in (by_apply, by_psql)],
+        [(by_apply, "traps, pg_catalog, public")],
+        "another path, or the same SQL by psql",
+        "catalog/test_no_code_of_others.py::test_nothing_of_the_path_is_built_in_or_called_by_an_installation",
+    ),
+)
 def test_nothing_of_the_path_is_built_in_or_called_by_an_installation(install, path, empty_database_url, server):
     schema = path.split(",")[0]
     with psycopg.connect(empty_database_url, autocommit=True) as db:
@@ -65,7 +73,10 @@ def test_nothing_of_the_path_is_built_in_or_called_by_an_installation(install, p
         assert caught(db, schema) == (False, [])
 
 
-@pytest.mark.slow("thousands of traps, and an installation")
+@pytest.mark.thorough(
+    "all migrations by another program",
+    by_day="catalog/test_no_code_of_others.py::test_the_constraints_that_a_release_built_on_planted_operators_are_made_anew",
+)
 def test_nothing_of_the_path_stays_built_in_by_a_plain_yoyo_apply(empty_database_url):
     with psycopg.connect(empty_database_url, autocommit=True) as db:
         plant_operator(db)
@@ -92,7 +103,16 @@ def plant_operator(db: psycopg.Connection) -> None:
 
 
 @pytest.mark.slow("installs a release and upgrades it")
-@pytest.mark.parametrize("upgrade", [by_apply, by_psql])
+@pytest.mark.parametrize(
+    "upgrade",
+    but_by_night(
+        [by_apply, by_psql],
+        [by_apply],
+        "the same SQL, by psql",
+        "catalog/test_no_code_of_others.py"
+        "::test_the_constraints_that_a_release_built_on_planted_operators_are_made_anew",
+    ),
+)
 def test_the_constraints_that_a_release_built_on_planted_operators_are_made_anew(
     upgrade, empty_database_url, tmp_path, server, catalog, fresh_catalog
 ):

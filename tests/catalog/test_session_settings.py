@@ -10,6 +10,7 @@ import pytest
 
 from helpers.facts import insert_activities, insert_extensions, insert_history, insert_holds, insert_lead, insert_policy
 from helpers.facts import insert_reminders as insert_sent
+from helpers.project import THOROUGH
 
 pytestmark = pytest.mark.slow("all that is shown and done, under each of many settings")
 
@@ -67,6 +68,9 @@ SETTINGS: list[dict[str, str]] = [
     },
     {"TimeZone": "Australia/Lord_Howe", "DateStyle": "SQL, DMY", "IntervalStyle": "iso_8601", "search_path": "hostile"},
 ]
+# By day the first, the last, in which several come together, and each third of those between.
+if not THOROUGH:
+    SETTINGS = [SETTINGS[0], *SETTINGS[1:-1:3], SETTINGS[-1]]
 JUST_IN_TIME = {"jit": "on", "jit_above_cost": "0"}
 READERS = ("lead_protection_app", "lead_protection_operator", "lead_protection_monitor")
 WRITERS = ("lead_protection_app", "lead_protection_operator")

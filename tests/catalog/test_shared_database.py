@@ -51,6 +51,8 @@ def test_rows_sequences_and_settings_are_put_back_and_the_session_stays(shared):
         "ALTER TABLE lead_protection.leads ALTER COLUMN created_at DROP NOT NULL",
         "ALTER TABLE lead_protection.leads ALTER COLUMN closed_as SET DEFAULT 'LOST'",
         "GRANT SELECT ON lead_protection.leads TO PUBLIC",
+        "GRANT USAGE ON SCHEMA public TO lead_protection_reader",
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public",
         "CREATE EXTENSION btree_gist",
         "CREATE TABLE public.t (a int); ALTER TABLE lead_protection.leads ADD CONSTRAINT t CHECK (id > 0)",
         "ALTER FUNCTION lead_protection.read_lead COST 7",

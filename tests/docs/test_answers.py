@@ -92,6 +92,7 @@ def test_a_block_for_an_operator_says_so():
         assert bool(marked) == ("For an operator" in task), task.splitlines()[0]
 
 
+@pytest.mark.slow("the sample, and the pipeline over it")
 def test_ten_day_list_of_the_cookbook_shows_running_clocks_of_open_leads_only(sample_dbname, server):
     some = named_block(COOKBOOK, "ten-days")
     query = replace(some, text=some.text.replace("LIMIT 3", "LIMIT 50"))

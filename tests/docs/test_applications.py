@@ -76,7 +76,11 @@ def java(page: Path) -> str:
     return found
 
 
-@pytest.mark.slow("a JVM compiles, and starts five times")
+@pytest.mark.thorough(
+    "a JVM compiles, and starts five times",
+    by_day="docs/test_applications.py::test_django"
+    " docs/test_applications.py::test_jobs_and_consumers_work_through_a_pooler",
+)
 def test_jdbc(sample, port, tmp_path):
     program = tmp_path / "HoldLead.java"
     program.write_text(java(PAGE), encoding="utf-8")

@@ -7,6 +7,7 @@ import pytest
 from helpers.pages import ADOPTION, APP, EVENTS, OPERATOR, RULE, Runner, blocks, role_of
 
 
+@pytest.mark.slow("the sample, from first to last")
 def test_events_page_runs_from_top_to_bottom(sample_dbname, server):
     runner = Runner(server, sample_dbname, OPERATOR)
     results = runner.run_all(blocks(EVENTS))

@@ -169,6 +169,7 @@ def test_an_expiry_that_waits_for_its_notice_comes_where_it_is_shown(frozen):
     ]
 
 
+@pytest.mark.slow("a forecast of hundreds of worlds")
 def test_nothing_is_forgotten_and_nothing_invented(frozen):
     """Random leads, counted here from what protection_as_of() shows of each."""
     choose = random.Random(5)

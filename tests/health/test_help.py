@@ -140,6 +140,7 @@ def test_a_question_finds_its_section_whether_or_not_it_names_its_language(db):
     assert len(QUESTIONS) - len({question for question, *_ in wrong}) >= FIRST, wrong
 
 
+@pytest.mark.slow("dozens of questions")
 def test_what_is_about_something_else_finds_nothing(db):
     for question in STRANGE:
         for language in (None, "en", "de"):
@@ -160,7 +161,10 @@ def test_umlauts_may_be_written_as_two_letters(db):
         assert first["operations"] == second["operations"]
 
 
-@pytest.mark.slow("an answer to each question and each heading")
+@pytest.mark.thorough(
+    "an answer to each heading in each language",
+    by_day="health/test_help.py::test_a_question_finds_its_section_whether_or_not_it_names_its_language",
+)
 def test_every_answer_keeps_to_the_schema(db):
     """Of the questions in their language the test above looks at each answer: here they are asked in the other one."""
     Draft202012Validator.check_schema(SCHEMA)
@@ -175,6 +179,7 @@ def test_every_answer_keeps_to_the_schema(db):
     assert seen == set(map(anchor, headings)), "every section can be found"
 
 
+@pytest.mark.slow("dozens of questions")
 def test_steps_are_the_blocks_of_the_runbook(db):
     """All of them, in their order, unchanged; and who may run them is what their mark says."""
     for heading, blocks in sections(RUNBOOK).items():
@@ -221,6 +226,7 @@ def test_the_words_of_steps_are_in_the_language_of_the_answer(db):
     assert german[0]["text"] == "`error` ist SQLSTATE und Meldung:"
 
 
+@pytest.mark.slow("dozens of answers")
 def test_help_gives_the_steps_of_the_best_section_and_the_titles_of_others(db):
     def rows(*arguments: str) -> list[tuple]:
         return db.execute(
@@ -245,6 +251,7 @@ def test_help_gives_the_steps_of_the_best_section_and_the_titles_of_others(db):
     assert rows("xyzzy")[0][3].startswith("Nothing here is about that.")
 
 
+@pytest.mark.slow("dozens of questions")
 def test_health_has_the_first_command_of_its_section(db):
     """A look, which needs no numbers of anybody's: it can be run as it stands."""
     rows = db.execute("SELECT runbook, first_command FROM lead_protection.health").fetchall()

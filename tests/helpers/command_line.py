@@ -6,30 +6,14 @@ import io
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import patch
-
-import sqlparse
-import yoyo.migrations
 
 import lead_protection
 from helpers.project import PROJECT
 from lead_protection import cli, installer
 
 PROGRAM = Path(lead_protection.__file__).parent
-
-
-@cache
-def split_once(text: str) -> tuple[str, ...]:
-    """The statements of a file. To take it apart is most of the work of a command, and they all have the same files."""
-    return tuple(sqlparse.split(text))
-
-
-def split(text: str) -> list[str]:
-    """Like sqlparse.split, for yoyo, which writes into the list."""
-    return list(split_once(text))
 
 
 def start(*args: str, tree: Path = PROJECT, env: dict | None = None, **keywords) -> subprocess.Popen:
@@ -72,7 +56,6 @@ def run_cli(*args: str, tree: Path = PROJECT, env: dict | None = None) -> tuple[
     with (
         patch.dict(os.environ, env or {}),
         patch.object(installer, "find_home", lambda: tree),
-        patch.object(yoyo.migrations, "sqlparse", SimpleNamespace(split=split)),
         patch.object(sys, "stdin", io.StringIO()),
         contextlib.chdir(tree),
         contextlib.redirect_stdout(output),

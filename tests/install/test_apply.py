@@ -221,7 +221,11 @@ def test_an_invalid_index_of_an_applied_migration_is_rebuilt_in_place(database_u
     assert catalog(database_url) == before
 
 
-@pytest.mark.slow("indexes are built, interrupted and built again")
+@pytest.mark.thorough(
+    "one more index that is INVALID",
+    by_day="install/test_apply.py::test_an_interrupted_build_of_an_index_is_shown_and_repaired"
+    " install/test_apply.py::test_a_build_that_is_still_at_work_is_waited_for_and_kept",
+)
 def test_the_copy_that_an_interrupted_reindex_left_is_dropped(
     database_url, db, connect, catalog, fresh_catalog, wait_until
 ):
@@ -240,6 +244,11 @@ def test_the_copy_that_an_interrupted_reindex_left_is_dropped(
     assert catalog(database_url) == before
 
 
+@pytest.mark.thorough(
+    "one more index that is INVALID",
+    by_day="install/test_apply.py::test_an_interrupted_build_of_an_index_is_shown_and_repaired"
+    " install/test_apply.py::test_a_build_that_is_still_at_work_is_waited_for_and_kept",
+)
 def test_an_invalid_index_of_somebody_else_is_left_alone(database_url, db):
     db.execute("CREATE TABLE public.theirs AS SELECT 1 AS id UNION ALL SELECT 1")
     with pytest.raises(psycopg.errors.UniqueViolation):
@@ -269,7 +278,11 @@ def test_a_build_that_is_still_at_work_is_waited_for_and_kept(database_url, db, 
     assert db.execute("SELECT 'lead_protection.extra'::regclass::oid").fetchone() == being_built
 
 
-@pytest.mark.slow("indexes are built, interrupted and built again")
+@pytest.mark.thorough(
+    "one more index that is INVALID",
+    by_day="install/test_apply.py::test_an_interrupted_build_of_an_index_is_shown_and_repaired"
+    " install/test_apply.py::test_a_build_that_is_still_at_work_is_waited_for_and_kept",
+)
 def test_a_build_that_has_let_its_lock_go_and_not_committed_is_kept(database_url, db, connect, tree):
     """PostgreSQL unlocks the table before the transaction ends in which the index becomes valid."""
     (tree / "migrations" / "9998_build.sql").write_text(BUILD)

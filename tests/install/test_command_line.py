@@ -13,6 +13,7 @@ import pytest
 
 from helpers.calls import make_policy
 from helpers.command_line import finish, line_of, run_cli, run_ok, start
+from helpers.guards import but_by_night
 from helpers.project import PROJECT, cases
 from helpers.rows import fetch
 from lead_protection.database import LOCKED_TABLE, try_apply_lock
@@ -60,6 +61,10 @@ def test_every_sql_file_is_in_the_load_order():
     assert sorted(listed) == sorted(files - {"load.sql", "unbind_rows.sql", "drop.sql", "roles.sql", "drop_roles.sql"})
 
 
+@pytest.mark.thorough(
+    "the same files, by psql",
+    by_day="install/test_package.py::test_the_script_installs_what_apply_installs",
+)
 def test_sql_load_by_psql_gives_the_same_catalog(database_url, server, catalog, fresh_catalog):
     before = fresh_catalog
     dbname = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
@@ -173,7 +178,10 @@ def test_package_older_than_the_database_is_refused(database_url, tree):
         assert "9999_newer" in output
 
 
-@pytest.mark.slow("all migrations once more")
+@pytest.mark.thorough(
+    "all migrations once more",
+    by_day="install/test_package.py::test_the_command_line_takes_over_what_the_script_installed",
+)
 def test_another_program_that_uses_yoyo_is_left_alone(database_url, db):
     db.execute("INSERT INTO _yoyo_migration VALUES ('abc', 'their_migration', now())")
     run_ok("apply", "--database", database_url)
@@ -181,7 +189,10 @@ def test_another_program_that_uses_yoyo_is_left_alone(database_url, db):
     assert db.execute("SELECT migration_id FROM _yoyo_migration").fetchall() == [("their_migration",)]
 
 
-@pytest.mark.slow("all migrations once more")
+@pytest.mark.thorough(
+    "all migrations once more",
+    by_day="catalog/test_no_code_of_others.py::test_nothing_of_the_path_is_built_in_or_called_by_an_installation",
+)
 def test_search_path_with_our_schema_does_not_mislead_yoyo(database_url, db, catalog, fresh_catalog):
     before = fresh_catalog
     db.execute(f'ALTER DATABASE "{db.info.dbname}" SET search_path = lead_protection, public')
@@ -211,7 +222,11 @@ def test_owner_of_the_database_needs_not_be_superuser(empty_database_url, server
 # ---------------------------------------------------------------- plain yoyo
 
 
-@pytest.mark.slow("all migrations one by one, or twice")
+@pytest.mark.thorough(
+    "all migrations by another program",
+    by_day="install/test_migrations.py::test_a_migration_is_taken_apart_as_yoyo_does"
+    " install/test_package.py::test_the_command_line_takes_over_what_the_script_installed",
+)
 def test_plain_yoyo_apply_gives_the_same_system(empty_database_url, database_url, catalog, fresh_catalog):
     url = empty_database_url.replace("postgresql://", "postgresql+psycopg://")
     done = subprocess.run(
@@ -245,7 +260,15 @@ def test_concurrent_applies_wait_for_each_other(empty_database_url):
 
 
 @pytest.mark.slow("processes that wait for each other")
-@pytest.mark.parametrize("command", [["apply"], ["rollback", "--yes"]])
+@pytest.mark.parametrize(
+    "command",
+    but_by_night(
+        [["apply"], ["rollback", "--yes"]],
+        [["apply"]],
+        "the same lock, asked for by another command",
+        "install/test_command_line.py::test_the_lock_is_waited_for",
+    ),
+)
 def test_the_lock_is_waited_for(database_url, connect, command):
     holder = connect(autocommit=False, application_name="other apply")
     assert try_apply_lock(holder)
@@ -432,7 +455,10 @@ def test_rollback_all_and_apply_gives_identical_catalogs(database_url, catalog, 
     assert catalog(database_url) == before
 
 
-@pytest.mark.slow("all migrations one by one, or twice")
+@pytest.mark.thorough(
+    "all migrations one by one",
+    by_day="install/test_command_line.py::test_rollback_all_and_apply_gives_identical_catalogs",
+)
 def test_rollback_step_by_step_and_apply_gives_identical_catalogs(database_url, catalog, fresh_catalog):
     """One by one those that are not released yet; of what is frozen, some at once will do."""
     before, steps = fresh_catalog, cases(1, usual=5, fast=5)

@@ -156,6 +156,11 @@ def test_rollback_says_what_must_go_before_it(bare):
     run_ok(*rollback)
 
 
+@pytest.mark.thorough(
+    "a second database on a server of its own",
+    by_day="install/test_getting_out.py::test_out_of_a_cluster_without_a_trace"
+    " install/test_getting_out.py::test_rollback_says_what_must_go_before_it",
+)
 def test_a_role_that_is_needed_elsewhere_stays(bare):
     """Two databases of one server: the group roles go with the last of them."""
     bare.server.psql("CREATE DATABASE other")
@@ -186,6 +191,11 @@ def test_dropping_roles_wants_a_name_and_goes_with_roles(bare):
     assert status == 2 and "--drop goes with --roles" in output
 
 
+@pytest.mark.thorough(
+    "pg_cron at another place",
+    by_day="install/test_getting_out.py::test_out_of_a_cluster_without_a_trace"
+    " install/test_getting_out.py::test_rollback_says_what_must_go_before_it",
+)
 def test_jobs_of_the_same_database_are_seen(bare):
     """Without --cron-database: pg_cron in the very database."""
     own = bare

@@ -9,6 +9,7 @@ import pytest
 
 from helpers.command_line import run_ok
 from helpers.facts import drift
+from helpers.guards import but_by_night
 from helpers.moved import live_in, load_sample, look
 from helpers.project import PROJECT, left_to, run_program
 
@@ -55,7 +56,15 @@ def program(server, name: str, *args: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("move", [by_directory, by_psql, one_schema])
+@pytest.mark.parametrize(
+    "move",
+    but_by_night(
+        [by_directory, by_psql, one_schema],
+        [by_psql],
+        "another form of the same dump",
+        "install/test_moved_house.py::test_a_dump_restored_into_a_new_database_goes_on_where_it_was",
+    ),
+)
 def test_a_dump_restored_into_a_new_database_goes_on_where_it_was(
     move: Callable, lived_in, server, catalog, empty_database_url
 ):
@@ -87,6 +96,10 @@ def test_a_dump_restored_into_a_new_database_goes_on_where_it_was(
     run_ok("status", "--database", empty_database_url)
 
 
+@pytest.mark.thorough(
+    "the same dump in parts",
+    by_day="install/test_moved_house.py::test_a_dump_restored_into_a_new_database_goes_on_where_it_was",
+)
 def test_data_alone_goes_into_the_tables_of_a_dump_and_not_of_an_apply(lived_in, server, empty_database_url):
     """As docs/installing.md says: the definition of the same dump first, then its rows."""
     source, target = lived_in.info.dbname, psycopg.conninfo.conninfo_to_dict(empty_database_url)["dbname"]

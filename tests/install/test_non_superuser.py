@@ -125,6 +125,11 @@ def test_the_main_path_without_a_superuser(bare_with_cron):
     run_ok("apply", "--database", owner)
 
 
+@pytest.mark.thorough(
+    "three databases more, by another grant",
+    by_day="install/test_non_superuser.py::test_the_main_path_without_a_superuser"
+    " install/test_non_superuser.py::test_the_preflight_says_what_is_missing_and_what_it_says_helps",
+)
 def test_the_owner_of_nothing_but_the_schema(bare, catalog):
     """Where a DBA gives no right to the database: two schemas, made for the owner, will do."""
     for dbname in ("theirs", "script"):
@@ -159,6 +164,11 @@ def test_the_owner_of_nothing_but_the_schema(bare, catalog):
     run_ok("status", "--database", bare.url("script", "crm_owner"))
 
 
+@pytest.mark.thorough(
+    "applied and rolled back by turns",
+    by_day="install/test_non_superuser.py::test_the_main_path_without_a_superuser"
+    " install/test_non_superuser.py::test_the_preflight_says_what_is_missing_and_what_it_says_helps",
+)
 def test_yoyos_books_go_where_the_owner_may_write_and_stay_there(bare):
     bare.server.psql("-v", "owner=crm_owner", "-f", ROLES, dbname="crm")
     books = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = '_yoyo_migration'"

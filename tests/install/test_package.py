@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zipfile import ZipFile
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from helpers.command_line import run_cli, run_ok
 from helpers.facts import REMINDER_DUE, events, insert_lead_of_age
+from helpers.guards import but_by_night
 from helpers.project import PROJECT, run_program
 from helpers.rows import columns_of_tables, fetch, rows_of_tables
 from helpers.server import Server
@@ -45,24 +47,38 @@ def main_path_works(url: str) -> None:
 # ---------------------------------------------------------------- the wheel
 
 
+PIP = ["--quiet", "--disable-pip-version-check", "--no-input"]
+
+
+def succeed(*command: str | Path) -> None:
+    """Run a program."""
+    done = run_program([str(part) for part in command], cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The folder of programs of an empty environment into which the built wheel was installed."""
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = ["--quiet", "--disable-pip-version-check", "--no-input"]
-
-    def succeed(*command: str | Path) -> None:
-        done = run_program([str(part) for part in command], cwd=folder)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    succeed(sys.executable, "-m", "pip", "wheel", *pip, "--no-deps", "--wheel-dir", folder, PROJECT)
+    succeed(sys.executable, "-m", "pip", "wheel", *PIP, "--no-deps", "--wheel-dir", folder, PROJECT)
     (wheel,) = folder.glob("lead_protection-*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """The folder of programs of an empty environment into which the built wheel was installed."""
+    venv = wheel.parent / "venv"
     # The pip that is here fills it: a pip of its own would only be installed for this.
-    succeed(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
-    succeed(sys.executable, "-m", "pip", "--python", folder / "venv" / "bin" / "python", "install", *pip, wheel)
-    return folder / "venv" / "bin"
+    succeed(sys.executable, "-m", "venv", "--without-pip", venv)
+    succeed(sys.executable, "-m", "pip", "--python", venv / "bin" / "python", "install", *PIP, wheel)
+    return venv / "bin"
 
 
+@pytest.mark.thorough(
+    "apply once more, from a wheel",
+    by_day="install/test_package.py::test_the_wheel_carries_the_sql_and_the_documents",
+)
 def test_the_wheel_installs_a_whole_system_from_anywhere(
     installed, empty_database_url, catalog, fresh_catalog, tmp_path
 ):
@@ -81,17 +97,17 @@ def test_the_wheel_installs_a_whole_system_from_anywhere(
     assert lead_protection("sql", "--roles") == (PROJECT / "sql" / "roles.sql").read_text()
 
 
-def test_the_wheel_carries_the_sql_and_the_documents(installed):
-    where = "import lead_protection, pathlib; print(pathlib.Path(lead_protection.__file__).parent)"
-    package = Path(run_program([str(installed / "python"), "-c", where], cwd="/", env=ENVIRONMENT).stdout.strip())
-    assert package != PROJECT / "lead_protection"
+def test_the_wheel_carries_the_sql_and_the_documents(wheel):
+    """Inside the package, where installer.find_home() looks."""
+    names = ZipFile(wheel).namelist()
     for folder in ("migrations", "sql", "docs", "schemas"):
-        carried = {p.relative_to(package / folder) for p in (package / folder).rglob("*.*") if p.suffix != ".pyc"}
+        inside = f"lead_protection/{folder}/"
+        carried = {name.removeprefix(inside) for name in names if name.startswith(inside)}
         tracked = subprocess.run(["git", "-C", PROJECT, "ls-files", folder], capture_output=True, text=True).stdout
-        expected = {Path(name).relative_to(folder) for name in tracked.split()} or carried
+        expected = {name.removeprefix(f"{folder}/") for name in tracked.split()} or carried
         assert expected <= carried
         assert carried
-    assert (package / "docs" / "runbook.md").exists()
+    assert "lead_protection/docs/runbook.md" in names
 
 
 # ---------------------------------------------------------------- psql alone
@@ -152,6 +168,10 @@ def test_the_command_line_takes_over_what_the_script_installed(scripted_url, cat
     assert fetch(scripted_url, NOTHING) == []
 
 
+@pytest.mark.thorough(
+    "two steps of all",
+    by_day="install/test_package.py::test_the_command_line_takes_over_what_the_script_installed",
+)
 def test_the_command_line_can_roll_back_what_the_script_installed(scripted_url, catalog):
     before = catalog(scripted_url)
     run_ok("rollback", "--steps", "2", "--yes", "--database", scripted_url)
@@ -172,6 +192,11 @@ def test_the_script_run_again_changes_nothing(scripted_url, catalog, psql):
     assert (catalog(scripted_url), fetch(scripted_url, rows)) == before
 
 
+@pytest.mark.thorough(
+    "once more in turns",
+    by_day="install/test_package.py::test_the_command_line_takes_over_what_the_script_installed"
+    " install/test_package.py::test_the_script_run_again_changes_nothing",
+)
 def test_the_script_and_the_command_line_take_turns(database_url, tree, catalog, psql):
     """What apply made, the script upgrades, and keeps yoyo's books; then apply, and a plain rollback by yoyo."""
     (tree / "migrations" / "9998_more.sql").write_text("CREATE TABLE lead_protection.more (id int);\n")
@@ -198,7 +223,13 @@ def test_the_script_and_the_command_line_take_turns(database_url, tree, catalog,
 
 # 0034 is committed by itself.
 @pytest.mark.parametrize(
-    ("name", "left"), [("migrations/0033_z_broken.sql", 0), ("sql/views/v_user_lead_protection.sql", 1)]
+    ("name", "left"),
+    but_by_night(
+        [("migrations/0033_z_broken.sql", 0), ("sql/views/v_user_lead_protection.sql", 1)],
+        [("migrations/0033_z_broken.sql", 0)],
+        "another place of the same script",
+        "install/test_package.py::test_a_failing_script_leaves_nothing_behind_but_what_was_committed",
+    ),
 )
 def test_a_failing_script_leaves_nothing_behind_but_what_was_committed(empty_database_url, tree, psql, name, left):
     with (tree / name).open("a") as file:

@@ -14,6 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from helpers.command_line import finish, run_cli, run_ok, start
+from helpers.guards import but_by_night
 from helpers.log_form import broken, log_rows, problems_of_log
 from helpers.project import PROJECT
 from helpers.releases import RELEASES, git, unpack_release
@@ -100,8 +101,18 @@ def shown(db: psycopg.Connection) -> list[tuple]:
     ).fetchall()
 
 
-@pytest.mark.parametrize("version", RELEASES)
-@pytest.mark.parametrize("upgrade", [by_apply, by_psql])
+@pytest.mark.parametrize(
+    ("upgrade", "version"),
+    [
+        *((by_apply, version) for version in RELEASES),
+        *but_by_night(
+            [(by_psql, version) for version in RELEASES],
+            [(by_psql, PREVIOUS)],
+            "older releases by psql",
+            "install/test_upgrade.py::test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row",
+        ),
+    ],
+)
 def test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row(
     version, upgrade, old, database_url, catalog, fresh_catalog, server
 ):
@@ -162,7 +173,15 @@ ADOPT = (
 )
 
 
-@pytest.mark.parametrize("upgrade", [by_apply, by_psql])
+@pytest.mark.parametrize(
+    "upgrade",
+    but_by_night(
+        [by_apply, by_psql],
+        [by_apply],
+        "the same SQL, by psql",
+        "install/test_upgrade.py::test_tables_that_were_adopted_are_followed_on_by_their_old_triggers",
+    ),
+)
 def test_tables_that_were_adopted_are_followed_on_by_their_old_triggers(upgrade, old, server):
     """No clock moves, what waits is kept, nothing that is written is lost, and no write of the company's fails."""
     _, url = old("0.4.0")
@@ -303,7 +322,13 @@ def works_on(tree: Path, url: str, *, whole: bool = True) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "spoil"), [("0.3.0", spoil_migration), ("0.3.0", spoil_code), (PREVIOUS, spoil_code)]
+    ("version", "spoil"),
+    but_by_night(
+        [("0.3.0", spoil_migration), ("0.3.0", spoil_code), (PREVIOUS, spoil_code)],
+        [("0.3.0", spoil_migration), (PREVIOUS, spoil_code)],
+        "an older release",
+        "install/test_upgrade.py::test_the_old_version_works_on_after_an_upgrade_that_failed",
+    ),
 )
 @pytest.mark.parametrize("way", ["apply", "psql"])
 def test_the_old_version_works_on_after_an_upgrade_that_failed(version, spoil, way, old, tree, catalog, server):
@@ -330,7 +355,15 @@ def test_the_old_version_works_on_after_an_upgrade_that_failed(version, spoil, w
     run_ok("apply", "--database", url)
 
 
-@pytest.mark.parametrize("end", ["killed", "lost"])
+@pytest.mark.parametrize(
+    "end",
+    but_by_night(
+        ["killed", "lost"],
+        ["killed"],
+        "another end of the same connection",
+        "install/test_upgrade.py::test_the_old_version_works_on_after_an_upgrade_that_was_cut_off",
+    ),
+)
 def test_the_old_version_works_on_after_an_upgrade_that_was_cut_off(end, old, tree, catalog, wait_until):
     """In the middle of it: a migration is done, and the code waits for a lock."""
     old_tree, url = old(PREVIOUS)

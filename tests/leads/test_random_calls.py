@@ -81,7 +81,7 @@ EVENTS = {
 
 ENDING_HOLDS = {"release_lead_hold", "transfer_lead", "give_back_lead", "close_lead", "reopen_lead", "delete_lead"}
 
-RUNS, STEPS = cases(25, usual=5, fast=3), 40
+RUNS, STEPS = cases(25, usual=3, fast=2), 40
 # Until each kind of call has succeeded once: so many runs are enough, whatever the seed.
 MOST_RUNS = 60
 

@@ -7,7 +7,7 @@ import pytest
 from helpers.calls import call, refused, row, rows
 from helpers.facts import PROTECTED, insert_leads_of_age
 from helpers.jobs import run_nightly
-from helpers.project import FAST
+from helpers.project import cases
 from helpers.seals import seal
 
 pytestmark = pytest.mark.made_up_log("it is tampered with")
@@ -179,7 +179,7 @@ def test_an_unknown_lead_is_refused(log):
     refused("LP002", call, log, "verify_protection_log", 77)
 
 
-@pytest.mark.parametrize("seed", range(10 if FAST else 100))
+@pytest.mark.parametrize("seed", range(cases(100, usual=25, fast=5)))
 def test_random_tamperings_are_all_found_and_nothing_else(log, seed):
     """In one of the leads; each is undone for the next."""
     draw = random.Random(seed)

@@ -217,7 +217,11 @@ def test_counters_start_from_the_ledgers_of_an_older_version_and_only_once(sampl
     assert counters(sample) == counted
 
 
-@pytest.mark.slow("installs an older version")
+@pytest.mark.thorough(
+    "installs an older version",
+    by_day="metrics/test_metrics.py::test_counters_start_from_the_ledgers_of_an_older_version_and_only_once"
+    " install/test_upgrade.py::test_an_upgrade_gives_the_catalog_of_a_fresh_install_and_keeps_every_row",
+)
 def test_an_upgrade_counts_what_there_was_and_a_second_apply_changes_nothing(sample, database_url):
     sample.execute(PIPELINE)
     sample.execute(REFRESH)
@@ -512,7 +516,10 @@ def test_the_text_is_what_the_view_says(sample):
     )
 
 
-@pytest.mark.slow("Prometheus's programs")
+@pytest.mark.thorough(
+    "the linter of Prometheus",
+    by_day="metrics/test_monitoring.py::test_prometheus_gets_every_series_in_each_of_three_ways_and_answers_every_question",
+)
 def test_promtool_finds_nothing_but_the_name_that_was_agreed(sample):
     sample.execute("SELECT lead_protection.register_event_consumer('mailer')")
     sample.execute(PIPELINE)

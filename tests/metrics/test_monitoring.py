@@ -45,9 +45,17 @@ def test_promtool_accepts_configuration_and_rules():
     assert f"{len(RULES)} rules found" in promtool("check", "rules", "alerts.yml")
 
 
-@pytest.mark.slow("Prometheus's programs")
+@pytest.mark.thorough(
+    "half a minute of the unit tests of alerts",
+    by_day="metrics/test_monitoring.py::test_each_alert_has_a_unit_test"
+    " metrics/test_monitoring.py::test_alerts_fire_for_real_when_the_database_is_in_that_state"
+    " metrics/test_monitoring.py::test_prometheus_gets_every_series_in_each_of_three_ways_and_answers_every_question",
+)
 def test_each_alert_fires_in_its_failure_and_is_silent_otherwise():
     assert "SUCCESS" in promtool("test", "rules", "alerts_test.yml")
+
+
+def test_each_alert_has_a_unit_test():
     tests = (MONITORING / "alerts_test.yml").read_text()
     assert [rule["alert"] for rule in RULES if f'alertname="{rule["alert"]}", alertstate="firing"' not in tests
             and f"alertname: {rule['alert']}\n" not in tests] == []  # fmt: skip
@@ -61,8 +69,11 @@ def own_collectors() -> list[str]:
     return [match[1] for match in named if match]
 
 
-@pytest.mark.slow("Prometheus's programs")
 @pytest.mark.parametrize(("spoilt", "verdict"), [("vector(1) < 0", "exp"), ("vector(1)", "got")])
+@pytest.mark.thorough(
+    "a test of the unit tests of alerts",
+    by_day="metrics/test_monitoring.py::test_alerts_fire_for_real_when_the_database_is_in_that_state",
+)
 def test_alerts_that_never_fire_or_always_do_fail_their_unit_tests(spoilt, verdict, tmp_path):
     """The unit tests look at each alert, in both ways."""
     unit_tests = yaml.safe_load((MONITORING / "alerts_test.yml").read_text())

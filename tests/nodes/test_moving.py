@@ -67,6 +67,7 @@ def a_lead(node: psycopg.Connection, having: str = "true") -> tuple[int, int]:
     ).fetchone()
 
 
+@pytest.mark.slow("every answer of hundreds of leads")
 def test_after_moves_all_is_as_on_a_database_that_was_never_split(nodes: Nodes, twin: psycopg.Connection):
     every_lead = nodes.owners().keys()
     for slots, to in (("0-20", "two"), ("16-24", "one"), ("18-19", "two")):
@@ -103,6 +104,7 @@ CALLS = {
 }
 
 
+@pytest.mark.slow("all slots are moved")
 def test_who_comes_for_a_lead_that_has_gone_is_sent_to_the_router(nodes: Nodes):
     one = nodes["one"]
     lead, user = one.execute("SELECT lead_id, user_id FROM lead_protection.protect_lead(7, 1, 'request')").fetchone()
@@ -127,6 +129,7 @@ def test_who_comes_for_a_lead_that_has_gone_is_sent_to_the_router(nodes: Nodes):
     assert two.execute(CALLS["void, by the hold"], given).fetchone() is not None
 
 
+@pytest.mark.slow("a router and two nodes")
 def test_a_node_keeps_what_has_not_departed(nodes: Nodes):
     move(nodes, "0-31")
     for table in ("leads", "lead_history", "lead_extensions", "protection_log"):
@@ -155,6 +158,7 @@ def test_every_table_with_rows_of_a_lead_moves_or_stays_for_a_reason(db: psycopg
     assert not moving & stays.keys()
 
 
+@pytest.mark.slow("all slots are moved")
 def test_who_is_busy_stays_until_he_is_free(nodes: Nodes):
     one, router = nodes["one"], nodes.router_url
     leased = claim(one, batch_size=2)
@@ -178,6 +182,7 @@ def test_who_is_busy_stays_until_he_is_free(nodes: Nodes):
     assert {event.id for event in claim(nodes["two"], batch_size=10000)}.isdisjoint(event.id for event in leased)
 
 
+@pytest.mark.slow("all slots are moved")
 def test_the_events_of_a_lead_keep_their_order_in_both_directions(nodes: Nodes):
     lead, user = a_lead(nodes["one"], "NOT on_hold")
     hold = "SELECT lead_protection.create_lead_hold(%s, %s, 'x', 1)"
@@ -229,6 +234,7 @@ OBSTACLES = {
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
+@pytest.mark.slow("a router and two nodes")
 def test_what_could_not_be_the_same_does_not_move(nodes: Nodes, obstacle: str):
     on, sqlstate, statements = OBSTACLES[obstacle]
     for statement in statements.split(";;"):
@@ -243,6 +249,7 @@ def test_what_could_not_be_the_same_does_not_move(nodes: Nodes, obstacle: str):
     nodes["one"].execute("SELECT lead_protection.create_lead_hold(%s, %s, 'x', 1)", [lead, user])
 
 
+@pytest.mark.slow("all slots are moved")
 def test_a_seal_of_before_proves_the_rows_where_they_are_now(nodes: Nodes):
     """What each node has sealed of a row is the same hash, and an export of the new node leads to a seal of its own."""
     one, two = nodes["one"], nodes["two"]
@@ -260,6 +267,7 @@ def test_a_seal_of_before_proves_the_rows_where_they_are_now(nodes: Nodes):
 
 
 @pytest.mark.parametrize("lost_after", ["depart", "arrive", "route"])
+@pytest.mark.slow("every answer of hundreds of leads")
 def test_who_dies_between_the_commits_has_lost_nothing(nodes: Nodes, twin: psycopg.Connection, lost_after: str):
     one, two = nodes["one"], nodes["two"]
     leads = [lead for lead in nodes.owners() if nodes.slot_of(lead) < 8]
@@ -287,6 +295,7 @@ def test_who_dies_between_the_commits_has_lost_nothing(nodes: Nodes, twin: psyco
     assert [name for name in ANSWERS if together[name] != alone[name]] == []
 
 
+@pytest.mark.slow("a router and two nodes")
 def test_the_command_says_what_it_cannot_do(nodes: Nodes, database_url: str):
     def refused(*args: str, url: str = nodes.router_url) -> str:
         status, output = run_cli("move-slots", *args, "--database", url)

@@ -116,6 +116,10 @@ def kill(nodes: Nodes, process, how: int) -> None:
         )
 
 
+@pytest.mark.thorough(
+    "five kills under load",
+    by_day="nodes/test_moving.py::test_who_dies_between_the_commits_has_lost_nothing",
+)
 def test_five_movers_are_killed_under_load_and_nothing_is_lost_or_twice(nodes: Nodes):
     before = nodes.owners()
     stop, no_more = threading.Event(), threading.Event()

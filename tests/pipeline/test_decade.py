@@ -11,8 +11,12 @@ from helpers.faked_clock import faked_server
 from helpers.project import cases, seed
 
 
-@pytest.mark.slow("it lives through some days on a server of its own")
 @pytest.mark.parametrize("number", range(cases(3, usual=1, fast=1)))
+@pytest.mark.thorough(
+    "twelve days on a server of its own",
+    by_day="pipeline/test_drills_against_model.py::test_the_jobs_do_at_each_instant_what_the_model_says"
+    " pipeline/test_outage.py::test_after_an_outage_each_lead_has_the_one_fate_that_makes_sense",
+)
 def test_the_ledgers_hold_what_the_model_says_whatever_happens(number):
     """A failure names the day; it comes again with the seed at the head of the run."""
     drawn = f"{seed()} {number}"

@@ -7,6 +7,7 @@ from helpers.project import cases, seed
 
 
 @pytest.mark.parametrize("number", range(cases(8, usual=1, fast=1)))
+@pytest.mark.slow("hundreds of instants")
 def test_the_jobs_do_at_each_instant_what_the_model_says(db, number):
     with db.transaction(force_rollback=True):
         drills = Drills(db, f"{seed()} {number}")

@@ -10,6 +10,8 @@ from psycopg import sql
 from helpers.facts import insert_lead
 from helpers.routers import Routed, command
 
+pytestmark = pytest.mark.slow("a router with four nodes")
+
 ENTER = "SELECT lead_id, changed FROM lead_protection.protect_lead(%s, 9, %s)"
 
 

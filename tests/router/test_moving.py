@@ -98,7 +98,11 @@ def test_an_application_sees_nothing_of_a_move(two: Routed):
     assert again.fetchone() == (leads[3], False)
 
 
-@pytest.mark.slow("two nodes become four, with five movers that are killed")
+@pytest.mark.thorough(
+    "four nodes, five kills under load",
+    by_day="router/test_moving.py::test_an_application_sees_nothing_of_a_move"
+    " nodes/test_moving.py::test_who_dies_between_the_commits_has_lost_nothing",
+)
 def test_two_nodes_become_four_under_load_with_five_kills(
     two: Routed, new_database: Callable, template: str, wait_until: Callable
 ):

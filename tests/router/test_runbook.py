@@ -36,8 +36,11 @@ def spread(server: Server, new_database: Callable, template: str, sample_templat
         yield router
 
 
-@pytest.mark.slow("sections of the runbook at a router")
 @pytest.mark.parametrize("heading", MAIN_PATH)
+@pytest.mark.thorough(
+    "the same sections at a router",
+    by_day="docs/test_runbook.py::test_runbook router/test_calls.py::test_every_function_that_routes_can_be_called",
+)
 def test_the_main_path_of_the_runbook(heading, spread, server):
     runner = Runner(server, spread, OPERATOR)
     MAIN_PATH[heading](runner.run_all(sections(RUNBOOK)[heading], runbook_outcomes.PUT_IN.get(heading)))

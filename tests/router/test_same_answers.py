@@ -10,6 +10,8 @@ from helpers.clock_cases import CASES
 from helpers.facts import SHOWN, insert_activities, insert_holds, insert_lead, insert_policy, insert_reminders
 from helpers.routers import alike
 
+pytestmark = pytest.mark.slow("a router with four nodes")
+
 # The clock cases have their facts in tables, since they lie in the past and the future; what is asked goes through.
 FIRST_CASE = 500_000
 

@@ -107,7 +107,7 @@ def check(bare: psycopg.Connection, lead: Lead, looks: list[datetime]) -> None:
 
 @of_seed(seed())
 @settings(
-    max_examples=cases(1200, usual=150, fast=50),
+    max_examples=cases(1200, usual=100, fast=20),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -90,6 +90,7 @@ def test_rows_after_the_seal_are_told_and_not_yet_proved(kept, db):
         ]
 
 
+@pytest.mark.slow("the history of dozens of leads, and a process")
 def test_an_export_leads_to_the_seal_that_was_kept(kept, db, tmp_path):
     """Of one lead to any seal, also an older one; another than the one given cannot be checked."""
     for number, text in enumerate(kept, start=1):
@@ -132,6 +133,7 @@ FACTS = {
 
 
 @pytest.mark.parametrize("table", FACTS)
+@pytest.mark.slow("once for each table of facts")
 def test_a_fact_that_the_log_tells_otherwise(kept, db, table):
     """Changed as a row, with triggers off, and the clock counted anew: every date follows from the facts."""
     change, found = FACTS[table]
@@ -180,6 +182,7 @@ def test_texts_are_exported_on_demand_only(kept, db):
     assert problem.endswith("row_hash: the row was sealed, and said something else then")
 
 
+@pytest.mark.slow("the history of dozens of leads, and a process")
 def test_what_cannot_be_checked(kept, db, tmp_path):
     text = export(db, [1, 2])
     cut = text[: len(text) // 2]
@@ -224,6 +227,7 @@ def test_an_export_that_was_changed_on_its_way(kept, db):
         assert problems(verified(changed_json(export(db, [1]), change), kept[-1])), change
 
 
+@pytest.mark.slow("the history of dozens of leads, and a process")
 def test_commands(kept, db, database_url, tmp_path):
     def call(*arguments: str) -> tuple[int, str]:
         return run_cli(*arguments, "--database", database_url)
@@ -241,6 +245,7 @@ def test_commands(kept, db, database_url, tmp_path):
     assert call("export", "4711")[0] == 1
 
 
+@pytest.mark.slow("the history of dozens of leads, and a process")
 def test_a_time_stamp(kept, tmp_path):
     """As docs/seals.md has it, with an authority of the test's own."""
 

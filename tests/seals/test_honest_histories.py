@@ -10,7 +10,7 @@ from helpers.facts import insert_leads_of_age
 from helpers.project import cases
 from helpers.seals import checkpoint, export, problems, seal, sealed_rows, verified
 
-HISTORIES = int(os.environ.get("LEAD_PROTECTION_HONEST_HISTORIES", cases(12, fast=3)))
+HISTORIES = int(os.environ.get("LEAD_PROTECTION_HONEST_HISTORIES", cases(12, usual=4, fast=1)))
 LEADS, SESSIONS, STEPS = 12, 3, 25
 
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.project import cases
 from helpers.seals import export, history, problems, verified
 
-TAMPERINGS = int(os.environ.get("LEAD_PROTECTION_TAMPERINGS", cases(400, fast=60)))
+TAMPERINGS = int(os.environ.get("LEAD_PROTECTION_TAMPERINGS", cases(400, usual=100, fast=20)))
 
 LOG = "lead_protection.protection_log"
 

@@ -82,9 +82,9 @@ def test_the_tree_as_it_grows(db):
             assert verify.root_by_path(hashes[leaf], leaf, found.tree_size, [*steps, "00"]) is None
 
 
-@pytest.mark.slow("66000 log rows")
 @pytest.mark.made_up_events("rows of the log for the tree alone")
 @pytest.mark.made_up_log("rows of the log for the tree alone")
+@pytest.mark.thorough("66000 log rows", by_day="seals/test_tree.py::test_the_tree_as_it_grows")
 def test_a_tree_of_three_levels_of_blocks(db):
     db.execute("ALTER TABLE lead_protection.protection_log DISABLE TRIGGER USER")
     for first, last in ((0, 65000), (65000, 65535), (65535, 65536), (65536, 65537), (65537, 66000)):

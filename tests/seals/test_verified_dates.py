@@ -12,7 +12,7 @@ from helpers.project import cases
 from helpers.worlds import insert_world, take_facts_of_the_future, worlds
 from lead_protection import verify
 
-HISTORIES = int(os.environ.get("LEAD_PROTECTION_HISTORIES", cases(400, fast=40)))
+HISTORIES = int(os.environ.get("LEAD_PROTECTION_HISTORIES", cases(400, usual=100, fast=20)))
 
 LOOK = """
 CREATE FUNCTION pg_temp.look(looks timestamptz[])

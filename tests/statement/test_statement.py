@@ -200,6 +200,7 @@ def test_each_sentence_has_its_words_in_each_language(db):
     assert named["de"] == named["en"], "the same parameters"
 
 
+@pytest.mark.slow("each lead of the sample")
 def test_explanations_are_data_whose_words_are_the_explanation(sample):
     different = rows(
         sample,
