@@ -33,22 +33,9 @@ AND (
 COMMENT ON INDEX lead_protection.lead_clocks_held IS
 'Clocks that stand still by an open hold and nothing else, by what is left of them: is_plainly_held().';
 
--- The others that stand still. The view needs one of them all the time: the old one goes when the new one is there.
-DO $rename$
-BEGIN
-    IF EXISTS (
-        SELECT
-        FROM pg_catalog.pg_index AS i
-        WHERE
-            i.indexrelid = pg_catalog.to_regclass('lead_protection.lead_clocks_stopped')
-            AND i.indisvalid AND pg_catalog.pg_get_expr(i.indpred, i.indrelid) NOT LIKE '%infinity%'
-    ) THEN
-        ALTER INDEX lead_protection.lead_clocks_stopped RENAME TO lead_clocks_stopped_before;
-    END IF;
-END
-$rename$;
-
-CREATE INDEX CONCURRENTLY IF NOT EXISTS lead_clocks_stopped ON lead_protection.lead_clocks (runs_from)
+-- The others that stand still. lead_clocks_stopped, which it replaces, goes with the code that needs it:
+-- 0100_clocks_on_hold.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS lead_clocks_held_otherwise ON lead_protection.lead_clocks (runs_from)
 WHERE runs_from > started_at
 AND NOT (
     runs_from = 'infinity'
@@ -57,7 +44,5 @@ AND NOT (
         OR open_hold_from >= protection_expires_at OR owed_notice_days IS NOT NULL
     ) IS NOT TRUE
 );
-COMMENT ON INDEX lead_protection.lead_clocks_stopped IS
-'Clocks that stand still in another way than those of lead_clocks_held, will, or did: what is_on_hold() asks for.';
-
-DROP INDEX CONCURRENTLY IF EXISTS lead_protection.lead_clocks_stopped_before;
+COMMENT ON INDEX lead_protection.lead_clocks_held_otherwise IS
+'The other clocks that stand still, will, or did: what is_on_hold() asks for.';

@@ -91,12 +91,23 @@ BEGIN ATOMIC
             c.started_at,
             c.closed_at,
             e.protection_expires_at,
-            (SELECT s.state FROM lead_protection.clock_at(c, user_lead_protection.as_of) AS s),
+            -- The plain case among these, one planned hold, is arithmetic in place, too: see stopped_time_left().
+            CASE
+                WHEN c.open_hold_from IS NULL AND c.stops = tstzmultirange(range_merge(c.stops))
+                    THEN lead_protection.protection_state(c, lower(c.stops), user_lead_protection.as_of)
+                ELSE (SELECT s.state FROM lead_protection.clock_at(c, user_lead_protection.as_of) AS s)
+            END,
             true,
             NULL,
             c.reminded_at,
             c.lead_key,
-            lead_protection.stopped_time_left(c, user_lead_protection.as_of),
+            CASE
+                WHEN
+                    c.open_hold_from IS NULL AND c.stops = tstzmultirange(range_merge(c.stops))
+                    AND c.owed_notice_days IS NULL AND c.day_policy_id IS NULL
+                    THEN c.protection_expires_at - c.runs_from
+                ELSE lead_protection.stopped_time_left(c, user_lead_protection.as_of)
+            END,
             NOT lead_protection.is_plainly_held(c)
             AND lead_protection.is_on_hold(c, user_lead_protection.as_of)
         FROM lead_protection.lead_clocks AS c

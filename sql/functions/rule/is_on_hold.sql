@@ -1,6 +1,6 @@
 -- A stop in force that begins too late to count never makes it here: runs_from knows only those that count, and of
 -- stops in order, none before the last that counts begins too late. A clock without stops runs from its start: that
--- line adds nothing but the predicate of lead_clocks_stopped.
+-- line adds nothing but the predicate of lead_clocks_held_otherwise.
 CREATE OR REPLACE FUNCTION lead_protection.is_on_hold(clock lead_protection.lead_clocks, as_of timestamptz)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
