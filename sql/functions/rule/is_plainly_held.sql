@@ -1,5 +1,5 @@
--- Of columns alone, so that it can be the condition of lead_clocks_held and lead_clocks_held_otherwise: inlined, the view's is
--- the same.
+-- Of columns alone, so that it can be the condition of lead_clocks_held and lead_clocks_held_otherwise: inlined, the
+-- view's is the same.
 CREATE OR REPLACE FUNCTION lead_protection.is_plainly_held(clock lead_protection.lead_clocks)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
