@@ -66,7 +66,9 @@ def draw(reports: list[dict]) -> str:
         path = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         lowest_label = min(points[-1][1] + 4, lowest_label - LABEL_HEIGHT)
-        parts.append(text(right + 8, lowest_label, f"{label}: {values[what][-1]:,.4g} ms", colour=colour))
+        last = values[what][-1]
+        shown = f"{last:,.0f}" if last >= 100 else f"{last:.2g}"
+        parts.append(text(right + 8, lowest_label, f"{label}: {shown} ms", colour=colour))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
