@@ -50,7 +50,7 @@ def draw(reports: list[dict]) -> str:
     for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
         y = place(10.0**power, low, high, bottom, TOP)
         parts.append(f'<line x1="{LEFT}" y1="{y:.0f}" x2="{right}" y2="{y:.0f}" stroke="#dddddd"/>')
-        parts.append(text(LEFT - 8, y + 4, f"{10.0**power:g} ms", "end"))
+        parts.append(text(LEFT - 8, y + 4, f"{10.0**power:,.0f} ms" if power >= 0 else f"{10.0**power:g} ms", "end"))
     for size in sizes:
         x = place(size, sizes[0], sizes[-1], LEFT, right)
         parts.append(f'<line x1="{x:.0f}" y1="{TOP}" x2="{x:.0f}" y2="{bottom}" stroke="#dddddd"/>')
