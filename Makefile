@@ -19,10 +19,10 @@ demo-nodes: ## see four nodes and a router at work, each node with its own pg_cr
 demo-nodes-stop: ## stop them and delete them
 	@scripts/demo-nodes stop
 
-# Three processes, for two cores: now and then one waits, for a minute of pg_cron, a lock or a lease.
+# More processes than cores: now and then one waits, for a minute of pg_cron, a lock or a lease.
 test: ## run the tests of the day against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
 	@scripts/bootstrap
-	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 4 --dist worksteal $(ARGS)
 
 test-all: ## run all tests, also those of the night, with all random cases, which CI does at night
 	@scripts/bootstrap
@@ -30,7 +30,7 @@ test-all: ## run all tests, also those of the night, with all random cases, whic
 
 test-fast: ## run the tests but for the slow ones; for after each change
 	@scripts/bootstrap
-	@.venv/bin/python -m pytest --numprocesses 2 --dist worksteal --fast $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal --fast $(ARGS)
 
 coverage: ## run the tests as `make test` does, and show which statements of PL/pgSQL they run
 	@scripts/bootstrap

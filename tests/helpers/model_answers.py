@@ -60,7 +60,7 @@ def store_answers(db: psycopg.Connection) -> int:
     """Write as many worlds as the suite looks at, with what the model says of them; return how many parts there are."""
     take_facts_of_the_future(db)
     db.execute(TABLE)
-    drawn = [one_world(number) for number in range(cases(600, usual=80, fast=20))]
+    drawn = [one_world(number) for number in range(cases(600, usual=80, fast=8))]
     found = [*((lead, RARE_LOOKS) for lead in RARE.values()), *drawn]
     for lead_id, (lead, looks) in enumerate(found, start=1):
         insert_world(db, lead_id, lead)

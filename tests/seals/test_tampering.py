@@ -242,6 +242,7 @@ def kept(db) -> list[str]:
     return checkpoints
 
 
+@pytest.mark.slow("an export and a verification for each")
 def test_random_tamperings(db, kept):
     """Each is found, and located, by the last seal that was kept outside."""
     found = set()

@@ -38,6 +38,7 @@ def bare(db) -> psycopg.Connection:
     return db
 
 
+@pytest.mark.slow("random histories, exported and verified")
 @settings(
     max_examples=HISTORIES,
     deadline=None,
