@@ -22,7 +22,7 @@ demo-nodes-stop: ## stop them and delete them
 # More processes than cores: now and then one waits, for a minute of pg_cron, a lock or a lease.
 test: ## run the tests of the day against a temporary PostgreSQL; ARGS='-k cron' goes to pytest
 	@scripts/bootstrap
-	@.venv/bin/python -m pytest --numprocesses 4 --dist worksteal $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 test-all: ## run all tests, also those of the night, with all random cases, which CI does at night
 	@scripts/bootstrap

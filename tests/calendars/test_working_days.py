@@ -114,7 +114,7 @@ def test_a_session_setting_changes_nothing(db):
     assert db.execute(days_later, asked).fetchone() == (4,)
 
 
-@pytest.mark.slow("reads the plans of thousands of days")
+@pytest.mark.slow("20,000 calls of each function")
 def test_each_day_is_one_look_up_of_the_index_and_no_table_is_read_through(connect):
     """20,000 calls of each, on a Good Friday and the days after it; the calendars themselves fit on a page."""
     db = connect()
