@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 
@@ -50,14 +51,21 @@ LEFT JOIN (
 """
 
 
+def p95(taken):
+    """What 95 in 100 of the figures are below."""
+    return statistics.quantiles(taken, n=20)[-1]
+
+
+def milliseconds(db, query):
+    """Milliseconds of the query, rows fetched."""
+    start = time.perf_counter()
+    db.execute(query).fetchall()
+    return (time.perf_counter() - start) * 1000
+
+
 def timed(db, query, repeat=30):
     """P95 of the query's milliseconds, rows fetched, over `repeat` runs."""
-    taken = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        db.execute(query).fetchall()
-        taken.append((time.perf_counter() - start) * 1000)
-    return statistics.quantiles(taken, n=20)[-1]
+    return p95([milliseconds(db, query) for _ in range(repeat)])
 
 
 def second_call(url, query, sessions=60):
@@ -65,11 +73,9 @@ def second_call(url, query, sessions=60):
     taken = []
     for _ in range(sessions):
         with psycopg.connect(url, autocommit=True) as db:
-            db.execute(query).fetchall()
-            start = time.perf_counter()
-            db.execute(query).fetchall()
-            taken.append((time.perf_counter() - start) * 1000)
-    return statistics.quantiles(taken, n=20)[-1]
+            milliseconds(db, query)
+            taken.append(milliseconds(db, query))
+    return p95(taken)
 
 
 def in_server(db, query, repeat=30):
@@ -78,7 +84,7 @@ def in_server(db, query, repeat=30):
     for _ in range(repeat):
         (explained,) = db.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query}").fetchone()[0]
         taken.append(explained["Planning Time"] + explained["Execution Time"])
-    return statistics.quantiles(taken, n=20)[-1]
+    return p95(taken)
 
 
 def once(db, statement, args=None):
@@ -101,7 +107,6 @@ def rate(pgbench, url, seconds, leads, statements):
     return float(rounds)
 
 
-PARTS = ("lists", "proof", "holds", "jobs", "metrics", "events", "bulk", "adoption")
 FIGURES: dict[str, dict] = {}
 
 
@@ -263,47 +268,60 @@ def bulk_holds(db, most):
     """Many leads held in one call, and released in another."""
     running = f"SELECT lead_id FROM {VIEW} WHERE state <> 'EXPIRED' AND NOT on_hold LIMIT %s"
     (leads,) = db.execute(f"SELECT array_agg(lead_id) FROM ({running}) AS v", (most,)).fetchone()
-    for what, key, call, bare_holds, event in (
-        ("held", "k1", "hold_leads('k1', 'x', 1, %s)", BARE_HOLD, "lead.hold.created"),
-        ("released", "k2", "release_leads('k2', 1, %s)", BARE_RELEASE, "lead.hold.released"),
+    for what, call, bare_holds in (
+        ("held", "hold_leads('k1', 'x', 1, %s)", BARE_HOLD),
+        ("released", "release_leads('k2', 1, %s)", BARE_RELEASE),
     ):
+        ((since,),) = db.execute("SELECT clock_timestamp()")
         ours = once(db, f"SELECT count(*) FROM lead_protection.{call}", (leads,))
         repeated = once(db, f"SELECT count(*) FROM lead_protection.{call}", (leads,))
-        # What else it has written: the answers, the log, the events, the clocks.
         bare = once(db, bare_holds, (leads,))
-        logged = f"SELECT * FROM lead_protection.protection_log WHERE event_type = '{event}'"
-        written = bare + sum(
-            once(db, statement)
-            for statement in (
-                f"INSERT INTO bare_bulk_hold_results SELECT * FROM lead_protection.bulk_hold_results"
-                f" WHERE request_key = '{key}'",
-                f"INSERT INTO bare_protection_log {logged} AND details ->> 'request_key' = '{key}'",
-                f"INSERT INTO bare_outbox_events OVERRIDING SYSTEM VALUE SELECT * FROM lead_protection.outbox_events"
-                f" WHERE payload ->> 'request_key' = '{key}'",
-                "UPDATE bare_lead_clocks AS c SET"
-                " (stops, open_hold_from, runs_from, protection_expires_at, window_date, reminder_due_at)"
-                " = (o.stops, o.open_hold_from, o.runs_from, o.protection_expires_at, o.window_date, o.reminder_due_at)"
-                " FROM lead_protection.lead_clocks AS o"
-                " INNER JOIN lead_protection.bulk_hold_results AS r ON o.lead_id = r.lead_id"
-                f" WHERE r.request_key = '{key}' AND o.lead_id = c.lead_id",
-            )
-        )
+        written = bare + bare_change(db, leads, since)
         verb = {"held": "INSERT", "released": "UPDATE"}[what]
         show(f"{len(leads)} {what} in one call : bare {verb} of the holds", ours * 1000, bare * 1000, "ms")
         show("the same : bare writing of all that it writes", ours * 1000, written * 1000, "ms")
         show("the same, repeated with its key", repeated * 1000, 0, "ms")
 
 
-def bare_rows(db, ledger, since):
-    """Seconds for the bare INSERT of what a run wrote: the ledger's rows, log rows and events since an instant."""
+def bare_rows(db, since, ledger=None, which=""):
+    """Seconds for the bare INSERT of what a run wrote since an instant: log rows, events, and those of a ledger."""
     return sum(
         once(db, f"INSERT INTO bare_{table} OVERRIDING SYSTEM VALUE SELECT * FROM lead_protection.{table} {which}")
         for table, which in (
-            *(((ledger, ""),) if ledger else ()),
+            *(((ledger, which),) if ledger else ()),
             ("protection_log", f"WHERE recorded_at >= '{since}'"),
             ("outbox_events", f"WHERE \"timestamp\" >= '{since}'"),
         )
     )
+
+
+def bare_change(db, leads, since):
+    """Seconds for the bare writing of what every bulk call has written since: log, events, answers, clocks."""
+    answers = (
+        "INSERT INTO bare_bulk_hold_results SELECT * FROM lead_protection.bulk_hold_results"
+        f" WHERE decided_at >= '{since}'"
+    )
+    clocks = (
+        "UPDATE bare_lead_clocks AS c SET (user_id, policy_id, started_at, base_expires_at, runs_from,"
+        " stops, open_hold_from, protection_expires_at, window_date, reminder_due_at)"
+        " = (o.user_id, o.policy_id, o.started_at, o.base_expires_at, o.runs_from,"
+        " o.stops, o.open_hold_from, o.protection_expires_at, o.window_date, o.reminder_due_at)"
+        " FROM lead_protection.lead_clocks AS o WHERE o.lead_id = ANY(%s) AND c.lead_id = o.lead_id"
+    )
+    return bare_rows(db, since) + once(db, answers) + once(db, clocks, (leads,))
+
+
+def run(db, what, event_type, ledger=None, which=""):
+    """One run of the pipeline that does nothing but write events of that type, and rows of a ledger."""
+    ((since,),) = db.execute("SELECT clock_timestamp()")
+    ours = once(db, "CALL lead_protection.run_protection_pipeline()")
+    ((number,),) = db.execute(
+        "SELECT count(*) FROM lead_protection.protection_log WHERE event_type = %s AND recorded_at >= %s",
+        (event_type, since),
+    )
+    bare = bare_rows(db, since, ledger, which)
+    show(what, number / ours, 0, "a second", "at least 20,000")
+    show(f"{what} : bare INSERT of the same rows", ours * 1000, bare * 1000, "ms", "at most 2 x")
 
 
 def pipeline(db):
@@ -318,34 +336,15 @@ def pipeline(db):
     db.execute("TRUNCATE lead_protection.lead_reminders CASCADE")
     db.execute("UPDATE lead_protection.lead_clocks SET reminded_at = NULL, reminded_window = NULL")
     db.execute("VACUUM (FULL, ANALYZE) lead_protection.lead_clocks")
-    ours = once(db, "CALL lead_protection.run_protection_pipeline()")
-    ((sent, since),) = db.execute("SELECT count(*), min(sent_at) FROM lead_protection.lead_reminders")
-    bare = bare_rows(db, "lead_reminders", since)
-    show("reminders sent", sent / ours, 0, "a second", "at least 20,000")
-    show("reminders sent : bare INSERT of the same rows", ours * 1000, bare * 1000, "ms", "at most 2 x")
+    run(db, "reminders sent", "lead.protection.reminder", "lead_reminders")
 
     # Leads whose protection ended days ago: their expiries are due, and nothing else.
+    db.execute("INSERT INTO bare_lead_expiries OVERRIDING SYSTEM VALUE SELECT * FROM lead_protection.lead_expiries")
     db.execute(
         "INSERT INTO lead_protection.leads (id, user_id, created_at, changed_at)"
         " SELECT n + 3000000000, 78, now() - INTERVAL '261 days', now() FROM generate_series(1, 20000) AS n"
     )
-    ((since,),) = db.execute("SELECT clock_timestamp()")
-    ours = once(db, "CALL lead_protection.run_protection_pipeline()")
-    ((expired,),) = db.execute(
-        f"SELECT count(*) FROM lead_protection.protection_log"
-        f" WHERE event_type = 'lead.protection.expired' AND recorded_at >= '{since}'"
-    )
-    db.execute(
-        "INSERT INTO bare_lead_expiries OVERRIDING SYSTEM VALUE"
-        " SELECT * FROM lead_protection.lead_expiries WHERE lead_id <= 3000000000"
-    )
-    bare = once(
-        db,
-        "INSERT INTO bare_lead_expiries OVERRIDING SYSTEM VALUE"
-        " SELECT * FROM lead_protection.lead_expiries WHERE lead_id > 3000000000",
-    ) + bare_rows(db, None, since)
-    show("expiries recorded", expired / ours, 0, "a second", "at least 20,000")
-    show("expiries recorded : bare INSERT of the same rows", ours * 1000, bare * 1000, "ms", "at most 2 x")
+    run(db, "expiries recorded", "lead.protection.expired", "lead_expiries", "WHERE lead_id > 3000000000")
 
     # A hold that is entered late gives them back what they had lost.
     db.execute(
@@ -353,15 +352,7 @@ def pipeline(db):
         " SELECT id, user_id, 'x', created_at + INTERVAL '9 days', created_at + INTERVAL '99 days', 1, 1"
         " FROM lead_protection.leads WHERE id > 3000000000"
     )
-    ((since,),) = db.execute("SELECT clock_timestamp()")
-    ours = once(db, "CALL lead_protection.run_protection_pipeline()")
-    ((taken_back,),) = db.execute(
-        f"SELECT count(*) FROM lead_protection.protection_log"
-        f" WHERE event_type = 'lead.protection.reactivated' AND recorded_at >= '{since}'"
-    )
-    bare = bare_rows(db, None, since)
-    show("reactivations recorded", taken_back / ours, 0, "a second", "at least 20,000")
-    show("reactivations recorded : bare INSERT of the same rows", ours * 1000, bare * 1000, "ms", "at most 2 x")
+    run(db, "reactivations recorded", "lead.protection.reactivated")
 
 
 def consumers(db, url, events, snapshot):
@@ -433,37 +424,11 @@ def one_by_one(db, url, snapshot, events=3000):
         show(what, events // 3 / took, events / ours, "a second", "at least 0.9 x")
 
 
-def bare_change(db, leads, since):
-    """Seconds for the bare writing of what a call has written since: log, events, answers, history, leads, clocks."""
-    return bare_rows(db, None, since) + sum(
-        once(db, statement, args)
-        for statement, args in (
-            (
-                "INSERT INTO bare_bulk_hold_results SELECT * FROM lead_protection.bulk_hold_results"
-                f" WHERE decided_at >= '{since}'",
-                None,
-            ),
-            (
-                "INSERT INTO bare_lead_history OVERRIDING SYSTEM VALUE SELECT * FROM lead_protection.lead_history"
-                f" WHERE valid_until >= '{since}'",
-                None,
-            ),
-            (
-                "UPDATE bare_leads AS l SET (user_id, policy_id, created_at, changed_at)"
-                " = (o.user_id, o.policy_id, o.created_at, o.changed_at)"
-                " FROM lead_protection.leads AS o WHERE o.id = ANY(%s) AND l.id = o.id",
-                (leads,),
-            ),
-            (
-                "UPDATE bare_lead_clocks AS c SET (user_id, policy_id, started_at, base_expires_at, runs_from,"
-                " stops, open_hold_from, protection_expires_at, window_date, reminder_due_at)"
-                " = (o.user_id, o.policy_id, o.started_at, o.base_expires_at, o.runs_from,"
-                " o.stops, o.open_hold_from, o.protection_expires_at, o.window_date, o.reminder_due_at)"
-                " FROM lead_protection.lead_clocks AS o WHERE o.lead_id = ANY(%s) AND c.lead_id = o.lead_id",
-                (leads,),
-            ),
-        )
-    )
+BARE_LEADS = """
+UPDATE bare_leads AS l SET (user_id, policy_id, created_at, changed_at)
+    = (o.user_id, o.policy_id, o.created_at, o.changed_at)
+FROM lead_protection.leads AS o WHERE o.id = ANY(%s) AND l.id = o.id
+"""
 
 
 def bulk_changes(db, most):
@@ -480,7 +445,12 @@ def bulk_changes(db, most):
     ):
         ((since,),) = db.execute("SELECT clock_timestamp()")
         ours = once(db, f"SELECT count(*) FROM lead_protection.{call}", args)
-        bare = bare_change(db, leads, since)
+        history = f"SELECT * FROM lead_protection.lead_history WHERE valid_until >= '{since}'"
+        bare = (
+            bare_change(db, leads, since)
+            + once(db, f"INSERT INTO bare_lead_history OVERRIDING SYSTEM VALUE {history}")
+            + once(db, BARE_LEADS, (leads,))
+        )
         what = f"{len(leads)} {what} in one call : bare writing"
         show(what, ours * 1000, bare * 1000, "ms", "at most 2 x")
     rows = f"SELECT n + 1000000000, 77, now() - INTERVAL '1 day', now() FROM generate_series(1, {most}) AS n"
@@ -576,6 +546,20 @@ def scrapes(db):
     show("all metrics as scraped", scrape, 0, "ms P95", "below 50 ms")
 
 
+# What --only names, in the order in which all of it is measured.
+PARTS = {
+    "lists": lambda at: lists(at.db, at.url),
+    "proof": lambda at: proof(at.db),
+    "holds": lambda at: (hold_cost(at.db, at.pgbench, at.url, at.seconds, at.leads), bulk_holds(at.db, 100_000)),
+    "jobs": lambda at: pipeline(at.db),
+    # Once the jobs have caught up: else the oldest reminder that waits is behind all that expired.
+    "metrics": lambda at: scrapes(at.db),
+    "events": lambda at: consumers(at.db, at.url, 100_000, at.snapshot),
+    "bulk": lambda at: (bulk_changes(at.db, 100_000), statements(at.db)),
+    "adoption": lambda at: adoption(at.db, 100_000, at.pgbench, at.url, at.seconds),
+}
+
+
 def fill(db, leads):
     """Make the leads with their holds, and empty or equal copies of what is written by hand."""
     for first in range(1, leads + 1, PART):
@@ -606,19 +590,8 @@ def measure(db, url, pgbench, arguments):
     yardstick(pgbench, url, arguments.seconds)
     print(f"{arguments.leads} leads, 12 % held once, 3 % on hold now\n")
     print(f"{'':<58}{'ours':>12}{'bare':>12}")
-    parts = {
-        "lists": lambda: lists(db, url),
-        "proof": lambda: proof(db),
-        "holds": lambda: (hold_cost(db, pgbench, url, arguments.seconds, arguments.leads), bulk_holds(db, 100_000)),
-        "jobs": lambda: pipeline(db),
-        # Once the jobs have caught up: else the oldest reminder that waits is behind all that expired.
-        "metrics": lambda: scrapes(db),
-        "events": lambda: consumers(db, url, 100_000, arguments.snapshot),
-        "bulk": lambda: (bulk_changes(db, 100_000), statements(db)),
-        "adoption": lambda: adoption(db, 100_000, pgbench, url, arguments.seconds),
-    }
-    for part in arguments.only or parts:
-        parts[part]()
+    for part in arguments.only or PARTS:
+        PARTS[part](SimpleNamespace(db=db, url=url, pgbench=pgbench, **vars(arguments)))
 
 
 def proof(db):
