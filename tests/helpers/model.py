@@ -30,6 +30,11 @@ class Policy:
     remind_on: str = "any_day"
     notice_counts_from: str = "sent"
 
+    @property
+    def counts_by_days(self) -> bool:
+        """Whether the expiry is no matter of elapsed time alone."""
+        return self.period_end != "instant" or self.hold_unit != "elapsed"
+
 
 @dataclass(frozen=True)
 class Version:
@@ -291,11 +296,6 @@ class Clock:
         self.noticed_at = min((receipt for receipt in receipts if receipt is not None), default=None)
         self.owes_notice = policy.notice_required and self.noticed_at is None
 
-    @property
-    def counts_by_days(self) -> bool:
-        """Whether the expiry is no matter of elapsed time alone."""
-        return self.policy.period_end != "instant" or self.policy.hold_unit != "elapsed"
-
     def spans(self, open_until: datetime | None) -> list[tuple[datetime, datetime]]:
         """The holds from the start on; an open one until `open_until`, and none of it if that is None."""
         spans = []
@@ -364,9 +364,8 @@ def protection(lead: Lead, as_of: datetime) -> Protection | None:
     return Protection(version.user_id, expires_at, state, since is not None, due)
 
 
-def time_left(lead: Lead, as_of: datetime) -> timedelta | None:
-    """For how long the protection has still to run: as if what stops the clock ended now, and nothing were planned."""
-    shown = protection(lead, as_of)
+def time_left(lead: Lead, as_of: datetime, shown: Protection | None) -> timedelta | None:
+    """For how long a protection has still to run: as if what stops the clock ended now, and nothing were planned."""
     if shown is None or shown.state in ("CLOSED", "FREE"):
         return None
     if shown.state == "EXPIRED":
@@ -381,7 +380,6 @@ def time_left(lead: Lead, as_of: datetime) -> timedelta | None:
     return max(reached) - as_of
 
 
-def stands_still_by_days(lead: Lead, as_of: datetime) -> bool:
+def stands_still_by_days(lead: Lead, as_of: datetime, shown: Protection | None) -> bool:
     """Whether the clock stands still and counts by days: what is left then is what was when it stopped."""
-    shown = protection(lead, as_of)
-    return shown is not None and shown.on_hold and Clock(lead, version_at(lead, as_of), as_of).counts_by_days
+    return shown is not None and shown.on_hold and version_at(lead, as_of).policy.counts_by_days

@@ -69,7 +69,7 @@ def store_answers(db: psycopg.Connection) -> int:
             for look in looks:
                 shown = protection(lead, look)
                 row = tuple(vars(shown).values()) if shown else (None,) * 5
-                left = time_left(lead, look), stands_still_by_days(lead, look)
+                left = time_left(lead, look, shown), stands_still_by_days(lead, look, shown)
                 copy.write_row(((lead_id - 1) // PART, lead_id, look, look >= known, *row, *left))
     db.execute("CREATE INDEX ON public.model_answers (part)")
     db.execute("VACUUM ANALYZE")
